@@ -1,0 +1,329 @@
+//! Where every byte of a share lies: the only piece, block and byte arithmetic there is.
+//!
+//! A share is a list of files. Each file is cut into pieces of one length (its last piece may be
+//! shorter), and each piece into 16 KiB blocks (its last block may be shorter). A piece never spans
+//! two files, as in BitTorrent v2 (BEP 52). Pieces are numbered through all files in order.
+//!
+//! A [`PieceIndex`], [`FileIndex`] or [`BlockRun`] can only be had from the [`Geometry`] that
+//! checked it, so code that holds one needs no bounds check.
+
+use std::ops::Range;
+
+/// Bytes in a block: the unit of the hash tree and of requests (BEP 52).
+pub const BLOCK_LEN: u32 = 16 * 1024;
+/// The longest piece that a manifest may name.
+pub const PIECE_LEN_MAX: u32 = 16 * 1024 * 1024;
+/// The most pieces that a manifest may name: 32 MiB of digests for each million.
+pub const PIECES_MAX: u32 = 1 << 22;
+/// The most files that a manifest may name.
+pub const FILES_MAX: u32 = 1 << 20;
+/// The longest run of blocks in one request: 1 MiB.
+pub const RUN_BLOCKS_MAX: u32 = 64;
+
+/// The number of a piece that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PieceIndex(u32);
+
+impl PieceIndex {
+    /// The number as it goes over the wire.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number as an index into a slice with an entry for each piece.
+    #[must_use]
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The number of a file that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileIndex(u32);
+
+impl FileIndex {
+    /// The number in manifest order.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number as an index into a slice with an entry for each file.
+    #[must_use]
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A run of adjacent blocks of one piece: what one request asks for. At least one block, at most
+/// [`RUN_BLOCKS_MAX`], all of them inside the piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockRun {
+    piece: PieceIndex,
+    first: u32,
+    count: u32,
+}
+
+impl BlockRun {
+    /// The piece that the blocks belong to.
+    #[must_use]
+    pub const fn piece(self) -> PieceIndex {
+        self.piece
+    }
+
+    /// Number of the first block within the piece.
+    #[must_use]
+    pub const fn first(self) -> u32 {
+        self.first
+    }
+
+    /// How many blocks.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+
+    /// Block numbers within the piece.
+    #[must_use]
+    pub const fn blocks(self) -> Range<u32> {
+        self.first..self.first + self.count
+    }
+
+    /// Byte offset of the run within its piece.
+    #[must_use]
+    pub const fn offset(self) -> u32 {
+        self.first * BLOCK_LEN
+    }
+}
+
+/// Where a piece lies: never in more than one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The file that holds the piece.
+    pub file: FileIndex,
+    /// Byte offset of the piece within the file.
+    pub offset: u64,
+    /// Length of the piece in bytes.
+    pub len: u32,
+}
+
+/// The lengths do not make a share that this program carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GeometryError {
+    /// Not a power of two of at least one block, or longer than [`PIECE_LEN_MAX`].
+    #[error("piece length {0} is not a power of two between 16 KiB and 16 MiB")]
+    PieceLength(u32),
+    /// More pieces than [`PIECES_MAX`].
+    #[error("more than {PIECES_MAX} pieces; use a longer piece length")]
+    TooManyPieces,
+    /// More files than [`FILES_MAX`].
+    #[error("more than {FILES_MAX} files")]
+    TooManyFiles,
+    /// The lengths add up to more than 2^63 bytes.
+    #[error("the files are longer than 2^63 bytes together")]
+    TooLong,
+}
+
+/// The layout of a share. 16 bytes a file; nothing is kept per piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Geometry {
+    piece_len: u32,
+    pieces: u32,
+    bytes: u64,
+    files: Box<[File]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct File {
+    len: u64,
+    /// Number of the file's first piece; an empty file has the number of the next piece.
+    first: u32,
+}
+
+impl Geometry {
+    /// Lays out files of these lengths, in order.
+    ///
+    /// # Errors
+    /// If a limit of this module is passed.
+    pub fn new(
+        piece_len: u32,
+        lengths: impl IntoIterator<Item = u64>,
+    ) -> Result<Self, GeometryError> {
+        if !piece_len.is_power_of_two() || !(BLOCK_LEN..=PIECE_LEN_MAX).contains(&piece_len) {
+            return Err(GeometryError::PieceLength(piece_len));
+        }
+        let (mut first, mut bytes, mut files) = (0_u32, 0_u64, Vec::new());
+        for len in lengths {
+            if files.len() >= FILES_MAX as usize {
+                return Err(GeometryError::TooManyFiles);
+            }
+            files.push(File { len, first });
+            bytes = bytes.checked_add(len).ok_or(GeometryError::TooLong)?;
+            first = u32::try_from(len.div_ceil(u64::from(piece_len)))
+                .ok()
+                .and_then(|pieces| first.checked_add(pieces))
+                .filter(|&pieces| pieces <= PIECES_MAX)
+                .ok_or(GeometryError::TooManyPieces)?;
+        }
+        if bytes > i64::MAX as u64 {
+            return Err(GeometryError::TooLong);
+        }
+        Ok(Self { piece_len, pieces: first, bytes, files: files.into() })
+    }
+
+    /// Bytes in every piece but the last of each file.
+    #[must_use]
+    pub const fn piece_length(&self) -> u32 {
+        self.piece_len
+    }
+
+    /// How many pieces there are.
+    #[must_use]
+    pub const fn piece_count(&self) -> u32 {
+        self.pieces
+    }
+
+    /// How many files there are.
+    #[must_use]
+    pub fn file_count(&self) -> u32 {
+        // `new` has capped the number.
+        self.files.len() as u32
+    }
+
+    /// Bytes in all files.
+    #[must_use]
+    pub const fn total_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The piece of this number, if there is one.
+    #[must_use]
+    pub const fn piece(&self, number: u32) -> Option<PieceIndex> {
+        if number < self.pieces { Some(PieceIndex(number)) } else { None }
+    }
+
+    /// The file of this number, if there is one.
+    #[must_use]
+    pub fn file(&self, number: u32) -> Option<FileIndex> {
+        (number < self.file_count()).then_some(FileIndex(number))
+    }
+
+    /// All pieces in order.
+    pub fn pieces(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = PieceIndex> + ExactSizeIterator + use<> {
+        (0..self.pieces).map(PieceIndex)
+    }
+
+    /// All files in order.
+    pub fn files(&self) -> impl DoubleEndedIterator<Item = FileIndex> + ExactSizeIterator + use<> {
+        (0..self.file_count()).map(FileIndex)
+    }
+
+    /// Bytes in a file.
+    #[must_use]
+    pub fn file_len(&self, file: FileIndex) -> u64 {
+        self.files[file.as_usize()].len
+    }
+
+    /// The pieces of a file, in order; none for an empty file.
+    pub fn file_pieces(
+        &self,
+        file: FileIndex,
+    ) -> impl DoubleEndedIterator<Item = PieceIndex> + ExactSizeIterator + use<> {
+        let next = self.files.get(file.as_usize() + 1).map_or(self.pieces, |next| next.first);
+        (self.files[file.as_usize()].first..next).map(PieceIndex)
+    }
+
+    /// Where a piece lies.
+    #[must_use]
+    pub fn span(&self, piece: PieceIndex) -> Span {
+        // Of several files that start at this number all but the last are empty.
+        let file = self.files.partition_point(|file| file.first <= piece.0) - 1;
+        let offset = u64::from(piece.0 - self.files[file].first) * u64::from(self.piece_len);
+        let len = (self.files[file].len - offset).min(u64::from(self.piece_len)) as u32;
+        Span { file: FileIndex(file as u32), offset, len }
+    }
+
+    /// Bytes in a piece: at least 1.
+    #[must_use]
+    pub fn piece_len(&self, piece: PieceIndex) -> u32 {
+        self.span(piece).len
+    }
+
+    /// Blocks in a piece: at least 1.
+    #[must_use]
+    pub fn block_count(&self, piece: PieceIndex) -> u32 {
+        self.piece_len(piece).div_ceil(BLOCK_LEN)
+    }
+
+    /// The run of `count` blocks from block `first` of a piece, if it is one: not empty, not longer
+    /// than [`RUN_BLOCKS_MAX`], inside the piece.
+    #[must_use]
+    pub fn run(&self, piece: PieceIndex, first: u32, count: u32) -> Option<BlockRun> {
+        let end = first.checked_add(count)?;
+        ((1..=RUN_BLOCKS_MAX).contains(&count) && end <= self.block_count(piece))
+            .then_some(BlockRun { piece, first, count })
+    }
+
+    /// Bytes in a run.
+    #[must_use]
+    pub fn run_len(&self, run: BlockRun) -> u32 {
+        let end = ((run.first + run.count) * BLOCK_LEN).min(self.piece_len(run.piece));
+        end - run.offset()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const K: u64 = 1024;
+
+    fn geometry(lengths: &[u64]) -> Geometry {
+        Geometry::new(64 * 1024, lengths.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn pieces_never_span_files() {
+        let g = geometry(&[100 * K, 0, 0, 1, 64 * K, 0]);
+        assert_eq!(g.piece_count(), 4);
+        let spans: Vec<_> =
+            g.pieces().map(|p| g.span(p)).map(|s| (s.file.0, s.offset, s.len)).collect();
+        assert_eq!(spans, [(0, 0, 65536), (0, 65536, 36 * 1024), (3, 0, 1), (4, 0, 65536)]);
+        let counts: Vec<_> = g.files().map(|f| g.file_pieces(f).len()).collect();
+        assert_eq!(counts, [2, 0, 0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn the_last_block_of_a_piece_is_short() {
+        let g = geometry(&[100 * K + 1]);
+        let last = g.piece(1).unwrap();
+        assert_eq!(g.block_count(last), 3);
+        assert_eq!(g.run_len(g.run(last, 0, 3).unwrap()), 36 * 1024 + 1);
+        assert_eq!(g.run_len(g.run(last, 2, 1).unwrap()), 4 * 1024 + 1);
+    }
+
+    #[test]
+    fn a_run_outside_its_piece_does_not_exist() {
+        let g = geometry(&[64 * K]);
+        let piece = g.piece(0).unwrap();
+        assert!(g.run(piece, 0, 4).is_some());
+        for (first, count) in [(0, 0), (0, 5), (4, 1), (u32::MAX, 1), (1, u32::MAX)] {
+            assert_eq!(g.run(piece, first, count), None, "{first} {count}");
+        }
+        assert_eq!(g.piece(1), None);
+    }
+
+    #[test]
+    fn limits_are_refused_before_anything_is_kept() {
+        let err = |piece, lengths: &[u64]| Geometry::new(piece, lengths.iter().copied()).err();
+        for piece in [0, 1, 8192, 65537, 3 << 14, 32 << 20, u32::MAX] {
+            assert_eq!(err(piece, &[1]), Some(GeometryError::PieceLength(piece)));
+        }
+        assert_eq!(err(16384, &[u64::MAX]), Some(GeometryError::TooManyPieces));
+        assert_eq!(err(16 << 20, &[1 << 46, 1]), Some(GeometryError::TooManyPieces));
+        assert_eq!(err(16 << 20, &[1 << 46]), None);
+    }
+}

@@ -1,0 +1,55 @@
+//! What can be set about the engine. Each default says where it comes from.
+
+use std::time::Duration;
+
+/// Settings of one swarm.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Bytes a second that may be sent to peers; `None` for no limit.
+    pub upload_limit: Option<u64>,
+    /// Bytes a second that may be received from peers; `None` for no limit.
+    pub download_limit: Option<u64>,
+    /// Connections of this swarm. 80: enough for a well-mixed graph (degree 25 suffices at 1000
+    /// nodes), few enough that messages about pieces stay small beside the pieces.
+    pub connections_max: u32,
+    /// Connections that we open ourselves; the rest is left for those who dial us.
+    pub dials_max: u32,
+    /// Peers served at a time, the optimistic ones included. Few fast streams finish pieces sooner
+    /// than many slow ones.
+    pub upload_slots: u32,
+    /// Bytes that may be requested or waiting for the disk, over all peers: what a download may
+    /// hold in memory.
+    pub buffer_bytes: u64,
+    /// Bytes that may be read ahead or waiting in sockets' queues, over all peers: what uploading
+    /// may hold in memory.
+    pub send_bytes: u64,
+    /// The TCP port that we accept peers on; 0 for none.
+    pub listen_port: u16,
+    /// Our address as others may dial it, if the one that the tracker sees is not right.
+    pub advertise: Option<std::net::IpAddr>,
+    /// How long a peer may be silent. Twice the keep-alive, as in BEP 3.
+    pub idle_timeout: Duration,
+    /// How many trackers the engine announces to.
+    pub trackers: u32,
+    /// Name and version of the program, said in our hello.
+    pub client: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            upload_limit: None,
+            download_limit: None,
+            connections_max: 80,
+            dials_max: 40,
+            upload_slots: 8,
+            buffer_bytes: 24 << 20,
+            send_bytes: 16 << 20,
+            listen_port: 0,
+            advertise: None,
+            idle_timeout: Duration::from_secs(120),
+            trackers: 0,
+            client: concat!("swarm/", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+}

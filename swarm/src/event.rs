@@ -1,0 +1,312 @@
+//! Everything that goes into the engine and everything that comes out of it.
+//!
+//! These enums are closed on purpose: a reader sees all triggers and all effects in one place, and a
+//! recorded list of `(Time, Input)` with the seed is a whole run.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use swarm_proto::{
+    announce::{Announce, Announced, Refusal},
+    geometry::{BlockRun, PieceIndex},
+    id::{Digest, PeerId},
+    message::{Goodbye, Hello, Message, PeerAddr},
+};
+
+/// One connection, from its handshake to its end. The shell never uses a number twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// One of the trackers that the engine was told of, by its place in that list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackerIndex(pub u32);
+
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// We did.
+    Dialed,
+    /// The other side did.
+    Accepted,
+}
+
+/// Somebody to dial. Over plain transport the id may be unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// The node that must answer, if one is known.
+    pub id: Option<PeerId>,
+    /// Where.
+    pub addr: SocketAddr,
+}
+
+impl From<PeerAddr> for Target {
+    fn from(peer: PeerAddr) -> Self {
+        Self { id: Some(peer.id), addr: peer.addr }
+    }
+}
+
+/// Why the disk could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiskError {
+    /// No space is left: wait, seed on, try again.
+    NoSpace,
+    /// The file is not what was verified: it was changed, replaced or removed by somebody else.
+    Changed,
+    /// Anything else, in words for the user.
+    Failed(String),
+}
+
+/// What happens to the engine.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A connection is ready: transport authenticated, both hellos exchanged, swarm id checked.
+    Connected {
+        /// Names the connection from now on.
+        conn: ConnId,
+        /// Who is at the other end: the key of the TLS session, or the claim over plain transport.
+        peer: PeerId,
+        /// The other end's address.
+        addr: SocketAddr,
+        /// Who opened it.
+        side: Side,
+        /// What the other side said first.
+        hello: Hello,
+    },
+    /// A [`Output::Dial`] came to nothing.
+    DialFailed {
+        /// Whom we wanted.
+        target: Target,
+        /// The address answered, with another key.
+        wrong_key: bool,
+    },
+    /// A message came in.
+    Received {
+        /// From where.
+        conn: ConnId,
+        /// What.
+        message: Message,
+    },
+    /// Bytes of sent messages have left for the kernel. Sum of all `Flushed` = sum of the encoded
+    /// lengths of all messages sent on the connection so far.
+    Flushed {
+        /// Where to.
+        conn: ConnId,
+        /// How many since the last time.
+        bytes: u64,
+    },
+    /// A connection has ended, for any reason, an [`Output::Close`] among them.
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// The other side broke the framing or the codec: its fault, not the network's.
+        misbehaved: bool,
+    },
+    /// Answer to [`Output::Store`]: the bytes are written (not synced), and these are the digests
+    /// of the blocks, one each.
+    Stored {
+        /// Which blocks.
+        run: BlockRun,
+        /// One digest a block, in order.
+        leaves: Vec<Digest>,
+    },
+    /// Answer to [`Output::Store`]: nothing can be said of these blocks.
+    StoreFailed {
+        /// Which blocks.
+        run: BlockRun,
+        /// Why.
+        error: DiskError,
+    },
+    /// Answer to [`Output::Read`].
+    BlocksRead {
+        /// Whom they are for.
+        conn: ConnId,
+        /// Which blocks.
+        run: BlockRun,
+        /// The bytes, or why there are none.
+        data: Result<Bytes, DiskError>,
+    },
+    /// Answer to [`Output::Check`] and [`Output::ReadLeaves`]: the digests of all blocks of the
+    /// piece as it is on the disk now.
+    LeavesRead {
+        /// Which piece.
+        piece: PieceIndex,
+        /// One digest a block, or why there are none.
+        leaves: Result<Vec<Digest>, DiskError>,
+    },
+    /// Answer to [`Output::Finish`]: everything is synced and has its final name, or why not.
+    Finished(Result<(), DiskError>),
+    /// A tracker answered an announce.
+    Announced {
+        /// Which tracker.
+        tracker: TrackerIndex,
+        /// What it said.
+        reply: Announced,
+    },
+    /// A tracker did not answer, or refused.
+    AnnounceFailed {
+        /// Which tracker.
+        tracker: TrackerIndex,
+        /// `None`: it could not be reached.
+        refused: Option<(Refusal, u32)>,
+    },
+    /// The user or the embedding program wants something.
+    Command(Command),
+    /// Time has passed: [`Swarm::deadline`](crate::Swarm::deadline) is due.
+    Tick,
+}
+
+/// What a front end may ask of a running swarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Request nothing and serve nothing; connections stay.
+    Pause,
+    /// Undo [`Command::Pause`].
+    Resume,
+    /// Bytes a second that may be sent to peers; `None` for no limit.
+    LimitUpload(Option<u64>),
+    /// Bytes a second that may be received from peers; `None` for no limit.
+    LimitDownload(Option<u64>),
+    /// Dial this address.
+    AddPeer {
+        /// The key that must answer, unknown over plain transport.
+        id: Option<PeerId>,
+        /// The address.
+        addr: SocketAddr,
+    },
+    /// Ask all trackers now, as far as they allow.
+    Announce,
+    /// Read all pieces again and drop those that do not verify.
+    Verify,
+    /// Our address as others may dial it changed.
+    Advertise(Option<IpAddr>),
+    /// Tell trackers and peers goodbye. After this the engine asks for nothing more.
+    Stop,
+}
+
+/// What the engine wants done.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Open a connection. Answered by [`Input::Connected`] or [`Input::DialFailed`].
+    Dial(Target),
+    /// Queue a message on a connection. A shell whose queue is full ends the connection.
+    Send {
+        /// Where to.
+        conn: ConnId,
+        /// What.
+        message: Message,
+    },
+    /// Queue a [`Message::Goodbye`], then end the connection. Nothing more is sent to it.
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Goodbye,
+    },
+    /// Hash these blocks and write them to their place. Answered by [`Input::Stored`] or
+    /// [`Input::StoreFailed`].
+    Store {
+        /// Which blocks.
+        run: BlockRun,
+        /// Their bytes, all of them.
+        data: Bytes,
+    },
+    /// Read these blocks of a verified piece. Answered by [`Input::BlocksRead`].
+    Read {
+        /// Whom they are for.
+        conn: ConnId,
+        /// Which blocks.
+        run: BlockRun,
+    },
+    /// Read a piece that we hold, and hash its blocks, for a peer that asked for the digests.
+    /// Answered by [`Input::LeavesRead`].
+    ReadLeaves(PieceIndex),
+    /// Read a piece again because what is on the disk is in doubt. Answered by
+    /// [`Input::LeavesRead`].
+    Check(PieceIndex),
+    /// This piece is verified: record it, after its data is synced.
+    Record(PieceIndex),
+    /// This piece is no longer to be trusted: take it out of the record.
+    Forget(PieceIndex),
+    /// Every piece is verified: sync everything and give every file its final name. Answered by
+    /// [`Input::Finished`].
+    Finish,
+    /// Send this announce. Answered by [`Input::Announced`] or [`Input::AnnounceFailed`].
+    Announce {
+        /// To which tracker.
+        tracker: TrackerIndex,
+        /// What to say.
+        announce: Announce,
+    },
+    /// The tracker lacks the manifest: put it there before the next announce.
+    PutManifest {
+        /// To which tracker.
+        tracker: TrackerIndex,
+    },
+    /// Something that a user may want to know.
+    Event(Event),
+}
+
+/// Something that a user may want to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// A peer joined.
+    PeerJoined {
+        /// Who.
+        peer: PeerId,
+        /// From where.
+        addr: SocketAddr,
+    },
+    /// A peer left, or was dropped.
+    PeerLeft {
+        /// Who.
+        peer: PeerId,
+        /// Why we closed it; `None` if the other side or the network did.
+        reason: Option<Goodbye>,
+    },
+    /// A peer was proven to have sent bad data, or to lie about a piece, and will not be talked to
+    /// again.
+    PeerBanned {
+        /// Who.
+        peer: PeerId,
+        /// For which piece.
+        piece: u32,
+    },
+    /// A piece did not verify and is fetched again, as far as it is bad.
+    PieceCorrupt {
+        /// Which.
+        piece: u32,
+    },
+    /// The disk is full: downloading waits, uploading goes on.
+    DiskFull,
+    /// The disk takes data again.
+    DiskRecovered,
+    /// The disk failed.
+    DiskFailed {
+        /// In words.
+        message: String,
+    },
+    /// A verified file was changed by somebody else.
+    FileChanged {
+        /// Number of the file in the manifest.
+        file: u32,
+    },
+    /// Every piece is verified, synced and under its final name.
+    Completed,
+    /// A tracker answers, for the first time or again.
+    TrackerUp {
+        /// Its place in the list.
+        tracker: u32,
+    },
+    /// A tracker does not answer or refuses.
+    TrackerDown {
+        /// Its place in the list.
+        tracker: u32,
+    },
+}
+
+/// Where the engine puts what it wants done. The caller owns it, empties it after each call, and can
+/// forget nothing.
+pub type Outbox = Vec<Output>;

@@ -1,0 +1,21 @@
+//! The swarm engine: a deterministic state machine.
+//!
+//! [`Swarm::handle`] takes one [`Input`] and the time, and puts what it wants done into an
+//! [`Outbox`]. [`Swarm::deadline`] says when it wants an [`Input::Tick`] at the latest.
+//! [`Swarm::snapshot`] is all that a front end sees. There is no socket, file, clock, thread or OS
+//! randomness here: the same inputs at the same times from the same seed give the same outputs, in
+//! the simulator, under the fuzzer and in production.
+
+mod config;
+mod event;
+mod snapshot;
+mod swarm;
+mod time;
+
+pub use config::Config;
+pub use event::{
+    Command, ConnId, DiskError, Event, Input, Outbox, Output, Side, Target, TrackerIndex,
+};
+pub use snapshot::{Bottleneck, PeerSnapshot, Snapshot, State, Totals, TrackerSnapshot};
+pub use swarm::Swarm;
+pub use time::Time;
