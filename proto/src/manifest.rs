@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use crate::{
-    geometry::{FileIndex, Geometry, PieceIndex},
+    geometry::{BLOCK_LEN, FileIndex, Geometry, PieceIndex},
     id::{Digest, PeerId, SwarmId},
     link::Endpoint,
+    tree,
 };
 
 /// One file of a share.
@@ -153,14 +154,19 @@ impl Manifest {
     /// width in a file of several pieces, else the next power of two of its blocks (BEP 52).
     #[must_use]
     pub fn tree_width(&self, piece: PieceIndex) -> u32 {
-        let _ = piece;
-        todo!()
+        let full = self.geometry.piece_length() / BLOCK_LEN;
+        let file = self.geometry.span(piece).file;
+        if self.geometry.file_len(file) > u64::from(self.geometry.piece_length()) {
+            full
+        } else {
+            self.geometry.block_count(piece).next_power_of_two()
+        }
     }
 
     /// Whether these block digests, one for each block, hash to the digest of the piece.
     #[must_use]
     pub fn verifies(&self, piece: PieceIndex, leaves: &[Digest]) -> bool {
-        let _ = (piece, leaves);
-        todo!()
+        leaves.len() == self.geometry.block_count(piece) as usize
+            && tree::root(leaves, self.tree_width(piece)) == self.digest(piece)
     }
 }

@@ -1,10 +1,95 @@
 //! The SHA-256 tree over a file's blocks, exactly as BitTorrent v2 defines it (BEP 52).
+//!
+//! The leaves are the digests of 16 KiB blocks, and each node above is the SHA-256 of its two
+//! children. Missing leaves are 32 zero bytes, unhashed. In a file of several pieces the tree under
+//! each piece has one width, so that all piece digests are on one level (the file's piece layer);
+//! a file of one piece is padded only to the next power of two of its own blocks.
 
-use crate::id::Digest;
+use crate::{digest, id::Digest};
 
-/// The root over `leaves`, padded with zero digests to `width` leaves (a power of two).
+/// A leaf where the file has no block.
+const NO_BLOCK: Digest = Digest::new([0; 32]);
+
+/// The root over `leaves`, padded with zero digests to `width` leaves.
+///
+/// # Panics
+/// If `width` is not a power of two, or there are more leaves than that.
 #[must_use]
 pub fn root(leaves: &[Digest], width: u32) -> Digest {
-    let _ = (leaves, width);
-    todo!()
+    climb(leaves, width, NO_BLOCK)
+}
+
+/// The root of a file of several pieces: over the digests of its pieces, each of which covers
+/// `piece_width` leaves, padded to the next power of two with pieces that have no block.
+///
+/// # Panics
+/// If `piece_width` is not a power of two, or there are more than 2^31 pieces.
+#[must_use]
+pub fn file_root(pieces: &[Digest], piece_width: u32) -> Digest {
+    let width = u32::try_from(pieces.len()).expect("fewer than 2^32 pieces").next_power_of_two();
+    climb(pieces, width, root(&[], piece_width))
+}
+
+/// The root over `nodes`, padded with `pad` to `width` nodes.
+fn climb(nodes: &[Digest], width: u32, mut pad: Digest) -> Digest {
+    assert!(width.is_power_of_two(), "a tree is as wide as a power of two");
+    assert!(nodes.len() <= width as usize, "more leaves than the tree is wide");
+    let mut level = nodes.to_vec();
+    let mut above = Vec::with_capacity(nodes.len().div_ceil(2));
+    for _ in 0..width.trailing_zeros() {
+        // All further right is padding, and its roots are all the same: one stands for the rest.
+        if level.len() % 2 == 1 {
+            level.push(pad);
+        }
+        above.clear();
+        digest::hash_pairs(&level, &mut above);
+        std::mem::swap(&mut level, &mut above);
+        pad = parent(pad, pad);
+    }
+    level.first().copied().unwrap_or(pad)
+}
+
+fn parent(left: Digest, right: Digest) -> Digest {
+    let mut parent = Vec::with_capacity(1);
+    digest::hash_pairs(&[left, right], &mut parent);
+    parent[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn leaf(n: u8) -> Digest {
+        Digest::new([n; 32])
+    }
+
+    #[test]
+    fn one_leaf_is_its_own_root() {
+        assert_eq!(root(&[leaf(1)], 1), leaf(1));
+        assert_eq!(root(&[], 1), NO_BLOCK);
+    }
+
+    #[test]
+    fn missing_leaves_are_zero() {
+        let zero = parent(NO_BLOCK, NO_BLOCK);
+        assert_eq!(root(&[], 2), zero);
+        assert_eq!(root(&[leaf(1)], 4), parent(parent(leaf(1), NO_BLOCK), zero));
+        let three = [leaf(1), leaf(2), leaf(3)];
+        let right = parent(leaf(3), NO_BLOCK);
+        assert_eq!(root(&three, 4), parent(parent(leaf(1), leaf(2)), right));
+    }
+
+    #[test]
+    fn a_layer_is_padded_with_empty_pieces() {
+        let three = [leaf(1), leaf(2), leaf(3)];
+        let empty = root(&[], 16);
+        let right = parent(leaf(3), empty);
+        assert_eq!(file_root(&three, 16), parent(parent(leaf(1), leaf(2)), right));
+    }
+
+    #[test]
+    #[should_panic(expected = "more leaves")]
+    fn more_leaves_than_the_tree_is_wide() {
+        let _ = root(&[leaf(1), leaf(2)], 1);
+    }
 }
