@@ -3,20 +3,29 @@
 //! A [`Node`] has one identity and one listener and carries any number of swarms. Each swarm is a
 //! [`Transfer`].
 
+mod create;
+mod disk;
+mod error;
+mod store;
+mod verify;
+
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+pub use create::{CreateOptions, Progress, create};
+pub use error::{ErrorKind, NodeError};
 pub use swarm_engine::{Command, Event, Snapshot, State};
 pub use swarm_net::{Identity, Transport};
 use swarm_proto::{
     id::{PeerId, SwarmId},
     link::{Endpoint, Link},
-    manifest::{Extras, Manifest},
+    manifest::Manifest,
 };
 use tokio::sync::{broadcast, watch};
+pub use verify::{Verification, verify};
 
 /// Settings of a node.
 #[derive(Debug, Clone)]
@@ -70,72 +79,6 @@ pub struct SeedOptions {
     pub peers: Vec<Endpoint>,
     /// Read everything once before sharing it; else the files' sizes and times are trusted.
     pub verify: bool,
-}
-
-/// Whose fault it is that something could not be done, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// Placeholder.
-    #[error("placeholder")]
-    Placeholder,
-}
-
-/// Progress of reading and hashing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes done.
-    pub done: u64,
-    /// Bytes in all, once known.
-    pub total: u64,
-}
-
-/// Settings for making a manifest.
-#[derive(Debug, Clone, Default)]
-pub struct CreateOptions {
-    /// Name of the share; the path's own name if not given.
-    pub name: Option<String>,
-    /// Bytes in a piece; chosen for the size if not given.
-    pub piece_length: Option<u32>,
-    /// What may change without changing the id.
-    pub extras: Extras,
-}
-
-/// Makes a manifest of a file or folder. Blocking: call it from a thread that may wait.
-/// `progress` is called now and then; returning false stops.
-///
-/// # Errors
-/// If something cannot be read, changes while it is read, or may not be in a manifest.
-pub fn create(
-    _path: &Path,
-    _options: CreateOptions,
-    _progress: &mut dyn FnMut(Progress) -> bool,
-) -> Result<Manifest, NodeError> {
-    todo!()
-}
-
-/// What [`verify`] found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verification {
-    /// Bytes in pieces that verify.
-    pub good_bytes: u64,
-    /// Pieces that do not verify.
-    pub bad_pieces: Vec<u32>,
-    /// Files that are not there, by manifest path.
-    pub missing: Vec<String>,
-    /// Files with bytes that do not verify, by manifest path.
-    pub damaged: Vec<String>,
-}
-
-/// Reads a share and checks every piece. Changes nothing. Blocking, as [`create`].
-///
-/// # Errors
-/// If `progress` stopped it. What cannot be read counts as missing.
-pub fn verify(
-    _manifest: &Manifest,
-    _path: &Path,
-    _progress: &mut dyn FnMut(Progress) -> bool,
-) -> Result<Verification, NodeError> {
-    todo!()
 }
 
 /// One identity, one listener, any number of swarms.

@@ -1,0 +1,142 @@
+//! Why something could not be done, in words that say what to do about it.
+
+use std::{io, path::PathBuf};
+
+use swarm_proto::{geometry::GeometryError, manifest::ManifestError, path::NameError};
+
+/// Whose fault it is, as far as a caller treats it differently. The program's exit codes follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The manifest or link cannot be used.
+    Manifest,
+    /// No peer or tracker could be reached, or an address cannot be used.
+    Network,
+    /// Bytes are not what the manifest says.
+    Verification,
+    /// A file or folder cannot be read or written, or is in the way.
+    Disk,
+    /// Stopped on request; what was done is kept.
+    Stopped,
+    /// Another process works on the same download.
+    Locked,
+    /// Anything else.
+    Other,
+}
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The share cannot have a manifest, or bytes are none.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The share is too large for the piece length.
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+    /// A file or folder could not be read, written or made.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: a verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A name that a manifest may not hold.
+    #[error("cannot share {}: the name {source}; rename it", path.display())]
+    Name {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with its name.
+        source: NameError,
+    },
+    /// Something in a share that is neither file nor folder.
+    #[error("cannot share {}: it is {what}; move it out of the share", path.display())]
+    NotAFile {
+        /// What is in the way.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A symbolic link in a share, without consent to follow it.
+    #[error("cannot share {}: it is a symbolic link; use --follow-symlinks to share what it points to", path.display())]
+    Symlink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A folder without a file.
+    #[error("nothing to share: {} holds no file", path.display())]
+    NothingToShare {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file was changed while it was hashed.
+    #[error("{} changed while it was read; try again when nothing writes to it", path.display())]
+    ChangedWhileReading {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file to be shared is not the one that the manifest describes.
+    #[error("{} is not what the manifest says: {why}; run `swarm verify` to see what differs", path.display())]
+    Differs {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is different.
+        why: String,
+    },
+    /// Something that is not ours is where a file has to go.
+    #[error("{} exists and is something else; move it away or choose another folder with --output", path.display())]
+    TargetExists {
+        /// What is in the way. It has not been changed.
+        path: PathBuf,
+    },
+    /// Another process works on the same download.
+    #[error("another process works on this download (lock {})", path.display())]
+    Locked {
+        /// The lock that it holds.
+        path: PathBuf,
+    },
+    /// The process may open too few files to do anything useful.
+    #[error(
+        "only {limit} files may be open at a time, {needed} are needed; raise it with `ulimit -n`"
+    )]
+    FewDescriptors {
+        /// The limit in force.
+        limit: u64,
+        /// The least that will do.
+        needed: u64,
+    },
+    /// The caller stopped it.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl NodeError {
+    /// Whose fault it is.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Manifest(_) | Self::Geometry(_) => ErrorKind::Manifest,
+            Self::Io { .. }
+            | Self::ChangedWhileReading { .. }
+            | Self::TargetExists { .. }
+            | Self::FewDescriptors { .. } => ErrorKind::Disk,
+            Self::Differs { .. } => ErrorKind::Verification,
+            Self::Locked { .. } => ErrorKind::Locked,
+            Self::Stopped => ErrorKind::Stopped,
+            Self::Name { .. }
+            | Self::NotAFile { .. }
+            | Self::Symlink { .. }
+            | Self::NothingToShare { .. } => ErrorKind::Other,
+        }
+    }
+
+    /// For `map_err`: what was tried on which path.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
