@@ -6,8 +6,12 @@
 //! randomness here: the same inputs at the same times from the same seed give the same outputs, in
 //! the simulator, under the fuzzer and in production.
 
+mod addresses;
+mod announce;
+mod choke;
 mod config;
 mod event;
+mod rate;
 mod snapshot;
 mod swarm;
 mod time;
