@@ -76,6 +76,12 @@ impl Bitfield {
         bytes
     }
 
+    /// The set as words of 64 pieces, piece 0 in the highest bit of the first; spare bits are zero.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// How many pieces the set is over.
     #[must_use]
     pub const fn len(&self) -> u32 {
