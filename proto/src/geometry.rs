@@ -258,6 +258,18 @@ impl Geometry {
         self.piece_len(piece).div_ceil(BLOCK_LEN)
     }
 
+    /// How many leaves the tree under a piece's digest has, padding among them: the full piece's
+    /// width in a file of several pieces, else the next power of two of its blocks (BEP 52).
+    #[must_use]
+    pub fn tree_width(&self, piece: PieceIndex) -> u32 {
+        let span = self.span(piece);
+        if self.file_len(span.file) > u64::from(self.piece_len) {
+            self.piece_len / BLOCK_LEN
+        } else {
+            span.len.div_ceil(BLOCK_LEN).next_power_of_two()
+        }
+    }
+
     /// The run of `count` blocks from block `first` of a piece, if it is one: not empty, not longer
     /// than [`RUN_BLOCKS_MAX`], inside the piece.
     #[must_use]
