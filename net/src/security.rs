@@ -1,0 +1,156 @@
+//! Dialling and accepting: from an address or a socket to a [`Connection`].
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use swarm_proto::id::PeerId;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::{
+    Connection, Identity, Protocol, Transport, socket,
+    stream::Stream,
+    tls::{Tls, proven_peer, server_name},
+};
+
+/// How long the network may take to connect. Two lost SYNs are sent again after 1 and 3 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a handshake may take: two round trips, on a bad link and a busy machine.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens and accepts connections for one identity.
+#[derive(Debug, Clone)]
+pub struct Security {
+    /// `None` over plain transport.
+    tls: Option<Tls>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Somebody else is there, or the key in the link is wrong. Nothing was said to them.
+    #[error("the address is answered by another key than the expected one")]
+    WrongKey,
+    /// Over TLS somebody must be expected.
+    #[error("no key is known for this address; over TLS one is needed, as in <key>@<host>:<port>")]
+    NoKey,
+    /// Nobody answered in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The other side does not speak TLS.
+    #[error(
+        "the other side does not answer as TLS; is it a swarm node, and not with --transport plain?"
+    )]
+    NotTls,
+    /// The other side speaks TLS, but for something else: a tracker's port is not a peer's.
+    #[error("the other side speaks another protocol; is the address a tracker's or a peer's?")]
+    WrongProtocol,
+    /// The handshake failed in another way.
+    #[error("TLS handshake failed: {0}")]
+    Handshake(String),
+    /// The network's fault.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Security {
+    /// For this identity and transport.
+    #[must_use]
+    pub fn new(identity: &Identity, transport: Transport) -> Self {
+        let tls = match transport {
+            Transport::Tls => Some(Tls::new(identity.key())),
+            Transport::Plain => None,
+        };
+        Self { tls }
+    }
+
+    /// Connects, and over TLS proves both keys, before a byte of ours is sent. Times out by itself.
+    ///
+    /// The accepting side judges our key last, so its refusal shows as an error of the first read.
+    ///
+    /// # Errors
+    /// If nothing answers in time, or another key than `expected` does.
+    pub async fn dial(
+        &self,
+        addr: SocketAddr,
+        expected: Option<PeerId>,
+        protocol: Protocol,
+    ) -> Result<Connection, ConnectError> {
+        let tls = match (&self.tls, expected) {
+            (Some(tls), Some(expected)) => Some((tls, expected)),
+            (Some(_), None) => return Err(ConnectError::NoKey),
+            (None, _) => None,
+        };
+        let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(addr));
+        let tcp = connecting.await.map_err(|_| ConnectError::TimedOut)??;
+        socket::prepare(&tcp)?;
+        let Some((tls, expected)) = tls else {
+            return Ok(Connection::new(Stream::Plain(tcp), None, addr));
+        };
+        let connector = TlsConnector::from(Arc::new(tls.client(expected, protocol)));
+        let handshake = timeout(HANDSHAKE_TIMEOUT, connector.connect(server_name(addr), tcp));
+        let (tcp, session) = handshake
+            .await
+            .map_err(|_| ConnectError::TimedOut)?
+            .map_err(handshake_error)?
+            .into_inner();
+        secured(tcp, session.into(), addr, protocol)
+    }
+
+    /// Does the accepting side's part on a socket. Times out by itself.
+    ///
+    /// # Errors
+    /// If the other side is too slow or proves no key.
+    pub async fn accept(
+        &self,
+        socket: TcpStream,
+        protocol: Protocol,
+    ) -> Result<Connection, ConnectError> {
+        socket::prepare(&socket)?;
+        let addr = socket::canonical(socket.peer_addr()?);
+        let Some(tls) = &self.tls else {
+            return Ok(Connection::new(Stream::Plain(socket), None, addr));
+        };
+        let acceptor = TlsAcceptor::from(Arc::new(tls.server(protocol)));
+        let handshake = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket));
+        let (tcp, session) = handshake
+            .await
+            .map_err(|_| ConnectError::TimedOut)?
+            .map_err(handshake_error)?
+            .into_inner();
+        secured(tcp, session.into(), addr, protocol)
+    }
+}
+
+/// A connection from a finished handshake, if the handshake says all that it must.
+fn secured(
+    tcp: TcpStream,
+    session: rustls::Connection,
+    addr: SocketAddr,
+    protocol: Protocol,
+) -> Result<Connection, ConnectError> {
+    // A side that names no protocol passes rustls's own check.
+    if session.alpn_protocol() != Some(protocol.alpn()) {
+        return Err(ConnectError::WrongProtocol);
+    }
+    let unproven = || ConnectError::Handshake("the other side proved no key".into());
+    let peer = proven_peer(&session).ok_or_else(unproven)?;
+    Ok(Connection::new(Stream::tls(tcp, session), Some(peer), addr))
+}
+
+/// Says in our words what rustls found.
+fn handshake_error(error: io::Error) -> ConnectError {
+    use rustls::{AlertDescription as Alert, CertificateError, Error};
+    let inner = error.get_ref().and_then(|e| e.downcast_ref::<Error>());
+    match inner {
+        Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
+            ConnectError::WrongKey
+        }
+        Some(Error::InvalidMessage(_)) => ConnectError::NotTls,
+        Some(Error::NoApplicationProtocol | Error::AlertReceived(Alert::NoApplicationProtocol)) => {
+            ConnectError::WrongProtocol
+        }
+        Some(other) => ConnectError::Handshake(other.to_string()),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => ConnectError::NotTls,
+        None => ConnectError::Io(error),
+    }
+}
