@@ -4,6 +4,7 @@
 //! inside asks again.
 
 pub mod announce;
+mod bin;
 pub mod bitfield;
 pub mod codec;
 pub mod digest;

@@ -1,16 +1,31 @@
 //! What a share is made of, and the digests that its bytes are checked against.
+//!
+//! [`Info`] names the swarm; the piece digests follow from its roots, and [`Extras`] may change.
+//! A [`Manifest`] exists only if all of it has been checked, whoever it came from: names, order,
+//! limits, and every piece digest against the root of its file.
 
-use bytes::Bytes;
+mod extras;
+mod file;
+
+pub use extras::{
+    BadSignature, COMMENT_LEN_MAX, Extras, ExtrasError, Signature, TAG_LEN_MAX, TAGS_MAX,
+    TRACKERS_MAX, WEBSEED_LEN_MAX, WEBSEEDS_MAX,
+};
+pub use file::MANIFEST_LEN_MAX;
+
+use bincode::Encode;
 
 use crate::{
-    geometry::{BLOCK_LEN, FileIndex, Geometry, PieceIndex},
+    geometry::{
+        BLOCK_LEN, FILES_MAX, FileIndex, Geometry, GeometryError, PIECE_LEN_MAX, PieceIndex,
+    },
     id::{Digest, PeerId, SwarmId},
-    link::Endpoint,
+    path::{self, NameError, PathError},
     tree,
 };
 
 /// One file of a share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
 pub struct FileInfo {
     /// Components below the share's name. Empty: the share is this one file.
     pub path: Vec<String>,
@@ -23,44 +38,16 @@ pub struct FileInfo {
 }
 
 /// What names a swarm: its id is the SHA-256 of the encoding of this.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
 pub struct Info {
     /// Name of the share: of the file, or of the folder around the files.
     pub name: String,
     /// Bytes in a piece.
     pub piece_length: u32,
-    /// The files, sorted by path.
+    /// The files, sorted by path: component by component, each by its bytes.
     pub files: Vec<FileInfo>,
     /// Folders that hold nothing, sorted by path.
     pub empty_folders: Vec<Vec<String>>,
-}
-
-/// What may change without changing the id. Claims of whoever handed the manifest over.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Extras {
-    /// Trackers of the swarm.
-    pub trackers: Vec<Endpoint>,
-    /// URLs that serve the same bytes over HTTP.
-    pub webseeds: Vec<String>,
-    /// A note by whoever made it.
-    pub comment: String,
-    /// When it was made, seconds since 1970.
-    pub created: u64,
-    /// Words to find it by.
-    pub tags: Vec<String>,
-    /// Who vouches for it.
-    pub signature: Option<Signature>,
-}
-
-/// A publisher's Ed25519 signature over `domain || id || sequence`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signature {
-    /// The publisher's key.
-    pub publisher: PeerId,
-    /// A later manifest of the same publisher has a higher number.
-    pub sequence: u64,
-    /// The 64 bytes.
-    pub bytes: [u8; 64],
 }
 
 /// A manifest that has been checked: limits, names, order, and digests against the roots.
@@ -68,7 +55,6 @@ pub struct Signature {
 pub struct Manifest {
     id: SwarmId,
     info: Info,
-    info_bytes: Bytes,
     geometry: Geometry,
     digests: Box<[Digest]>,
     extras: Extras,
@@ -77,35 +63,103 @@ pub struct Manifest {
 /// Why bytes are no manifest, or a share cannot have one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// Placeholder.
-    #[error("placeholder")]
-    Placeholder,
+    /// The bytes do not begin as a manifest does.
+    #[error("this is not a .swarm manifest")]
+    NotAManifest,
+    /// A version that this program does not know.
+    #[error("the manifest has version {found}, this program knows {known}; update it to read this")]
+    Newer {
+        /// Version of the manifest.
+        found: u16,
+        /// The latest version that this program reads.
+        known: u16,
+    },
+    /// The checksum does not match.
+    #[error("the manifest is damaged or cut short: its checksum does not match; get it again")]
+    Damaged,
+    /// The checksum matches, so whoever made it made it wrong.
+    #[error("the manifest is malformed in its {part}")]
+    Malformed {
+        /// Where.
+        part: &'static str,
+    },
+    /// Longer than [`MANIFEST_LEN_MAX`] when encoded.
+    #[error(
+        "the manifest is longer than {} MiB; use a longer piece length or fewer files",
+        MANIFEST_LEN_MAX >> 20
+    )]
+    TooLong,
+    /// The lengths of files and pieces.
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+    /// The name of the share.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The path of a file or an empty folder.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// Neither a file nor an empty folder.
+    #[error("there is nothing to share in it")]
+    Nothing,
+    /// More empty folders than files are allowed.
+    #[error("more than {FILES_MAX} empty folders")]
+    TooManyFolders,
+    /// The number of piece digests is not the number of pieces.
+    #[error("{got} piece digests where the files need {want}")]
+    DigestCount {
+        /// Digests given.
+        got: usize,
+        /// Digests that the lengths ask for.
+        want: usize,
+    },
+    /// The digests of a file do not hash to its root, or it has a root and no bytes, or the reverse.
+    #[error("the digests of {path:?} do not match its root")]
+    Root {
+        /// The file.
+        path: String,
+    },
+    /// What may change without changing the id.
+    #[error(transparent)]
+    Extras(#[from] ExtrasError),
 }
 
 impl Manifest {
-    /// Makes a manifest of an `Info` whose roots are not yet known, and the piece digests of all
-    /// files in order. Fills in the roots.
+    /// Makes a manifest of an `Info` whose roots are not yet known, and the digests of all pieces of
+    /// all files in order. Fills in the roots.
     ///
     /// # Errors
     /// If a limit is passed or a name may not be in a manifest.
-    pub fn build(info: Info, digests: Vec<Digest>, extras: Extras) -> Result<Self, ManifestError> {
-        let _ = (info, digests, extras);
-        todo!()
+    pub fn build(
+        mut info: Info,
+        digests: Vec<Digest>,
+        extras: Extras,
+    ) -> Result<Self, ManifestError> {
+        let geometry = info.check()?;
+        extras.check()?;
+        let want = geometry.piece_count() as usize;
+        if digests.len() != want {
+            return Err(ManifestError::DigestCount { got: digests.len(), want });
+        }
+        for (file, index) in info.files.iter_mut().zip(geometry.files()) {
+            file.root = file_root(&geometry, index, &digests);
+        }
+        let id = file::seal(&info)?;
+        let digests = digests.into();
+        file::check_len(Self { id, info, geometry, digests, extras })
     }
 
-    /// Reads an encoded manifest.
+    /// Reads an encoded manifest. A signature in it is not looked at: see [`Manifest::publisher`].
     ///
     /// # Errors
     /// If it is not one, is damaged, is from a newer version, or breaks a rule.
     pub fn decode(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let _ = bytes;
-        todo!()
+        file::decode(bytes)
     }
 
     /// The bytes of a `.swarm` file.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        todo!()
+        file::encode(self)
     }
 
     /// The swarm's id.
@@ -127,9 +181,23 @@ impl Manifest {
     }
 
     /// The same share with other extras.
-    #[must_use]
-    pub fn with_extras(self, extras: Extras) -> Self {
-        Self { extras, ..self }
+    ///
+    /// # Errors
+    /// If they pass a limit.
+    pub fn with_extras(self, extras: Extras) -> Result<Self, ManifestError> {
+        extras.check()?;
+        file::check_len(Self { extras, ..self })
+    }
+
+    /// Who vouches for the share: `None` if it is not signed.
+    ///
+    /// # Errors
+    /// If there is a signature and it is not the publisher's over this share.
+    pub fn publisher(&self) -> Result<Option<PeerId>, BadSignature> {
+        match &self.extras.signature {
+            None => Ok(None),
+            Some(signature) => signature.verify(self.id).map(|()| Some(signature.publisher)),
+        }
     }
 
     /// Where every byte lies.
@@ -154,10 +222,8 @@ impl Manifest {
     /// width in a file of several pieces, else the next power of two of its blocks (BEP 52).
     #[must_use]
     pub fn tree_width(&self, piece: PieceIndex) -> u32 {
-        let full = self.geometry.piece_length() / BLOCK_LEN;
-        let file = self.geometry.span(piece).file;
-        if self.geometry.file_len(file) > u64::from(self.geometry.piece_length()) {
-            full
+        if has_layer(&self.geometry, self.geometry.span(piece).file) {
+            self.geometry.piece_length() / BLOCK_LEN
         } else {
             self.geometry.block_count(piece).next_power_of_two()
         }
@@ -170,3 +236,74 @@ impl Manifest {
             && tree::root(leaves, self.tree_width(piece)) == self.digest(piece)
     }
 }
+
+impl Info {
+    /// Checks all but the roots, and lays out the files.
+    fn check(&self) -> Result<Geometry, ManifestError> {
+        path::check_name(&self.name)?;
+        let geometry = Geometry::new(self.piece_length, self.files.iter().map(|f| f.length))?;
+        if self.empty_folders.len() > FILES_MAX as usize {
+            return Err(ManifestError::TooManyFolders);
+        }
+        match (&*self.files, &*self.empty_folders) {
+            ([], []) => return Err(ManifestError::Nothing),
+            ([file], []) if file.path.is_empty() => return Ok(geometry),
+            _ => {}
+        }
+        let sorted = |a: &[String], b: &[String]| a < b;
+        let files_sorted = self.files.is_sorted_by(|a, b| sorted(&a.path, &b.path));
+        if !files_sorted || !self.empty_folders.is_sorted_by(|a, b| sorted(a, b)) {
+            return Err(ManifestError::Malformed { part: "order of paths" });
+        }
+        let files = self.files.iter().map(|file| file.path.as_slice());
+        let mut paths: Vec<&[String]> =
+            files.chain(self.empty_folders.iter().map(Vec::as_slice)).collect();
+        paths.sort();
+        path::check_paths(paths)?;
+        Ok(geometry)
+    }
+}
+
+/// A piece length for a share of this many bytes.
+///
+/// The time lost at the start and the end of a distribution is a few pieces' worth, and each piece
+/// costs a digest and some messages: 1,000 to 2,000 pieces are few enough of both. A piece of less
+/// than 64 KiB would only make a small share slower, and one of more than 16 MiB is a long wait
+/// before anything can be verified; a tiny share is cut fine, so that several peers can help.
+#[must_use]
+pub const fn default_piece_length(total_bytes: u64) -> u32 {
+    const PIECES_MIN: u64 = 1000;
+    const USUAL_MIN: u32 = 64 * 1024;
+    const TINY: u64 = 1024 * 1024;
+    if total_bytes < TINY {
+        return BLOCK_LEN;
+    }
+    let aim = total_bytes / PIECES_MIN;
+    if aim <= USUAL_MIN as u64 {
+        USUAL_MIN
+    } else if aim >= PIECE_LEN_MAX as u64 {
+        PIECE_LEN_MAX
+    } else {
+        1 << aim.ilog2()
+    }
+}
+
+/// Whether a file has more than one piece, and so a layer of digests below its root.
+fn has_layer(geometry: &Geometry, file: FileIndex) -> bool {
+    geometry.file_len(file) > u64::from(geometry.piece_length())
+}
+
+/// The root that a file's piece digests, out of those of all files, hash to.
+fn file_root(geometry: &Geometry, file: FileIndex, digests: &[Digest]) -> Option<Digest> {
+    let mut pieces = geometry.file_pieces(file);
+    let first = pieces.next()?.as_usize();
+    let digests = &digests[first..=first + pieces.len()];
+    if has_layer(geometry, file) {
+        Some(tree::file_root(digests, geometry.piece_length() / BLOCK_LEN))
+    } else {
+        digests.first().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! bincode with limits: what the manifest needs of it.
+//!
+//! `standard()`: integers are little-endian and of variable length, a list or text is its length
+//! and its items, an option is a byte and its value. A length that arrives is checked against the
+//! limit of its place and never trusted with an allocation.
+
+use bincode::{
+    BorrowDecode, Decode, Encode, config,
+    de::{Decoder, read::Reader as _},
+    enc::write::SizeWriter,
+    error::DecodeError,
+};
+
+/// The encoding of a value.
+pub(crate) fn encode(value: impl Encode) -> Vec<u8> {
+    bincode::encode_to_vec(value, config::standard())
+        .expect("the encoder has no errors for the types that we have")
+}
+
+/// Bytes in the encoding of a value.
+pub(crate) fn encoded_len(value: impl Encode) -> usize {
+    let mut size = SizeWriter::default();
+    bincode::encode_into_writer(value, &mut size, config::standard())
+        .expect("the encoder has no errors for the types that we have");
+    size.bytes_written
+}
+
+/// Reads a value that is the whole of `bytes` and takes no more than `MEMORY_MAX` bytes of memory.
+pub(crate) fn decode<'a, T: BorrowDecode<'a, ()>, const MEMORY_MAX: usize>(
+    bytes: &'a [u8],
+) -> Result<T, DecodeError> {
+    let config = config::standard().with_limit::<MEMORY_MAX>();
+    let (value, consumed) = bincode::borrow_decode_from_slice(bytes, config)?;
+    if consumed == bytes.len() { Ok(value) } else { Err(DecodeError::Other("bytes left over")) }
+}
+
+/// Reads a list of at most `max` items. Memory is taken as items arrive, not as they are announced.
+pub(crate) fn list<D: Decoder, T: Decode<D::Context>>(
+    decoder: &mut D,
+    max: usize,
+) -> Result<Vec<T>, DecodeError> {
+    list_of(decoder, max, T::decode)
+}
+
+/// Like [`list`], with a function that reads an item.
+pub(crate) fn list_of<D: Decoder, T>(
+    decoder: &mut D,
+    max: usize,
+    mut item: impl FnMut(&mut D) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    /// Items that are given room before the first has arrived.
+    const PROMPT: usize = 16;
+    let len = length(decoder, max)?;
+    let mut items = Vec::with_capacity(len.min(PROMPT));
+    for _ in 0..len {
+        decoder.claim_bytes_read(size_of::<T>())?;
+        items.push(item(decoder)?);
+    }
+    items.shrink_to_fit();
+    Ok(items)
+}
+
+/// Reads text of at most `max` bytes.
+pub(crate) fn text<D: Decoder>(decoder: &mut D, max: usize) -> Result<String, DecodeError> {
+    let len = length(decoder, max)?;
+    decoder.claim_bytes_read(len)?;
+    let mut bytes = vec![0; len];
+    decoder.reader().read(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|error| DecodeError::Utf8 { inner: error.utf8_error() })
+}
+
+fn length<D: Decoder>(decoder: &mut D, max: usize) -> Result<usize, DecodeError> {
+    let len = u64::decode(decoder)?;
+    usize::try_from(len).ok().filter(|&len| len <= max).ok_or(DecodeError::LimitExceeded)
+}

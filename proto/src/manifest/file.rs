@@ -1,0 +1,191 @@
+//! The bytes of a `.swarm` file.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 6 | `SWARM\0` |
+//! | 2 | version, little-endian |
+//! | | three byte strings: `Info`, piece layers, `Extras`; each its length (bincode) and its bytes |
+//! | 32 | SHA-256 of all before |
+//!
+//! `Info` and `Extras` are bincode. The piece layers are the digests of all pieces of all files of
+//! more than one piece, in order; the digest of a file's only piece is its root.
+
+use bincode::{BorrowDecode, Decode, Encode, de::Decoder, error::DecodeError};
+
+use super::{Extras, FileInfo, Info, Manifest, ManifestError, file_root, has_layer};
+use crate::{
+    bin, digest,
+    geometry::{FILES_MAX, Geometry},
+    id::{Digest, SwarmId},
+    path::{DEPTH_MAX, NAME_LEN_MAX},
+};
+
+/// The most bytes of an encoded manifest: 4 million pieces and a million files with paths of a
+/// hundred bytes.
+pub const MANIFEST_LEN_MAX: usize = 256 << 20;
+
+const MAGIC: [u8; 6] = *b"SWARM\0";
+const VERSION: u16 = 1;
+const HEAD_LEN: usize = MAGIC.len() + size_of::<u16>();
+const CHECKSUM_LEN: usize = 32;
+/// The most bytes of a length in bincode.
+const LENGTH_LEN_MAX: usize = 9;
+
+/// The most memory that an `Info` may take: a million files with paths of five components.
+const INFO_MEMORY_MAX: usize = 512 << 20;
+/// The most memory that `Extras` may take; their own limits come to less.
+const EXTRAS_MEMORY_MAX: usize = 1 << 20;
+
+/// What lies between head and checksum.
+#[derive(Encode, BorrowDecode)]
+struct Body<'a> {
+    info: &'a [u8],
+    layers: &'a [u8],
+    extras: &'a [u8],
+}
+
+/// The id of a share that is being made, if everybody will be able to read its `Info`.
+pub(super) fn seal(info: &Info) -> Result<SwarmId, ManifestError> {
+    let bytes = bin::encode(info);
+    bin::decode::<Info, INFO_MEMORY_MAX>(&bytes).map_err(|_| ManifestError::TooLong)?;
+    Ok(id(&bytes))
+}
+
+/// Lets a manifest pass that is being made, if everybody will be able to read it.
+pub(super) fn check_len(manifest: Manifest) -> Result<Manifest, ManifestError> {
+    let layers = manifest.digests.len() * size_of::<Digest>();
+    let sections = bin::encoded_len(&manifest.info) + layers + bin::encoded_len(&manifest.extras);
+    if HEAD_LEN + 3 * LENGTH_LEN_MAX + sections + CHECKSUM_LEN > MANIFEST_LEN_MAX {
+        return Err(ManifestError::TooLong);
+    }
+    Ok(manifest)
+}
+
+fn id(info: &[u8]) -> SwarmId {
+    SwarmId::new(*digest::sha256(info).as_bytes())
+}
+
+pub(super) fn encode(manifest: &Manifest) -> Vec<u8> {
+    let info = bin::encode(&manifest.info);
+    let layers = layers(manifest);
+    let extras = bin::encode(&manifest.extras);
+    let body = Body { info: &info, layers: &layers, extras: &extras };
+
+    let mut bytes = Vec::new();
+    bytes.extend(MAGIC);
+    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend(bin::encode(body));
+    let checksum = digest::sha256(&bytes);
+    bytes.extend(checksum.as_bytes());
+    bytes
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    let body = open(bytes)?;
+    let info: Info = bin::decode::<_, INFO_MEMORY_MAX>(body.info)
+        .map_err(|_| ManifestError::Malformed { part: "list of files" })?;
+    // Some numbers have several encodings, and one share must have one id.
+    if bin::encode(&info) != body.info {
+        return Err(ManifestError::Malformed { part: "encoding of numbers" });
+    }
+    let geometry = info.check()?;
+    let digests = digests(&info, &geometry, body.layers)?;
+    let extras: Extras = bin::decode::<_, EXTRAS_MEMORY_MAX>(body.extras)
+        .map_err(|_| ManifestError::Malformed { part: "extras" })?;
+    extras.check()?;
+    Ok(Manifest { id: id(body.info), info, geometry, digests, extras })
+}
+
+/// Takes off head and checksum.
+fn open(bytes: &[u8]) -> Result<Body<'_>, ManifestError> {
+    if !bytes.starts_with(&MAGIC) {
+        return Err(ManifestError::NotAManifest);
+    }
+    if bytes.len() > MANIFEST_LEN_MAX {
+        return Err(ManifestError::TooLong);
+    }
+    // The version comes before the checksum: what follows it may be all different.
+    let version = bytes[MAGIC.len()..].first_chunk().copied().map(u16::from_le_bytes);
+    match version {
+        Some(VERSION) => {}
+        Some(found) if found > VERSION => {
+            return Err(ManifestError::Newer { found, known: VERSION });
+        }
+        _ => return Err(ManifestError::Damaged),
+    }
+    let (before, checksum) =
+        bytes.split_last_chunk::<CHECKSUM_LEN>().ok_or(ManifestError::Damaged)?;
+    if before.len() < HEAD_LEN || digest::sha256(before).as_bytes() != checksum {
+        return Err(ManifestError::Damaged);
+    }
+    bin::decode::<_, MANIFEST_LEN_MAX>(&before[HEAD_LEN..])
+        .map_err(|_| ManifestError::Malformed { part: "sections" })
+}
+
+/// The digests of all pieces, from the layers of long files and the roots of short ones, each
+/// checked against its root.
+fn digests(
+    info: &Info,
+    geometry: &Geometry,
+    layers: &[u8],
+) -> Result<Box<[Digest]>, ManifestError> {
+    let (layers, rest) = layers.as_chunks::<32>();
+    let in_layers: usize = (geometry.files().filter(|&file| has_layer(geometry, file)))
+        .map(|file| geometry.file_pieces(file).len())
+        .sum();
+    if layers.len() != in_layers || !rest.is_empty() {
+        return Err(ManifestError::DigestCount { got: layers.len(), want: in_layers });
+    }
+    let mut layers = layers.iter().map(|bytes| Digest::new(*bytes));
+    let mut digests = Vec::with_capacity(geometry.piece_count() as usize);
+    for (index, file) in geometry.files().zip(&info.files) {
+        if has_layer(geometry, index) {
+            digests.extend(layers.by_ref().take(geometry.file_pieces(index).len()));
+        } else if geometry.file_len(index) > 0 {
+            digests.extend(file.root);
+        }
+        // A missing root leaves the list short, which must not be looked into.
+        let has_bytes = geometry.file_len(index) > 0;
+        if has_bytes != file.root.is_some() || file_root(geometry, index, &digests) != file.root {
+            return Err(ManifestError::Root { path: file.path.join("/") });
+        }
+    }
+    Ok(digests.into())
+}
+
+/// The digests of all pieces of files that have more than one.
+fn layers(manifest: &Manifest) -> Vec<u8> {
+    let geometry = &manifest.geometry;
+    let pieces = geometry.files().filter(|&file| has_layer(geometry, file));
+    pieces
+        .flat_map(|file| geometry.file_pieces(file))
+        .flat_map(|piece| *manifest.digest(piece).as_bytes())
+        .collect()
+}
+
+impl<C> Decode<C> for Info {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self {
+            name: bin::text(decoder, NAME_LEN_MAX)?,
+            piece_length: Decode::decode(decoder)?,
+            files: bin::list(decoder, FILES_MAX as usize)?,
+            empty_folders: bin::list_of(decoder, FILES_MAX as usize, path)?,
+        })
+    }
+}
+bincode::impl_borrow_decode!(Info);
+
+impl<C> Decode<C> for FileInfo {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self {
+            path: path(decoder)?,
+            length: Decode::decode(decoder)?,
+            executable: Decode::decode(decoder)?,
+            root: Decode::decode(decoder)?,
+        })
+    }
+}
+
+fn path<D: Decoder>(decoder: &mut D) -> Result<Vec<String>, DecodeError> {
+    bin::list_of(decoder, DEPTH_MAX, |decoder| bin::text(decoder, NAME_LEN_MAX))
+}
