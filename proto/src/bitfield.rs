@@ -167,6 +167,34 @@ impl Bitfield {
         self.words.iter().zip(&other.words).any(|(mine, theirs)| mine & !theirs != 0)
     }
 
+    /// The numbers in both sets: from `start` on ascending, then those below it, so that a search
+    /// that stops early can begin anywhere.
+    ///
+    /// # Panics
+    /// If the sets are over different numbers of pieces.
+    pub fn common_from<'a>(
+        &'a self,
+        other: &'a Self,
+        start: u32,
+    ) -> impl Iterator<Item = u32> + 'a {
+        assert_eq!(self.len, other.len, "bitfields of different shares");
+        let (count, first) = (self.words.len(), start as usize / 64);
+        let from_start = u64::MAX >> (start % 64);
+        // The first word comes twice: its bits from `start` on, and at the very end those below.
+        let word = move |step: usize| {
+            let i = (first + step) % count.max(1);
+            let keep = if step == 0 {
+                from_start
+            } else if step == count {
+                !from_start
+            } else {
+                u64::MAX
+            };
+            ones(i, self.words[i] & other.words[i] & keep)
+        };
+        (0..if count == 0 { 0 } else { count + 1 }).flat_map(word)
+    }
+
     fn bit(&self, i: u32) -> bool {
         self.words.get(i as usize / 64).is_some_and(|word| word & mask(i) != 0)
     }
@@ -214,6 +242,24 @@ mod tests {
         assert_eq!(Bitfield::from_bytes(10, &[0]), wrong(1));
         assert_eq!(Bitfield::from_bytes(10, &[0; 3]), wrong(3));
         assert_eq!(Bitfield::from_bytes(0, &[]), Ok(Bitfield::full(0)));
+    }
+
+    #[test]
+    fn a_search_for_common_pieces_begins_anywhere_and_meets_each_once() {
+        let g = geometry(150);
+        let (mut a, mut b) = (Bitfield::empty(150), Bitfield::empty(150));
+        for i in [0, 5, 63, 64, 70, 149] {
+            a.insert(g.piece(i).unwrap());
+            b.insert(g.piece(i).unwrap());
+        }
+        a.insert(g.piece(6).unwrap());
+        b.insert(g.piece(7).unwrap());
+        let from = |start| a.common_from(&b, start).collect::<Vec<_>>();
+        assert_eq!(from(0), [0, 5, 63, 64, 70, 149]);
+        assert_eq!(from(6), [63, 64, 70, 149, 0, 5]);
+        assert_eq!(from(64), [64, 70, 149, 0, 5, 63]);
+        assert_eq!(from(149), [149, 0, 5, 63, 64, 70]);
+        assert_eq!(Bitfield::empty(0).common_from(&Bitfield::empty(0), 0).count(), 0);
     }
 
     #[test]
