@@ -1,5 +1,8 @@
 //! Dialling and accepting: from an address or a socket to a [`Connection`].
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use swarm_proto::id::PeerId;
