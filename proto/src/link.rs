@@ -293,3 +293,170 @@ impl<C> Decode<C> for Endpoint {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ID: &str = "uwslfjnfuws2ljnfuws2ljnfuws2ljnfuws2ljnfuws2ljnfuwsq";
+    const KEY: &str = "aebagbafaydqqcikbmga2dqpcaireeyuculbogazdinryhi6d4qa";
+
+    fn key() -> PeerId {
+        KEY.parse().unwrap()
+    }
+
+    fn endpoint(key: Option<PeerId>, host: &str, port: u16) -> Endpoint {
+        Endpoint { key, host: host.into(), port }
+    }
+
+    #[test]
+    fn a_link_names_the_swarm_and_who_has_it() {
+        let link = Link {
+            id: ID.parse().unwrap(),
+            name: Some("my file & more.bin".into()),
+            trackers: vec![endpoint(Some(key()), "tracker.example.org", 7000)],
+            peers: vec![endpoint(Some(key()), "2001:db8::1", 7001), endpoint(None, "10.0.0.1", 1)],
+        };
+        let text = format!(
+            "swarm:?id={ID}&dn=my%20file%20%26%20more.bin&tr={KEY}@tracker.example.org:7000\
+             &x.pe={KEY}@%5B2001:db8::1%5D:7001&x.pe=plain:10.0.0.1:1"
+        );
+        assert_eq!(link.to_string(), text);
+        assert_eq!(text.parse(), Ok(link));
+    }
+
+    #[test]
+    fn links_are_read_as_people_write_them() {
+        let bare = Link { id: ID.parse().unwrap(), name: None, trackers: vec![], peers: vec![] };
+        for text in [
+            format!("swarm:?id={ID}"),
+            format!(" SWARM:?id={}\n", ID.to_uppercase()),
+            format!("swarm:?xt=unknown&&id={ID}&later=%"),
+        ] {
+            assert_eq!(text.parse(), Ok(bare.clone()), "{text}");
+        }
+        let text = format!("swarm:?x.pe={KEY}%40[::1]:80&id={ID}&dn=a+b=c");
+        let link: Link = text.parse().unwrap();
+        assert_eq!(link.peers, [endpoint(Some(key()), "::1", 80)]);
+        assert_eq!(link.name.as_deref(), Some("a+b=c"));
+    }
+
+    #[test]
+    fn a_bad_link_says_what_is_wrong() {
+        let error = |text: &str| text.parse::<Link>().unwrap_err().to_string();
+        assert_eq!(
+            error("magnet:?xt=urn:btih:abc"),
+            r#"a link begins with "swarm:?id=", this begins with "magnet:?xt=urn:b""#
+        );
+        assert!(error("").contains("begins with"));
+        assert!(error("swarm:?dn=a").contains("no id"));
+        assert!(error("swarm:?id=abc").contains(r#""abc" after id= is not 52 base32"#));
+        assert!(error(&format!("swarm:?id={ID}&id={ID}")).contains("two of id="));
+        assert!(error(&format!("swarm:?id={ID}&dn=%4")).contains("percent-encoded"));
+        assert!(error(&format!("swarm:?id={ID}&dn=%ff")).contains("percent-encoded"));
+        assert!(error(&format!("swarm:?id={ID}&dn=%1b[2J")).contains("control"));
+        assert!(error(&format!("swarm:?id={ID}&dn=%E2%80%AE")).contains("invisible"));
+        assert!(error(&format!("swarm:?id={ID}&dn={}", "n".repeat(256))).contains("too long"));
+        assert!(error(&format!("swarm:?id={ID}&tr=host:1")).contains("names no key"));
+        assert_eq!(
+            error(&format!("swarm:?id={}", "a".repeat(16384))),
+            "the link is longer than 16 KiB"
+        );
+        let many = "&tr=plain:host:1".repeat(65);
+        assert!(error(&format!("swarm:?id={ID}{many}")).contains("more than 64"));
+    }
+
+    #[test]
+    fn a_bad_endpoint_says_which_part() {
+        let error = |text: &str| text.parse::<Endpoint>().unwrap_err();
+        let owned = str::to_owned;
+        for text in ["", "host:1", "plain", "http://host:1"] {
+            assert_eq!(error(text), LinkError::NoKey(owned(text)));
+        }
+        for text in ["@host:1", "abc@host:1", &format!("{ID}a@host:1")] {
+            assert_eq!(error(text), LinkError::Key(owned(text)));
+        }
+        for text in ["", "h", "h:", "h:0", "h:65536", "h:+1", "h:1x", "[::1]", "h:-1"] {
+            let text = format!("plain:{text}");
+            assert_eq!(error(&text), LinkError::Port(text.clone()));
+        }
+        for host in [
+            "",
+            "-a",
+            "a-",
+            "a..b",
+            ".a",
+            "a.",
+            "a b",
+            "a/b",
+            "a@b",
+            "é",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "::1",
+            "[::1",
+            "[1.2.3.4]",
+            "[host]",
+            "[fe80::1%eth0]",
+            "\u{1b}[2J",
+            "0x7f.1",
+        ] {
+            let text = format!("plain:{host}:1");
+            assert_eq!(error(&text), LinkError::Host(text.clone()), "{host:?}");
+        }
+        let long = format!("plain:{}:1", "a.".repeat(9000));
+        assert!(error(&long).to_string().len() < 300);
+    }
+
+    #[test]
+    fn the_fields_of_an_endpoint_can_be_checked() {
+        assert_eq!(endpoint(None, "host", 1).check(), Ok(()));
+        assert_eq!(Endpoint::at(None, "[::1]:7".parse().unwrap()), endpoint(None, "::1", 7));
+        assert!(matches!(endpoint(None, "host", 0).check(), Err(LinkError::Port(_))));
+        assert!(matches!(endpoint(None, "[::1]", 1).check(), Err(LinkError::Host(_))));
+    }
+
+    fn any_endpoint() -> impl Strategy<Value = Endpoint> {
+        let name = "[a-z0-9_]([a-z0-9-]{0,9}[a-z0-9])?(\\.[a-z]{2,5}){0,3}"
+            .prop_filter("a number is no name", |name| is_host(name));
+        let host = prop_oneof![
+            name,
+            any::<Ipv4Addr>().prop_map(|ip| ip.to_string()),
+            any::<Ipv6Addr>().prop_map(|ip| ip.to_string()),
+        ];
+        (any::<Option<[u8; 32]>>(), host, 1_u16..).prop_map(|(key, host, port)| Endpoint {
+            key: key.map(PeerId::new),
+            host,
+            port,
+        })
+    }
+
+    prop_compose! {
+        fn any_link()(
+            id in any::<[u8; 32]>(),
+            name in prop::option::of("[^\\p{C}]{0,40}".prop_filter("seen", |name| is_printable(name))),
+            trackers in prop::collection::vec(any_endpoint(), 0..4),
+            peers in prop::collection::vec(any_endpoint(), 0..4),
+        ) -> Link {
+            Link { id: SwarmId::new(id), name, trackers, peers }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_link_survives_being_printed_and_read(link in any_link()) {
+            let text = link.to_string();
+            prop_assert!(text.bytes().all(|b| b.is_ascii_graphic()), "{}", text);
+            prop_assert_eq!(text.parse(), Ok(link));
+        }
+
+        #[test]
+        fn no_text_does_harm(text in "(swarm:\\?)?(id|dn|tr|x.pe|%|&|=|@|:|\\[|\\]|plain|a|é|1){0,30}") {
+            if let Err(error) = text.parse::<Link>() {
+                prop_assert!(is_printable(&error.to_string()));
+            }
+        }
+    }
+}

@@ -141,7 +141,7 @@ impl Manifest {
             return Err(ManifestError::DigestCount { got: digests.len(), want });
         }
         for (file, index) in info.files.iter_mut().zip(geometry.files()) {
-            file.root = file_root(&geometry, index, &digests);
+            file.root = tree::root_of_file(&geometry, index, &digests);
         }
         let id = file::seal(&info)?;
         let digests = digests.into();
@@ -218,15 +218,11 @@ impl Manifest {
         self.digests[piece.as_usize()]
     }
 
-    /// How many leaves the tree under a piece's digest has, padding among them: the full piece's
-    /// width in a file of several pieces, else the next power of two of its blocks (BEP 52).
+    /// How many leaves the tree under a piece's digest has, padding among them: see
+    /// [`tree::width`].
     #[must_use]
     pub fn tree_width(&self, piece: PieceIndex) -> u32 {
-        if has_layer(&self.geometry, self.geometry.span(piece).file) {
-            self.geometry.piece_length() / BLOCK_LEN
-        } else {
-            self.geometry.block_count(piece).next_power_of_two()
-        }
+        tree::width(&self.geometry, piece)
     }
 
     /// Whether these block digests, one for each block, hash to the digest of the piece.
@@ -285,23 +281,6 @@ pub const fn default_piece_length(total_bytes: u64) -> u32 {
         PIECE_LEN_MAX
     } else {
         1 << aim.ilog2()
-    }
-}
-
-/// Whether a file has more than one piece, and so a layer of digests below its root.
-fn has_layer(geometry: &Geometry, file: FileIndex) -> bool {
-    geometry.file_len(file) > u64::from(geometry.piece_length())
-}
-
-/// The root that a file's piece digests, out of those of all files, hash to.
-fn file_root(geometry: &Geometry, file: FileIndex, digests: &[Digest]) -> Option<Digest> {
-    let mut pieces = geometry.file_pieces(file);
-    let first = pieces.next()?.as_usize();
-    let digests = &digests[first..=first + pieces.len()];
-    if has_layer(geometry, file) {
-        Some(tree::file_root(digests, geometry.piece_length() / BLOCK_LEN))
-    } else {
-        digests.first().copied()
     }
 }
 

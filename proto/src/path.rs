@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(check(&["a/B", "a/b"]), twin("a/b", "B"));
         assert_eq!(check(&["Src/a", "lib/z", "src/b"]), twin("src", "Src"));
         assert_eq!(check(&["strasse", "straße"]), twin("straße", "strasse"));
-        assert_eq!(check(&["σίσυφοσ", "ΣΊΣΥΦΟΣ", "σίσυφος"].map(|s| s)).is_err(), true);
+        assert_eq!(check(&["ΣΊΣΥΦΟΣ", "σίσυφος"]), twin("σίσυφος", "ΣΊΣΥΦΟΣ"));
     }
 
     #[test]

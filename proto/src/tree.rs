@@ -5,10 +5,25 @@
 //! each piece has one width, so that all piece digests are on one level (the file's piece layer);
 //! a file of one piece is padded only to the next power of two of its own blocks.
 
-use crate::{digest, id::Digest};
+use crate::{
+    digest,
+    geometry::{BLOCK_LEN, FileIndex, Geometry, PieceIndex},
+    id::Digest,
+};
 
 /// A leaf where the file has no block.
 const NO_BLOCK: Digest = Digest::new([0; 32]);
+
+/// How many leaves the tree under a piece's digest has, padding among them: a full piece's in a file
+/// of several pieces, else the next power of two of its blocks.
+#[must_use]
+pub fn width(geometry: &Geometry, piece: PieceIndex) -> u32 {
+    if has_layer(geometry, geometry.span(piece).file) {
+        full_width(geometry)
+    } else {
+        geometry.block_count(piece).next_power_of_two()
+    }
+}
 
 /// The root over `leaves`, padded with zero digests to `width` leaves.
 ///
@@ -19,15 +34,36 @@ pub fn root(leaves: &[Digest], width: u32) -> Digest {
     climb(leaves, width, NO_BLOCK)
 }
 
-/// The root of a file of several pieces: over the digests of its pieces, each of which covers
-/// `piece_width` leaves, padded to the next power of two with pieces that have no block.
+/// The root of a file, from the digests of the pieces of all files; `None` if the file is empty.
 ///
 /// # Panics
-/// If `piece_width` is not a power of two, or there are more than 2^31 pieces.
+/// If there is not a digest for each piece up to the file's last.
 #[must_use]
-pub fn file_root(pieces: &[Digest], piece_width: u32) -> Digest {
-    let width = u32::try_from(pieces.len()).expect("fewer than 2^32 pieces").next_power_of_two();
-    climb(pieces, width, root(&[], piece_width))
+pub fn root_of_file(geometry: &Geometry, file: FileIndex, digests: &[Digest]) -> Option<Digest> {
+    let mut pieces = geometry.file_pieces(file);
+    let first = pieces.next()?.as_usize();
+    let layer = &digests[first..=first + pieces.len()];
+    if has_layer(geometry, file) {
+        Some(root_of_layer(layer, full_width(geometry)))
+    } else {
+        layer.first().copied()
+    }
+}
+
+/// Whether a file has more than one piece, and so a layer of digests below its root.
+#[must_use]
+pub fn has_layer(geometry: &Geometry, file: FileIndex) -> bool {
+    geometry.file_len(file) > u64::from(geometry.piece_length())
+}
+
+const fn full_width(geometry: &Geometry) -> u32 {
+    geometry.piece_length() / BLOCK_LEN
+}
+
+/// The root over a piece layer, padded to the next power of two with pieces that have no block.
+fn root_of_layer(pieces: &[Digest], piece_width: u32) -> Digest {
+    let width = u32::try_from(pieces.len()).expect("a share has fewer than 2^32 pieces");
+    climb(pieces, width.next_power_of_two(), root(&[], piece_width))
 }
 
 /// The root over `nodes`, padded with `pad` to `width` nodes.
@@ -84,7 +120,7 @@ mod tests {
         let three = [leaf(1), leaf(2), leaf(3)];
         let empty = root(&[], 16);
         let right = parent(leaf(3), empty);
-        assert_eq!(file_root(&three, 16), parent(parent(leaf(1), leaf(2)), right));
+        assert_eq!(root_of_layer(&three, 16), parent(parent(leaf(1), leaf(2)), right));
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn manifest(data: &[u8], piece_length: u32) -> Manifest {
     let file = FileInfo { path: Vec::new(), length, executable: false, root: None };
     let info =
         Info { name: "f.bin".into(), piece_length, files: vec![file], empty_folders: Vec::new() };
-    let manifest = Manifest::build(info, digests, Extras::default()).unwrap();
+    let manifest = Manifest::build(info, digests, Extras::default()).expect("a share of one file");
     for (piece, bytes) in manifest.geometry().pieces().zip(data.chunks(piece_length as usize)) {
         let mut leaves = Vec::new();
         hash_blocks(bytes, &mut leaves);

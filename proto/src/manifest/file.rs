@@ -12,12 +12,13 @@
 
 use bincode::{BorrowDecode, Decode, Encode, de::Decoder, error::DecodeError};
 
-use super::{Extras, FileInfo, Info, Manifest, ManifestError, file_root, has_layer};
+use super::{Extras, FileInfo, Info, Manifest, ManifestError};
 use crate::{
     bin, digest,
     geometry::{FILES_MAX, Geometry},
     id::{Digest, SwarmId},
     path::{DEPTH_MAX, NAME_LEN_MAX},
+    tree::{has_layer, root_of_file},
 };
 
 /// The most bytes of an encoded manifest: 4 million pieces and a million files with paths of a
@@ -139,15 +140,16 @@ fn digests(
     let mut layers = layers.iter().map(|bytes| Digest::new(*bytes));
     let mut digests = Vec::with_capacity(geometry.piece_count() as usize);
     for (index, file) in geometry.files().zip(&info.files) {
+        // Each file with bytes has a root, and only those: so there is a digest for each piece.
+        let is_whole = (geometry.file_len(index) > 0) == file.root.is_some();
         if has_layer(geometry, index) {
             digests.extend(layers.by_ref().take(geometry.file_pieces(index).len()));
-        } else if geometry.file_len(index) > 0 {
+        } else {
             digests.extend(file.root);
         }
-        // A missing root leaves the list short, which must not be looked into.
-        let has_bytes = geometry.file_len(index) > 0;
-        if has_bytes != file.root.is_some() || file_root(geometry, index, &digests) != file.root {
-            return Err(ManifestError::Root { path: file.path.join("/") });
+        if !is_whole || root_of_file(geometry, index, &digests) != file.root {
+            let path = if file.path.is_empty() { info.name.clone() } else { file.path.join("/") };
+            return Err(ManifestError::Root { path });
         }
     }
     Ok(digests.into())
