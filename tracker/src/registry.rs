@@ -1,45 +1,602 @@
-//! The registry: soft state about swarms, peers and their pieces. Pure: time and chance come in.
+//! The registry: who is in which swarm, and has which pieces.
+//!
+//! Soft state, rebuilt from announces after a restart, and pure: time comes in as an argument and
+//! chance as a seed, so a simulator runs the same code as a server. This file routes requests and
+//! holds the limits; the rest has a file each:
+//!
+//! - `swarm` the peers of one swarm, their rows and the piece counts; `row` one peer's pieces
+//! - `select` who meets whom; `rarest` the rarest pieces; `interval` when to announce again
+//! - `address` where a peer may be dialled; `manifests` manifests on their way in
+//! - `config` the limits; `gauges` what counts against them; `keyed` hashing with a secret
+//!
+//! An announce is one step: the peer is found or added, its report taken in, others chosen for it and
+//! counted. No step looks at all peers or all swarms: [`Registry::expire`] goes round in small parts.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+mod address;
+mod config;
+mod gauges;
+mod interval;
+mod keyed;
+mod manifests;
+mod rarest;
+mod row;
+mod select;
+mod swarm;
 
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use swarm_proto::{
-    announce::{TrackerReply, TrackerRequest},
-    id::PeerId,
+    announce::{
+        Announce, AnnounceEvent, Announced, DELTA_MAX, HaveReport, RAREST_MAX, Refusal, SCRAPE_MAX,
+        SwarmCounts, TrackerReply, TrackerRequest, WANT_MAX,
+    },
+    id::{PeerId, SwarmId},
+    message::MANIFEST_PART_MAX,
 };
 
-/// Limits and intervals.
-#[derive(Debug, Clone, Default)]
-pub struct Config {}
+pub use config::Config;
+pub(crate) use manifests::{Candidate, Checked};
 
-/// All swarms of one tracker.
+use address::Contact;
+use gauges::Gauges;
+use interval::{Meter, Situation};
+use keyed::Keyed;
+use manifests::{Part, Uploads};
+use row::Row;
+use select::Seeker;
+use swarm::{Reported, Slot, Swarm};
+
+/// When to come again after [`Refusal::Full`]: peers that have left make room within minutes.
+const FULL_RETRY_S: u32 = 60;
+/// When to come again for a manifest that is not there: somebody may be about to put it.
+const NOT_FOUND_RETRY_S: u32 = 3;
+/// A piece with no more holders than this is lost if a few nodes leave.
+const RARE_HOLDERS: u64 = 2;
+/// Swarms that are looked at to find the one longest idle, when room is needed. As good as a look at
+/// all of them, for what it costs.
+const EVICT_LOOK: usize = 32;
+
+/// All swarms of one tracker, or those of one of its shards.
 #[derive(Debug)]
-pub struct Registry {}
+pub struct Registry {
+    config: Config,
+    gauges: Arc<Gauges>,
+    rng: ChaCha8Rng,
+    keyed: Keyed,
+    index: HashMap<SwarmId, u32, Keyed>,
+    swarms: Vec<Swarm>,
+    /// In how many swarms each key is.
+    memberships: HashMap<PeerId, u32, Keyed>,
+    uploads: Uploads,
+    meter: Meter,
+    /// Where [`expire`](Self::expire) goes on: a swarm, and a peer in it.
+    cursor: (usize, usize),
+}
+
+/// What a registry holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Swarms with at least one peer or a manifest.
+    pub swarms: u64,
+    /// Peers, counted once for each swarm that they are in.
+    pub peers: u64,
+    /// Bytes of rows and piece counts.
+    pub row_bytes: u64,
+    /// Bytes of manifests.
+    pub manifest_bytes: u64,
+}
+
+/// What a part of a manifest leads to.
+#[derive(Debug)]
+pub(crate) enum Put {
+    /// This is the answer.
+    Reply(TrackerReply),
+    /// It was the last part: check it, then [`Registry::admit`] it.
+    Check(Candidate),
+}
 
 impl Registry {
     /// An empty registry. `seed` decides every random choice and keys the hashing.
     #[must_use]
-    pub fn new(_config: Config, _seed: [u8; 32]) -> Self {
-        todo!()
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self::shard(config, seed, Arc::default())
+    }
+
+    /// `count` empty registries that share one set of limits. Each swarm must always be asked for at
+    /// the same one.
+    pub(crate) fn shards(config: &Config, seed: [u8; 32], count: u32) -> Vec<Self> {
+        let gauges = Arc::<Gauges>::default();
+        let mut seeds = ChaCha8Rng::from_seed(seed);
+        let config = Config {
+            // A key's swarms spread over the shards, so each grants its part, and as much again
+            // because chance does not deal evenly.
+            peer_swarms_max: (config.peer_swarms_max / count).saturating_mul(2).saturating_add(8),
+            announces_per_s: config.announces_per_s / count,
+            ..config.clone()
+        };
+        (0..count).map(|_| Self::shard(config.clone(), seeds.random(), gauges.clone())).collect()
+    }
+
+    fn shard(config: Config, seed: [u8; 32], gauges: Arc<Gauges>) -> Self {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let keyed = Keyed::new([rng.next_u64(), rng.next_u64()]);
+        Self {
+            config,
+            gauges,
+            rng,
+            keyed,
+            index: HashMap::with_hasher(keyed),
+            swarms: Vec::new(),
+            memberships: HashMap::with_hasher(keyed),
+            uploads: Uploads::new(keyed),
+            meter: Meter::default(),
+            cursor: (0, 0),
+        }
     }
 
     /// Answers one request of an authenticated peer seen at `from`. `now` is the time since the
     /// caller's start.
+    ///
+    /// The last part of a manifest takes up to a second; all else takes microseconds.
     pub fn handle(
         &mut self,
-        _now: Duration,
-        _peer: PeerId,
-        _from: SocketAddr,
-        _request: TrackerRequest,
+        now: Duration,
+        peer: PeerId,
+        from: SocketAddr,
+        request: TrackerRequest,
     ) -> TrackerReply {
-        let _: Option<IpAddr> = None;
-        todo!()
+        match request {
+            TrackerRequest::Announce(announce) => self.announce(now, peer, from, &announce),
+            TrackerRequest::GetManifest { swarm, offset } => self.manifest_part(now, swarm, offset),
+            TrackerRequest::PutManifest { swarm, total, offset, data } => {
+                match self.put(now, peer, swarm, total, offset, &data) {
+                    Put::Reply(reply) => reply,
+                    Put::Check(candidate) => self.admit(candidate.check()),
+                }
+            }
+            TrackerRequest::Scrape(swarms) if swarms.len() <= SCRAPE_MAX => {
+                TrackerReply::Scraped(swarms.iter().map(|swarm| self.counts(swarm)).collect())
+            }
+            TrackerRequest::Scrape(_) => refuse(Refusal::Invalid, 0),
+        }
     }
 
-    /// Forgets who has not announced in time, spending at most `budget` peers' worth of work.
-    pub fn expire(&mut self, _now: Duration, _budget: usize) {
-        todo!()
+    /// Forgets who has not announced in time, spending at most `budget` peers' worth of work. Goes
+    /// on where it left off, and round at most once.
+    pub fn expire(&mut self, now: Duration, budget: usize) {
+        let now_ms = millis(now);
+        self.uploads.expire(now_ms, &self.config, &self.gauges);
+        let mut budget = budget;
+        let mut visits = self.swarms.len();
+        while budget > 0 && visits > 0 {
+            budget -= 1;
+            let (at, from) = self.cursor;
+            let Some(swarm) = self.swarms.get_mut(at) else {
+                self.cursor = (0, 0);
+                continue;
+            };
+            let before = swarm.row_bytes();
+            let memberships = &mut self.memberships;
+            let gauges = &self.gauges;
+            let rest = swarm.expire(from, now_ms, &mut budget, |peer| {
+                gauges.peers.give_back(1);
+                forget_membership(memberships, &peer.id);
+            });
+            gauges.row_bytes.replace(before as u64, swarm.row_bytes() as u64);
+            if let Some(rest) = rest {
+                self.cursor = (at, rest);
+                return;
+            }
+            visits -= 1;
+            let keep = swarm.manifest().is_some()
+                && now_ms < swarm.idle_since_ms + self.config.manifest_keep_ms;
+            if swarm.is_empty() && !keep {
+                // Another swarm moves into the place, which is looked at next.
+                self.remove_swarm(at);
+                self.cursor = (at, 0);
+            } else {
+                self.cursor = (at + 1, 0);
+            }
+        }
     }
+
+    /// What this tracker holds, all shards together.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage {
+            swarms: self.gauges.swarms.get(),
+            peers: self.gauges.peers.get(),
+            row_bytes: self.gauges.row_bytes.get(),
+            manifest_bytes: self.gauges.manifest_bytes.get(),
+        }
+    }
+
+    /// Counts of one swarm; zeros if it is not known.
+    pub(crate) fn counts(&self, swarm: &SwarmId) -> SwarmCounts {
+        self.swarm(swarm).map_or_else(SwarmCounts::default, |swarm| SwarmCounts {
+            seeds: swarm.seeds.len() as u32,
+            leechers: swarm.leechers.len() as u32,
+            completed: swarm.completed,
+        })
+    }
+
+    /// Takes a part of a manifest.
+    pub(crate) fn put(
+        &mut self,
+        now: Duration,
+        peer: PeerId,
+        swarm: SwarmId,
+        total: u32,
+        offset: u32,
+        data: &Bytes,
+    ) -> Put {
+        let now_ms = millis(now);
+        let Some(known) = self.swarm(&swarm) else {
+            return Put::Reply(refuse(Refusal::Forbidden, 0));
+        };
+        if known.slot(&peer).is_none() {
+            // Whoever stores something here takes part.
+            return Put::Reply(refuse(Refusal::Forbidden, 0));
+        }
+        if known.manifest().is_some() {
+            // Somebody else was faster. Nothing more need be sent.
+            return Put::Reply(TrackerReply::ManifestPut { received: total });
+        }
+        let (config, gauges) = (&self.config, &self.gauges);
+        match self.uploads.put(now_ms, peer, swarm, total, offset, data, config, gauges) {
+            Part::Received(received) => Put::Reply(TrackerReply::ManifestPut { received }),
+            Part::Complete(candidate) => Put::Check(candidate),
+            Part::Invalid => Put::Reply(refuse(Refusal::Invalid, 0)),
+            Part::Full => Put::Reply(refuse(Refusal::Full, FULL_RETRY_S)),
+        }
+    }
+
+    /// Keeps a manifest that was checked. `None`: the check failed.
+    pub(crate) fn admit(&mut self, checked: Option<Checked>) -> TrackerReply {
+        let Some(checked) = checked else { return refuse(Refusal::Invalid, 0) };
+        let len = checked.bytes.len() as u32;
+        let swarm = checked.swarm;
+        match self.swarm(&swarm) {
+            // All have left while it was checked.
+            None => return refuse(Refusal::NotFound, 0),
+            Some(swarm) if swarm.is_empty() => return refuse(Refusal::NotFound, 0),
+            Some(swarm) if swarm.manifest().is_some() => {}
+            Some(_) => {
+                if !self.make_room_for_manifest(u64::from(len)) {
+                    return refuse(Refusal::Full, FULL_RETRY_S);
+                }
+                if let Some(swarm) = self.swarm_mut(&swarm) {
+                    swarm.learn(checked);
+                }
+            }
+        }
+        TrackerReply::ManifestPut { received: len }
+    }
+
+    /// A part of a manifest, of the most bytes that fit into one reply.
+    pub(crate) fn manifest_part(
+        &mut self,
+        now: Duration,
+        swarm: SwarmId,
+        offset: u32,
+    ) -> TrackerReply {
+        let Some(swarm) = self.swarm_mut(&swarm) else {
+            return refuse(Refusal::NotFound, NOT_FOUND_RETRY_S);
+        };
+        if swarm.is_empty() {
+            swarm.idle_since_ms = millis(now);
+        }
+        let Some(bytes) = swarm.manifest() else {
+            return refuse(Refusal::NotFound, NOT_FOUND_RETRY_S);
+        };
+        let from = offset as usize;
+        if from >= bytes.len() {
+            return refuse(Refusal::Invalid, 0);
+        }
+        let to = bytes.len().min(from + MANIFEST_PART_MAX);
+        TrackerReply::ManifestPart {
+            total: bytes.len() as u32,
+            offset,
+            data: bytes.slice(from..to),
+        }
+    }
+
+    fn announce(
+        &mut self,
+        now: Duration,
+        id: PeerId,
+        from: SocketAddr,
+        announce: &Announce,
+    ) -> TrackerReply {
+        let now_ms = millis(now);
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        if !is_well_formed(announce) {
+            return refuse(Refusal::Invalid, 0);
+        }
+        let pressure = self.meter.count(now_ms, self.config.announces_per_s);
+        if announce.event == AnnounceEvent::Stopped {
+            return TrackerReply::Announced(self.stop(now_ms, id, from, announce.swarm));
+        }
+        let at = match self.index.get(&announce.swarm) {
+            Some(&at) => at as usize,
+            None => match self.add_swarm(now_ms, announce.swarm) {
+                Some(at) => at,
+                None => return refuse(Refusal::Full, FULL_RETRY_S),
+            },
+        };
+        let slot = match self.swarms[at].slot(&id) {
+            Some(slot) => slot,
+            None => match self.add_peer(now_ms, at, id) {
+                Ok(slot) => slot,
+                Err(NoRoom::Peers) => return self.answer_stranger(now_ms, at, from, announce),
+                Err(NoRoom::Memberships) => return refuse(Refusal::Full, FULL_RETRY_S),
+            },
+        };
+        self.answer_member(now_ms, at, slot, from, announce, pressure)
+    }
+
+    /// The announce of a peer that is in the swarm.
+    fn answer_member(
+        &mut self,
+        now_ms: u64,
+        at: usize,
+        slot: Slot,
+        from: SocketAddr,
+        announce: &Announce,
+        pressure: u32,
+    ) -> TrackerReply {
+        let Self { config, gauges, rng, swarms, .. } = self;
+        let swarm = &mut swarms[at];
+        let peer = swarm.peer_mut(slot);
+        if let Err(wait_ms) = peer.may_announce(now_ms, config) {
+            return refuse(Refusal::TooOften, wait_ms.div_ceil(1000) as u32);
+        }
+        let was_seed = peer.is_seed();
+        let before = swarm.row_bytes() as u64;
+        let room = config.row_bytes_max.saturating_sub(gauges.row_bytes.get());
+        let (slot, reported) = swarm.report(slot, &announce.have, room);
+        swarm.refresh_rarest(now_ms, rng);
+        gauges.row_bytes.replace(before, swarm.row_bytes() as u64);
+        if reported == Reported::Invalid {
+            // A peer keeps the row and the time that it had; a newcomer had none and expires.
+            return refuse(Refusal::Invalid, 0);
+        }
+        let peer = swarm.peer_mut(slot);
+        peer.contact = Contact::new(from, announce.advertise, announce.port);
+        peer.load = announce.load.min(100);
+        peer.handed /= 2;
+        let (seed, joined_ms) = (peer.is_seed(), peer.joined_ms);
+        if announce.event == AnnounceEvent::Completed && seed && !was_seed && !peer.completed {
+            peer.completed = true;
+            swarm.completed = swarm.completed.saturating_add(1);
+        }
+
+        let want = usize::from(announce.want);
+        let row = swarm.peer(slot).row.as_ref();
+        let seeker = Seeker { slot: Some(slot), row, reach: address::reach(from), want };
+        let chosen = select::select(swarm, seeker, now_ms, rng);
+        let rarest = row.map_or_else(Vec::new, |row| {
+            swarm.rarest.lacking(row, swarm.seeds.len() as u32, RAREST_MAX, rng)
+        });
+        let leechers = swarm.leechers.len() - usize::from(!seed);
+        let interval_ms = Situation {
+            age_ms: now_ms.saturating_sub(joined_ms),
+            seed,
+            leechers,
+            lonely: chosen.len() < want.min(interval::FEW),
+            rare: swarm.is_rare(RARE_HOLDERS),
+            pressure,
+        }
+        .interval_ms(config, rng.next_u32());
+        let reply = Announced {
+            interval_ms,
+            min_interval_ms: config.announce_period_ms,
+            peers: select::addresses(swarm, &chosen),
+            seeds: (swarm.seeds.len() - usize::from(seed)) as u32,
+            leechers: leechers as u32,
+            completed: swarm.completed,
+            rarest,
+            need_full: reported == Reported::NeedFull,
+            need_manifest: swarm.ask_for_manifest(slot, now_ms),
+            observed: from,
+        };
+        for chosen in chosen {
+            let peer = swarm.peer_mut(chosen);
+            peer.handed = peer.handed.saturating_add(1);
+        }
+        swarm.peer_mut(slot).until_ms = now_ms + interval::lifetime_ms(interval_ms);
+        TrackerReply::Announced(reply)
+    }
+
+    /// The announce of a peer that there is no room for: it is told of others, and not remembered.
+    fn answer_stranger(
+        &mut self,
+        now_ms: u64,
+        at: usize,
+        from: SocketAddr,
+        announce: &Announce,
+    ) -> TrackerReply {
+        let swarm = &self.swarms[at];
+        let row = match announce.have {
+            HaveReport::All => Some(Row::Seed),
+            HaveReport::None => Some(Row::Empty),
+            HaveReport::Full(_) | HaveReport::Delta { .. } => None,
+        };
+        let seeker = Seeker {
+            slot: None,
+            row: row.as_ref(),
+            reach: address::reach(from),
+            want: usize::from(announce.want),
+        };
+        let chosen = select::select(swarm, seeker, now_ms, &mut self.rng);
+        TrackerReply::Announced(Announced {
+            interval_ms: self.config.interval_max_ms,
+            min_interval_ms: self.config.announce_period_ms,
+            peers: select::addresses(swarm, &chosen),
+            observed: from,
+            ..without_peers(self.counts(&announce.swarm), from)
+        })
+    }
+
+    fn stop(&mut self, now_ms: u64, id: PeerId, from: SocketAddr, swarm: SwarmId) -> Announced {
+        if let Some(&at) = self.index.get(&swarm) {
+            let swarm = &mut self.swarms[at as usize];
+            if let Some(slot) = swarm.slot(&id) {
+                let before = swarm.row_bytes();
+                swarm.leave(slot, now_ms);
+                self.gauges.row_bytes.replace(before as u64, swarm.row_bytes() as u64);
+                self.gauges.peers.give_back(1);
+                forget_membership(&mut self.memberships, &id);
+                if swarm.is_empty() && swarm.manifest().is_none() {
+                    self.remove_swarm(at as usize);
+                }
+            }
+        }
+        Announced {
+            interval_ms: self.config.interval_max_ms,
+            ..without_peers(self.counts(&swarm), from)
+        }
+    }
+
+    fn swarm(&self, id: &SwarmId) -> Option<&Swarm> {
+        self.index.get(id).map(|&at| &self.swarms[at as usize])
+    }
+
+    fn swarm_mut(&mut self, id: &SwarmId) -> Option<&mut Swarm> {
+        self.index.get(id).map(|&at| &mut self.swarms[at as usize])
+    }
+
+    fn add_swarm(&mut self, now_ms: u64, id: SwarmId) -> Option<usize> {
+        let max = self.config.swarms_max;
+        if !self.gauges.swarms.take(1, max) {
+            self.evict();
+            if !self.gauges.swarms.take(1, max) {
+                return None;
+            }
+        }
+        let at = self.swarms.len();
+        self.index.insert(id, at as u32);
+        self.swarms.push(Swarm::new(id, self.keyed, now_ms));
+        Some(at)
+    }
+
+    fn add_peer(&mut self, now_ms: u64, at: usize, id: PeerId) -> Result<Slot, NoRoom> {
+        let swarm = &mut self.swarms[at];
+        let memberships = self.memberships.get(&id).copied().unwrap_or(0);
+        if memberships >= self.config.peer_swarms_max {
+            self.drop_if_unused(at);
+            return Err(NoRoom::Memberships);
+        }
+        let fits = swarm.len() < self.config.swarm_peers_max;
+        if !fits || !self.gauges.peers.take(1, self.config.peers_max) {
+            // A new swarm without its first peer stays for the answer, and expires.
+            return Err(NoRoom::Peers);
+        }
+        self.memberships.insert(id, memberships + 1);
+        Ok(swarm.join(id, now_ms))
+    }
+
+    fn make_room_for_manifest(&mut self, len: u64) -> bool {
+        // Each round evicts the longest idle of a few swarms. If that many do not make room, the
+        // rest is left to the next attempt.
+        for _ in 0..EVICT_LOOK {
+            if self.gauges.manifest_bytes.take(len, self.config.manifest_bytes_max) {
+                return true;
+            }
+            if !self.evict() {
+                return false;
+            }
+        }
+        self.gauges.manifest_bytes.take(len, self.config.manifest_bytes_max)
+    }
+
+    /// Drops a swarm that has no peers, of those looked at the one that is longest idle.
+    fn evict(&mut self) -> bool {
+        if self.swarms.is_empty() {
+            return false;
+        }
+        let looked = (0..EVICT_LOOK).map(|_| self.rng.random_range(0..self.swarms.len()));
+        let idle = looked.filter(|&at| self.swarms[at].is_empty());
+        match idle.min_by_key(|&at| self.swarms[at].idle_since_ms) {
+            Some(at) => {
+                self.remove_swarm(at);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn drop_if_unused(&mut self, at: usize) {
+        if self.swarms[at].is_empty() && self.swarms[at].manifest().is_none() {
+            self.remove_swarm(at);
+        }
+    }
+
+    /// Removes a swarm without peers. The last one moves to its place.
+    fn remove_swarm(&mut self, at: usize) {
+        let swarm = self.swarms.swap_remove(at);
+        self.index.remove(&swarm.id);
+        if let Some(moved) = self.swarms.get(at) {
+            self.index.insert(moved.id, at as u32);
+        }
+        self.gauges.swarms.give_back(1);
+        self.gauges.row_bytes.give_back(swarm.row_bytes() as u64);
+        self.gauges
+            .manifest_bytes
+            .give_back(swarm.manifest().map_or(0, |bytes| bytes.len() as u64));
+    }
+}
+
+/// Why a peer was not added.
+enum NoRoom {
+    /// The swarm or the tracker has as many peers as it may.
+    Peers,
+    /// The key is in as many swarms as it may be.
+    Memberships,
+}
+
+const fn refuse(why: Refusal, retry_s: u32) -> TrackerReply {
+    TrackerReply::Refused { why, retry_s }
+}
+
+fn is_well_formed(announce: &Announce) -> bool {
+    let short = match &announce.have {
+        HaveReport::Delta { gained, lost, .. } => {
+            gained.len() <= DELTA_MAX && lost.len() <= DELTA_MAX
+        }
+        HaveReport::None | HaveReport::All | HaveReport::Full(_) => true,
+    };
+    short && announce.want <= WANT_MAX
+}
+
+const fn without_peers(counts: SwarmCounts, from: SocketAddr) -> Announced {
+    Announced {
+        interval_ms: 0,
+        min_interval_ms: 0,
+        peers: Vec::new(),
+        seeds: counts.seeds,
+        leechers: counts.leechers,
+        completed: counts.completed,
+        rarest: Vec::new(),
+        need_full: false,
+        need_manifest: false,
+        observed: from,
+    }
+}
+
+fn forget_membership(memberships: &mut HashMap<PeerId, u32, Keyed>, id: &PeerId) {
+    if let Some(count) = memberships.get_mut(id) {
+        *count -= 1;
+        if *count == 0 {
+            memberships.remove(id);
+        }
+    }
+}
+
+/// Whole milliseconds; what does not fit is 584 million years away.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
