@@ -10,12 +10,12 @@
 //! `Info` and `Extras` are bincode. The piece layers are the digests of all pieces of all files of
 //! more than one piece, in order; the digest of a file's only piece is its root.
 
-use bincode::{BorrowDecode, Decode, Encode, de::Decoder, error::DecodeError};
+use bincode::{BorrowDecode, Decode, de::Decoder, error::DecodeError};
 
 use super::{Extras, FileInfo, Info, Manifest, ManifestError};
 use crate::{
     bin, digest,
-    geometry::{FILES_MAX, Geometry},
+    geometry::{FILES_MAX, FileIndex, Geometry},
     id::{Digest, SwarmId},
     path::{DEPTH_MAX, NAME_LEN_MAX},
     tree::{has_layer, root_of_file},
@@ -38,7 +38,7 @@ const INFO_MEMORY_MAX: usize = 512 << 20;
 const EXTRAS_MEMORY_MAX: usize = 1 << 20;
 
 /// What lies between head and checksum.
-#[derive(Encode, BorrowDecode)]
+#[derive(BorrowDecode)]
 struct Body<'a> {
     info: &'a [u8],
     layers: &'a [u8],
@@ -54,7 +54,7 @@ pub(super) fn seal(info: &Info) -> Result<SwarmId, ManifestError> {
 
 /// Lets a manifest pass that is being made, if everybody will be able to read it.
 pub(super) fn check_len(manifest: Manifest) -> Result<Manifest, ManifestError> {
-    let layers = manifest.digests.len() * size_of::<Digest>();
+    let layers = layer_digests(&manifest.geometry) * size_of::<Digest>();
     let sections = bin::encoded_len(&manifest.info) + layers + bin::encoded_len(&manifest.extras);
     if HEAD_LEN + 3 * LENGTH_LEN_MAX + sections + CHECKSUM_LEN > MANIFEST_LEN_MAX {
         return Err(ManifestError::TooLong);
@@ -68,14 +68,24 @@ fn id(info: &[u8]) -> SwarmId {
 
 pub(super) fn encode(manifest: &Manifest) -> Vec<u8> {
     let info = bin::encode(&manifest.info);
-    let layers = layers(manifest);
     let extras = bin::encode(&manifest.extras);
-    let body = Body { info: &info, layers: &layers, extras: &extras };
+    let layers_len = layer_digests(&manifest.geometry) * size_of::<Digest>();
 
-    let mut bytes = Vec::new();
+    // A manifest can be long, so it is put together where it stays.
+    let sections = info.len() + layers_len + extras.len();
+    let mut bytes = Vec::with_capacity(HEAD_LEN + 3 * LENGTH_LEN_MAX + sections + CHECKSUM_LEN);
     bytes.extend(MAGIC);
     bytes.extend(VERSION.to_le_bytes());
-    bytes.extend(bin::encode(body));
+    bytes.extend(bin::encode(info.len()));
+    bytes.extend(info);
+    bytes.extend(bin::encode(layers_len));
+    for file in files_with_layers(&manifest.geometry) {
+        for piece in manifest.geometry.file_pieces(file) {
+            bytes.extend(manifest.digest(piece).as_bytes());
+        }
+    }
+    bytes.extend(bin::encode(extras.len()));
+    bytes.extend(extras);
     let checksum = digest::sha256(&bytes);
     bytes.extend(checksum.as_bytes());
     bytes
@@ -131,9 +141,7 @@ fn digests(
     layers: &[u8],
 ) -> Result<Box<[Digest]>, ManifestError> {
     let (layers, rest) = layers.as_chunks::<32>();
-    let in_layers: usize = (geometry.files().filter(|&file| has_layer(geometry, file)))
-        .map(|file| geometry.file_pieces(file).len())
-        .sum();
+    let in_layers = layer_digests(geometry);
     if layers.len() != in_layers || !rest.is_empty() {
         return Err(ManifestError::DigestCount { got: layers.len(), want: in_layers });
     }
@@ -155,14 +163,13 @@ fn digests(
     Ok(digests.into())
 }
 
-/// The digests of all pieces of files that have more than one.
-fn layers(manifest: &Manifest) -> Vec<u8> {
-    let geometry = &manifest.geometry;
-    let pieces = geometry.files().filter(|&file| has_layer(geometry, file));
-    pieces
-        .flat_map(|file| geometry.file_pieces(file))
-        .flat_map(|piece| *manifest.digest(piece).as_bytes())
-        .collect()
+fn files_with_layers(geometry: &Geometry) -> impl Iterator<Item = FileIndex> {
+    geometry.files().filter(|&file| has_layer(geometry, file))
+}
+
+/// How many digests there are in all piece layers.
+fn layer_digests(geometry: &Geometry) -> usize {
+    files_with_layers(geometry).map(|file| geometry.file_pieces(file).len()).sum()
 }
 
 impl<C> Decode<C> for Info {
