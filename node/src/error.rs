@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use swarm_engine::DiskError;
 use swarm_proto::{geometry::GeometryError, manifest::ManifestError, path::NameError};
 
 /// Whose fault it is, as far as a caller treats it differently. The program's exit codes follow it.
@@ -96,6 +97,9 @@ pub enum NodeError {
         /// The lock that it holds.
         path: PathBuf,
     },
+    /// What is downloaded could not be put in its place.
+    #[error("{0}")]
+    Disk(String),
     /// The process may open too few files to do anything useful.
     #[error(
         "only {limit} files may be open at a time, {needed} are needed; raise it with `ulimit -n`"
@@ -120,6 +124,7 @@ impl NodeError {
             Self::Io { .. }
             | Self::ChangedWhileReading { .. }
             | Self::TargetExists { .. }
+            | Self::Disk(_)
             | Self::FewDescriptors { .. } => ErrorKind::Disk,
             Self::Differs { .. } => ErrorKind::Verification,
             Self::Locked { .. } => ErrorKind::Locked,
@@ -129,6 +134,15 @@ impl NodeError {
             | Self::Symlink { .. }
             | Self::NothingToShare { .. } => ErrorKind::Other,
         }
+    }
+
+    /// A disk error that the engine has no part in.
+    pub(crate) fn disk(error: DiskError) -> Self {
+        Self::Disk(match error {
+            DiskError::NoSpace => "no space is left on the disk".into(),
+            DiskError::Changed => "a file was changed by somebody else".into(),
+            DiskError::Failed(why) => why,
+        })
     }
 
     /// For `map_err`: what was tried on which path.

@@ -6,8 +6,11 @@
 mod create;
 mod disk;
 mod error;
+mod scan;
+mod stamp;
 mod store;
 mod verify;
+mod walk;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -15,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-pub use create::{CreateOptions, Progress, create};
+pub use create::{CreateOptions, Progress, create, default_piece_length};
 pub use error::{ErrorKind, NodeError};
 pub use swarm_engine::{Command, Event, Snapshot, State};
 pub use swarm_net::{Identity, Transport};

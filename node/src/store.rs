@@ -1,19 +1,63 @@
 //! One share on the disk.
+//!
+//! A [`Store`] hands what the engine wants to those who do it: reading, writing and hashing to the
+//! node's disk threads, and what has to be durable to the share's own recorder thread, which may
+//! wait seconds for the disk. Both answer straight to the engine's driver.
 
-use std::{path::Path, sync::Arc};
+mod fd_cache;
+mod files;
+mod recorder;
+mod resume;
+mod take_up;
+mod tree;
+mod work_folder;
 
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    thread::{self, JoinHandle},
+};
+
+pub(crate) use fd_cache::FdCache;
 use swarm_engine::Input;
-use swarm_proto::{bitfield::Bitfield, id::SwarmId, manifest::Manifest};
+use swarm_proto::{
+    bitfield::Bitfield,
+    geometry::PieceIndex,
+    id::SwarmId,
+    manifest::{MANIFEST_LEN_MAX, Manifest},
+    path::NameError,
+};
 use tokio::sync::mpsc::UnboundedSender;
+pub(crate) use work_folder::WORK_PREFIX;
 
+use self::{
+    files::{Files, Home, Place},
+    recorder::{Note, Recorder},
+    take_up::{read_resume, take_up},
+    tree::Tree,
+    work_folder::{WorkFolder, read_capped, work_path},
+};
 use crate::{
     NodeError, Progress,
-    disk::{DiskPool, Job},
+    create::below,
+    disk::{DiskPool, Job, Queue, Task, Work},
+    scan::scan,
+    stamp::Stamp,
 };
 
 /// A share on the disk. Everything that the engine wants read or written goes through it.
 #[derive(Debug)]
-pub(crate) struct Store {}
+pub(crate) struct Store {
+    share: Arc<Share>,
+    queue: Arc<Queue>,
+    /// None if there is nothing to record: the share is whole.
+    notes: Option<mpsc::Sender<Note>>,
+    /// Taken by the first who closes the store.
+    recorder: Mutex<Option<JoinHandle<()>>>,
+}
 
 /// A share that is ready for the engine.
 #[derive(Debug)]
@@ -28,42 +72,314 @@ pub(crate) struct Opened {
 impl Store {
     /// Takes the lock, takes up what an earlier run left, verifies and adopts files that are
     /// already there. Blocking.
+    ///
+    /// # Errors
+    /// If the folder cannot be used, another process has the download, files are in the way (then
+    /// nothing was changed), or `progress` stopped it.
     pub(crate) fn for_download(
-        _pool: &DiskPool,
-        _manifest: Arc<Manifest>,
-        _output: &Path,
-        _answers: UnboundedSender<Input>,
-        _progress: &mut dyn FnMut(Progress) -> bool,
+        pool: &DiskPool,
+        manifest: Arc<Manifest>,
+        output: &Path,
+        answers: UnboundedSender<Input>,
+        progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Opened, NodeError> {
-        todo!()
+        check_names(&manifest)?;
+        fs::create_dir_all(output).map_err(NodeError::io("make the folder", output))?;
+        let output = fs::canonicalize(output).map_err(NodeError::io("use", output))?;
+        let tree = Tree::open(&output).map_err(NodeError::io("use", &output))?;
+        let (work, new) = WorkFolder::open(&tree, &output, manifest.id())?;
+        let taken = read_resume(&work, &manifest)
+            .and_then(|resume| take_up(&manifest, &tree, &work, &output, resume, progress))
+            .and_then(|taken| keep_manifest(&work, &manifest).map(|()| taken));
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                if new {
+                    // As if we had never been here.
+                    let _ = work.remove_all();
+                }
+                return Err(error);
+            }
+        };
+        let cache = Arc::clone(pool.open_files());
+        let files = Files::new(manifest, Home::Download { tree, work }, taken.places, cache);
+        let share = Arc::new(Share::new(files, answers));
+        let (mut recorder, have) =
+            Recorder::new(Arc::clone(&share), taken.recorded, &taken.verified);
+        let mut store = Self {
+            share,
+            queue: Arc::clone(pool.queue()),
+            notes: None,
+            recorder: Mutex::default(),
+        };
+        if have.is_full() {
+            recorder.finish().map_err(NodeError::disk)?;
+            return Ok(Opened { store, have });
+        }
+        let (notes, noted) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || recorder.run(&noted))
+            .map_err(NodeError::io("start a thread for", output))?;
+        store.notes = Some(notes);
+        store.recorder = Mutex::new(Some(thread));
+        Ok(Opened { store, have })
     }
 
     /// Opens the file or folder that the manifest was made of. Blocking.
+    ///
+    /// # Errors
+    /// If a file is not there or not as long as the manifest says; with `verify`, also if a piece
+    /// does not verify, or `progress` stopped it.
     pub(crate) fn for_seeding(
-        _pool: &DiskPool,
-        _manifest: Arc<Manifest>,
-        _path: &Path,
-        _verify: bool,
-        _answers: UnboundedSender<Input>,
-        _progress: &mut dyn FnMut(Progress) -> bool,
+        pool: &DiskPool,
+        manifest: Arc<Manifest>,
+        path: &Path,
+        verify: bool,
+        answers: UnboundedSender<Input>,
+        progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Opened, NodeError> {
-        todo!()
+        let path = fs::canonicalize(path).map_err(NodeError::io("share", path))?;
+        let geometry = manifest.geometry();
+        let mut places = Vec::with_capacity(geometry.file_count() as usize);
+        for file in geometry.files() {
+            let disk = below(&path, &manifest.file(file).path);
+            let metadata = fs::metadata(&disk).map_err(NodeError::io("share", &disk))?;
+            let (found, wanted) = (metadata.len(), geometry.file_len(file));
+            if !metadata.is_file() {
+                return Err(NodeError::Differs { path: disk, why: "it is no file".into() });
+            }
+            if found != wanted {
+                let why = format!("it has {found} bytes, not {wanted}");
+                return Err(NodeError::Differs { path: disk, why });
+            }
+            places.push(Place::Final(Stamp::from(&metadata)));
+        }
+        if verify {
+            verify_all(&manifest, &path, progress)?;
+        }
+        let have = Bitfield::full(geometry.piece_count());
+        let cache = Arc::clone(pool.open_files());
+        let files = Files::new(manifest, Home::Seed(path), places, cache);
+        let store = Self {
+            share: Arc::new(Share::new(files, answers)),
+            queue: Arc::clone(pool.queue()),
+            notes: None,
+            recorder: Mutex::default(),
+        };
+        Ok(Opened { store, have })
     }
 
     /// Queues a job. Never blocks.
-    pub(crate) fn submit(&self, _job: Job) {
-        todo!()
+    pub(crate) fn submit(&self, job: Job) {
+        let work = match job {
+            Job::Store { run, data } => Work::Store { run, data },
+            Job::Read { conn, run } => Work::Read { conn, run },
+            Job::ReadLeaves(piece) => Work::ReadLeaves(piece),
+            Job::Record(piece) => return self.note(Note::Record(piece)),
+            Job::Forget(piece) => {
+                self.share.forget(piece);
+                return self.note(Note::Forget(piece));
+            }
+            Job::Finish => return self.note(Note::Finish),
+        };
+        if self.share.begin() {
+            self.queue.push(Task { share: Arc::clone(&self.share), work });
+        }
     }
 
     /// Finishes queued jobs, syncs, saves resume state and releases the lock. Blocking. Jobs
     /// submitted later are dropped.
     pub(crate) fn close(&self) {
-        todo!()
+        self.share.close();
+        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(recorder) = recorder {
+            self.note(Note::Close);
+            if recorder.join().is_err() {
+                tracing::error!("the recorder has panicked");
+            }
+        }
+        self.share.files.close();
+        if let Home::Download { work, .. } = self.share.files.home() {
+            work.unlock();
+        }
+    }
+
+    fn note(&self, note: Note) {
+        match &self.notes {
+            // It has ended only if the store is closed.
+            Some(notes) => drop(notes.send(note)),
+            // Nothing is left to record: everything is where it belongs.
+            None => match note {
+                Note::Finish => self.share.answer(Input::Finished(Ok(()))),
+                Note::Forget(piece) => self.share.forgotten(piece),
+                Note::Record(_) | Note::Close => {}
+            },
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What the disk threads and the recorder of a share have in common.
+#[derive(Debug)]
+pub(crate) struct Share {
+    files: Files,
+    answers: UnboundedSender<Input>,
+    /// Held for a look. The condition is signalled when work is done or a piece is forgotten.
+    state: Mutex<ShareState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct ShareState {
+    /// Tasks queued or under way.
+    tasks: usize,
+    closed: bool,
+    /// Pieces that the record on the disk may still claim.
+    forgetting: HashSet<PieceIndex>,
+}
+
+impl Share {
+    fn new(files: Files, answers: UnboundedSender<Input>) -> Self {
+        Self { files, answers, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Does a task and answers it.
+    pub(crate) fn work(&self, work: Work) {
+        self.answer(match work {
+            Work::Store { run, data } => {
+                self.wait_until_forgotten(run.piece());
+                match self.files.store(run, &data) {
+                    Ok(leaves) => Input::Stored { run, leaves },
+                    Err(error) => Input::StoreFailed { run, error },
+                }
+            }
+            Work::Read { conn, run } => Input::BlocksRead { conn, run, data: self.files.read(run) },
+            Work::ReadLeaves(piece) => {
+                Input::LeavesRead { piece, leaves: self.files.leaves(piece) }
+            }
+        });
+    }
+
+    /// A task has been done, or dropped.
+    pub(crate) fn done(&self) {
+        self.state().tasks -= 1;
+        self.changed.notify_all();
+    }
+
+    /// Sends an answer. Nobody may be left to hear it: then the swarm is being stopped.
+    fn answer(&self, answer: Input) {
+        let _ = self.answers.send(answer);
+    }
+
+    /// Counts a task; false if the store is closed.
+    fn begin(&self) -> bool {
+        let mut state = self.state();
+        state.tasks += usize::from(!state.closed);
+        !state.closed
+    }
+
+    /// Lets no more tasks in and waits for those that are.
+    fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        while state.tasks > 0 {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn forget(&self, piece: PieceIndex) {
+        self.state().forgetting.insert(piece);
+    }
+
+    fn forgotten(&self, piece: PieceIndex) {
+        self.state().forgetting.remove(&piece);
+        self.changed.notify_all();
+    }
+
+    /// A piece is not overwritten while the record on the disk claims that it is verified: a crash
+    /// in between would make the claim a lie. This is rare, and the recorder is quick about it.
+    fn wait_until_forgotten(&self, piece: PieceIndex) {
+        let mut state = self.state();
+        while state.forgetting.contains(&piece) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, ShareState> {
+        // No code that can panic runs while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The manifest that an unfinished download into `output` keeps, if there is one of this id.
 /// Blocking.
-pub(crate) fn stored_manifest(_output: &Path, _id: SwarmId) -> Option<Manifest> {
-    todo!()
+pub(crate) fn stored_manifest(output: &Path, id: SwarmId) -> Option<Manifest> {
+    let file = File::open(work_path(output, id).join("manifest")).ok()?;
+    let manifest = Manifest::decode(&read_capped(&file, MANIFEST_LEN_MAX as u64).ok()?).ok()?;
+    (manifest.id() == id).then_some(manifest)
+}
+
+fn keep_manifest(work: &WorkFolder, manifest: &Manifest) -> Result<(), NodeError> {
+    let bytes = manifest.encode();
+    match work.read("manifest", MANIFEST_LEN_MAX as u64) {
+        Ok(Some(kept)) if kept == bytes => Ok(()),
+        _ => work
+            .write("manifest", &bytes)
+            .map_err(NodeError::io("write to", work.path().join("manifest"))),
+    }
+}
+
+/// No name in a share may pose as a working folder: what somebody puts there would be believed by
+/// the download that it belongs to.
+fn check_names(manifest: &Manifest) -> Result<(), NodeError> {
+    let info = manifest.info();
+    let paths = info.files.iter().map(|file| &file.path).chain(&info.empty_folders);
+    let names = std::iter::once(&info.name).chain(paths.flatten());
+    match names.into_iter().find(|name| name.starts_with(WORK_PREFIX)) {
+        None => Ok(()),
+        Some(name) => Err(NodeError::Name {
+            path: name.into(),
+            source: NameError { name: name.clone(), why: "belongs to an unfinished download" },
+        }),
+    }
+}
+
+fn verify_all(
+    manifest: &Manifest,
+    path: &Path,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<(), NodeError> {
+    let geometry = manifest.geometry();
+    let disk = |file| below(path, &manifest.file(file).path);
+    let files: Vec<_> = geometry.files().collect();
+    let mut state = Progress { done: 0, total: geometry.total_bytes() };
+    let mut failed = None;
+    let complete = progress(state)
+        && scan(geometry, &files, &|file| File::open(disk(file)), &mut |piece, digest| {
+            let path = || disk(geometry.span(piece).file);
+            failed = match digest {
+                Ok(digest) if digest == manifest.digest(piece) => None,
+                Ok(_) => Some(NodeError::Differs {
+                    path: path(),
+                    why: format!("piece {} does not verify", piece.get()),
+                }),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Some(NodeError::ChangedWhileReading { path: path() })
+                }
+                Err(error) => Some(NodeError::io("read", path())(error)),
+            };
+            state.done += u64::from(geometry.piece_len(piece));
+            failed.is_none() && progress(state)
+        });
+    match failed {
+        Some(error) => Err(error),
+        None if complete => Ok(()),
+        None => Err(NodeError::Stopped),
+    }
 }

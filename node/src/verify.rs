@@ -1,32 +1,102 @@
 //! Checking what is on the disk against a manifest, without changing anything.
 
-use std::path::Path;
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    path::Path,
+};
 
-use swarm_proto::manifest::Manifest;
+use swarm_proto::{geometry::FileIndex, manifest::Manifest};
 
-use crate::{NodeError, Progress};
+use crate::{NodeError, Progress, create::below, scan::scan};
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verification {
     /// Bytes in pieces that verify.
     pub good_bytes: u64,
-    /// Pieces that do not verify.
+    /// Pieces that do not verify, ascending; those of missing files are among them.
     pub bad_pieces: Vec<u32>,
-    /// Files that are not there, by manifest path.
+    /// Files and empty folders that are not there, by manifest path.
     pub missing: Vec<String>,
-    /// Files with bytes that do not verify, by manifest path.
+    /// Files with bytes that do not verify, or with bytes past their end, by manifest path.
     pub damaged: Vec<String>,
 }
 
+impl Verification {
+    /// Whether the share is exactly what the manifest says.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.bad_pieces.is_empty() && self.missing.is_empty() && self.damaged.is_empty()
+    }
+}
+
 /// Reads a share and checks every piece. Changes nothing. Blocking, as [`create`](crate::create()).
+/// `path` is the file or folder itself, as it was given to `create`.
 ///
 /// # Errors
 /// If `progress` stopped it. What cannot be read counts as missing.
 pub fn verify(
-    _manifest: &Manifest,
-    _path: &Path,
-    _progress: &mut dyn FnMut(Progress) -> bool,
+    manifest: &Manifest,
+    path: &Path,
+    progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Verification, NodeError> {
-    todo!()
+    let geometry = manifest.geometry();
+    let disk = |file: FileIndex| below(path, &manifest.file(file).path);
+    let (mut missing, mut damaged, mut present) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    let mut bad = Vec::new();
+    for file in geometry.files() {
+        let path = disk(file);
+        let found = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
+        // Without the right to read it, it is as good as missing. Only a file is opened: to open a
+        // pipe is to wait for its other end.
+        match found.filter(|_| File::open(&path).is_ok()) {
+            Some(metadata) => {
+                present.push(file);
+                if metadata.len() != geometry.file_len(file) {
+                    damaged.insert(file);
+                }
+            }
+            None => {
+                missing.insert(file);
+                bad.extend(geometry.file_pieces(file).map(|piece| piece.get()));
+            }
+        }
+    }
+    let total = present.iter().map(|&file| geometry.file_len(file)).sum();
+    let (mut state, mut good_bytes) = (Progress { done: 0, total }, 0);
+    let complete = progress(state)
+        && scan(geometry, &present, &|file| File::open(disk(file)), &mut |piece, digest| {
+            let len = u64::from(geometry.piece_len(piece));
+            if digest.is_ok_and(|digest| digest == manifest.digest(piece)) {
+                good_bytes += len;
+            } else {
+                bad.push(piece.get());
+                damaged.insert(geometry.span(piece).file);
+            }
+            state.done += len;
+            progress(state)
+        });
+    if !complete {
+        return Err(NodeError::Stopped);
+    }
+    bad.sort_unstable();
+    let name = |file: FileIndex| name_of(manifest, &manifest.file(file).path);
+    let folders = manifest.info().empty_folders.iter();
+    let no_folder = folders.filter(|folder| !below(path, folder).is_dir());
+    Ok(Verification {
+        good_bytes,
+        bad_pieces: bad,
+        missing: missing
+            .into_iter()
+            .map(name)
+            .chain(no_folder.map(|folder| name_of(manifest, folder)))
+            .collect(),
+        damaged: damaged.into_iter().map(name).collect(),
+    })
+}
+
+/// A path as people read it. A share of one file has no path but its name.
+pub(crate) fn name_of(manifest: &Manifest, path: &[String]) -> String {
+    if path.is_empty() { manifest.info().name.clone() } else { path.join("/") }
 }

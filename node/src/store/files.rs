@@ -1,0 +1,391 @@
+//! The files of one share: where each one is now, and reading and writing blocks of it.
+//!
+//! ```text
+//!   Part ──(every piece verified and synced)──> Final ──(changed by somebody)──> Final, in doubt
+//!                                                 ^──(read again and verified)──┘
+//! ```
+//! A part file is ours alone. A final file is the user's: it is never written to, and what is read
+//! from it counts only as long as the file is the one that was verified.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use rustix::{
+    buffer::spare_capacity,
+    io::{Errno, pread},
+};
+use swarm_engine::DiskError;
+use swarm_proto::{
+    digest::hash_blocks,
+    geometry::{BlockRun, FileIndex, PieceIndex, Span},
+    id::Digest,
+    manifest::Manifest,
+};
+
+use super::{
+    fd_cache::{FdCache, ShareKey},
+    resume::Kept,
+    tree::Tree,
+    work_folder::WorkFolder,
+};
+use crate::{create::below, scan::hash_span, stamp::Stamp};
+
+/// Where one file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the working folder, as it was when it was made or taken up; or nowhere yet.
+    Part(Option<Stamp>),
+    /// Whole, under its final name, as it was when it was verified or last seen to have changed.
+    Final(Stamp),
+}
+
+/// Where a share is.
+#[derive(Debug)]
+pub(crate) enum Home {
+    /// In this output folder, while it is not whole also in a working folder.
+    Download {
+        /// The output folder.
+        tree: Tree,
+        /// The working folder.
+        work: WorkFolder,
+    },
+    /// Where the user has it.
+    Seed(PathBuf),
+}
+
+/// The files of one share. Shared by all disk threads.
+#[derive(Debug)]
+pub(crate) struct Files {
+    manifest: Arc<Manifest>,
+    home: Home,
+    cache: Arc<FdCache>,
+    key: ShareKey,
+    /// Held for a look, and while a file gets its final name, so that nobody sees it nowhere.
+    places: Mutex<Places>,
+    /// Pieces written to since their file was last synced. Held for a look.
+    unsynced: Mutex<BTreeMap<FileIndex, HashSet<PieceIndex>>>,
+}
+
+#[derive(Debug)]
+struct Places {
+    /// One a file.
+    files: Vec<Place>,
+    /// Pieces of final files that have changed: to be verified again before they are read.
+    doubted: HashSet<PieceIndex>,
+}
+
+impl Files {
+    pub(crate) fn new(
+        manifest: Arc<Manifest>,
+        home: Home,
+        files: Vec<Place>,
+        cache: Arc<FdCache>,
+    ) -> Self {
+        let key = cache.new_share();
+        let places = Mutex::new(Places { files, doubted: HashSet::new() });
+        let unsynced = Mutex::default();
+        Self { manifest, home, cache, key, places, unsynced }
+    }
+
+    pub(crate) const fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    pub(crate) const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Hashes blocks and writes them to their part file. The bytes are read once, for hashing, and
+    /// once more by the kernel while they are still in the cache.
+    pub(crate) fn store(&self, run: BlockRun, data: &[u8]) -> Result<Vec<Digest>, DiskError> {
+        let geometry = self.manifest.geometry();
+        let span = geometry.span(run.piece());
+        let mut leaves = Vec::with_capacity(run.count() as usize);
+        hash_blocks(data, &mut leaves);
+        self.part_for_writing(span.file)?
+            .write_all_at(data, span.offset + u64::from(run.offset()))
+            .map_err(|error| self.disk_error("write to", span.file, &error))?;
+        self.unsynced().entry(span.file).or_default().insert(run.piece());
+        Ok(leaves)
+    }
+
+    /// Reads blocks of a verified piece.
+    ///
+    /// # Errors
+    /// `Changed` if the file is not the one that was verified.
+    pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, DiskError> {
+        let geometry = self.manifest.geometry();
+        let Span { file, offset, .. } = geometry.span(run.piece());
+        let (open, place) =
+            self.open(file).map_err(|error| self.disk_error("read", file, &error))?;
+        if let Place::Final(stamp) = place {
+            let now = stamp_of(&open).map_err(|error| self.disk_error("read", file, &error))?;
+            if now != stamp {
+                self.doubt(file, now);
+                return Err(DiskError::Changed);
+            }
+            if self.places().doubted.contains(&run.piece()) {
+                return Err(DiskError::Changed);
+            }
+        }
+        let offset = offset + u64::from(run.offset());
+        read_exact(&open, offset, geometry.run_len(run) as usize)
+            .map(Bytes::from)
+            .map_err(|error| self.disk_error("read", file, &error))
+    }
+
+    /// Reads a piece as it is now, under its name, and hashes its blocks. If a changed file turns
+    /// out to hold what it should, the piece is trusted again.
+    pub(crate) fn leaves(&self, piece: PieceIndex) -> Result<Vec<Digest>, DiskError> {
+        let span = self.manifest.geometry().span(piece);
+        let failed = |error| self.disk_error("read", span.file, &error);
+        if matches!(self.place(span.file), Place::Final(_)) {
+            // Another file may be there by now.
+            self.cache.remove(self.key, span.file);
+        }
+        let (file, place) = self.open(span.file).map_err(failed)?;
+        let before = stamp_of(&file).map_err(failed)?;
+        let mut leaves = Vec::new();
+        hash_span(&file, span, &mut Vec::new(), &mut leaves).map_err(failed)?;
+        if let Place::Final(stamp) = place {
+            if before != stamp {
+                self.doubt(span.file, before);
+            }
+            let after = stamp_of(&file).map_err(failed)?;
+            if before == after && self.manifest.verifies(piece, &leaves) {
+                self.trust(piece, after);
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// What a download remembers of its files.
+    pub(crate) fn kept(&self) -> Vec<(FileIndex, Kept)> {
+        let geometry = self.manifest.geometry();
+        let places = self.places();
+        let kept = geometry.files().zip(&places.files).filter_map(|(file, place)| match place {
+            Place::Part(stamp) => stamp.map(|stamp| (file, Kept::Part(stamp))),
+            Place::Final(stamp) => {
+                // A file that has changed is to be looked at again.
+                let mut pieces = geometry.file_pieces(file);
+                let doubted = !places.doubted.is_empty()
+                    && pieces.any(|piece| places.doubted.contains(&piece));
+                (!doubted).then_some((file, Kept::Final(*stamp)))
+            }
+        });
+        kept.collect()
+    }
+
+    /// Where a file is now.
+    pub(crate) fn place(&self, file: FileIndex) -> Place {
+        self.places().files[file.as_usize()]
+    }
+
+    /// Has `act` bring a file to its final place, and remembers it as what was verified.
+    pub(crate) fn settle(
+        &self,
+        file: FileIndex,
+        act: impl FnOnce() -> io::Result<Stamp>,
+    ) -> io::Result<()> {
+        let mut places = self.places();
+        places.files[file.as_usize()] = Place::Final(act()?);
+        drop(places);
+        // It was open for writing.
+        self.cache.remove(self.key, file);
+        Ok(())
+    }
+
+    /// Takes the pieces written since the last sync: of one file, or of all.
+    pub(crate) fn take_unsynced(&self, file: Option<FileIndex>) -> HashSet<PieceIndex> {
+        let mut unsynced = self.unsynced();
+        match file {
+            Some(file) => unsynced.remove(&file).unwrap_or_default(),
+            None => std::mem::take(&mut *unsynced).into_values().flatten().collect(),
+        }
+    }
+
+    /// Syncs one file's data.
+    pub(crate) fn sync(&self, file: FileIndex) -> io::Result<()> {
+        self.open(file)?.0.sync_data()
+    }
+
+    /// Closes what is open.
+    pub(crate) fn close(&self) {
+        self.cache.remove_share(self.key);
+    }
+
+    /// The path of a file below the output folder: the share's name first.
+    pub(crate) fn path(&self, file: FileIndex) -> Vec<&str> {
+        path_in_output(&self.manifest, &self.manifest.file(file).path)
+    }
+
+    /// What became of something we did to a file, in the engine's words.
+    pub(crate) fn disk_error(&self, action: &str, file: FileIndex, error: &io::Error) -> DiskError {
+        let gone = matches!(
+            error.kind(),
+            io::ErrorKind::NotFound
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::StaleNetworkFileHandle
+        );
+        if gone && action == "read" {
+            return DiskError::Changed;
+        }
+        disk_error(&format!("{action} {}", self.path(file).join("/")), error)
+    }
+
+    fn part_for_writing(&self, file: FileIndex) -> Result<Arc<File>, DiskError> {
+        let name = || self.path(file).join("/");
+        let Home::Download { work, .. } = &self.home else {
+            return Err(DiskError::Failed(format!("{} is shared, not downloaded", name())));
+        };
+        let Place::Part(stamp) = self.place(file) else {
+            let name = name();
+            return Err(DiskError::Failed(format!(
+                "{name} was changed after it was verified; move it away and get it again"
+            )));
+        };
+        if let Some(open) = self.cache.get(self.key, file) {
+            return Ok(open);
+        }
+        let len = self.manifest.geometry().file_len(file);
+        let executable = self.manifest.file(file).executable;
+        let made = self
+            .retry(|| work.make_part(file, len, executable))
+            .and_then(|part| stamp_of(&part).map(|now| (part, now)));
+        let (part, now) = made.map_err(|error| self.disk_error("write to", file, &error))?;
+        if stamp.is_none_or(|stamp| stamp.inode != now.inode) {
+            self.places().files[file.as_usize()] = Place::Part(Some(now));
+        }
+        Ok(self.keep_open(file, part))
+    }
+
+    /// The file, open for reading, and where it is.
+    fn open(&self, file: FileIndex) -> io::Result<(Arc<File>, Place)> {
+        let mut place = self.place(file);
+        if let Some(open) = self.cache.get(self.key, file) {
+            return Ok((open, place));
+        }
+        let mut opened = self.retry(|| self.open_at(&place, file));
+        let moved = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        if matches!(place, Place::Part(_)) && opened.as_ref().is_err_and(moved) {
+            // It may have got its final name between the two steps. It does so only once.
+            place = self.place(file);
+            opened = self.retry(|| self.open_at(&place, file));
+        }
+        Ok((self.keep_open(file, opened?), place))
+    }
+
+    fn open_at(&self, place: &Place, file: FileIndex) -> io::Result<File> {
+        match (&self.home, place) {
+            (Home::Seed(root), _) => File::open(below(root, &self.manifest.file(file).path)),
+            (Home::Download { work, .. }, Place::Part(_)) => work.open_part(file),
+            (Home::Download { tree, .. }, Place::Final(_)) => tree.open_file(&self.path(file)),
+        }
+    }
+
+    fn keep_open(&self, index: FileIndex, file: File) -> Arc<File> {
+        let file = Arc::new(file);
+        self.cache.put(self.key, index, &file);
+        file
+    }
+
+    /// Opens something; if descriptors have run out, once more without those that we can spare.
+    fn retry(&self, open: impl Fn() -> io::Result<File>) -> io::Result<File> {
+        let opened = open();
+        match opened.as_ref().err().and_then(Errno::from_io_error) {
+            Some(Errno::MFILE | Errno::NFILE) => {
+                self.cache.clear();
+                open()
+            }
+            _ => opened,
+        }
+    }
+
+    /// The file has changed: nothing in it counts until it is verified again.
+    fn doubt(&self, file: FileIndex, stamp: Stamp) {
+        let mut places = self.places();
+        places.files[file.as_usize()] = Place::Final(stamp);
+        places.doubted.extend(self.manifest.geometry().file_pieces(file));
+    }
+
+    fn trust(&self, piece: PieceIndex, seen: Stamp) {
+        let file = self.manifest.geometry().span(piece).file;
+        let mut places = self.places();
+        if places.files[file.as_usize()] == Place::Final(seen) {
+            places.doubted.remove(&piece);
+        }
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        // A thread that panicked with the lock held has left at worst a file in its old place.
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unsynced(&self) -> MutexGuard<'_, BTreeMap<FileIndex, HashSet<PieceIndex>>> {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The path below the output folder of something in a share: the share's name first.
+pub(crate) fn path_in_output<'a>(manifest: &'a Manifest, path: &'a [String]) -> Vec<&'a str> {
+    let name = std::iter::once(manifest.info().name.as_str());
+    name.chain(path.iter().map(String::as_str)).collect()
+}
+
+/// Why the system refused something, in the engine's words.
+pub(crate) fn disk_error(action: &str, error: &io::Error) -> DiskError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::NoSpace,
+        _ => DiskError::Failed(format!("cannot {action}: {error}")),
+    }
+}
+
+fn stamp_of(file: &File) -> io::Result<Stamp> {
+    Ok(Stamp::from(&file.metadata()?))
+}
+
+/// Reads so many bytes into memory that nobody cleared before.
+fn read_exact(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let at = offset + bytes.len() as u64;
+        match pread(file, spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // The allocator may have given more room than was asked for.
+    bytes.truncate(len);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_broken_one() {
+        let error = |errno: Errno| disk_error("write to a", &errno.into());
+        assert_eq!(error(Errno::NOSPC), DiskError::NoSpace);
+        assert_eq!(error(Errno::DQUOT), DiskError::NoSpace);
+        let DiskError::Failed(message) = error(Errno::IO) else { panic!() };
+        assert!(message.starts_with("cannot write to a: "), "{message}");
+    }
+
+    #[test]
+    fn a_read_past_the_end_is_an_error() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&[7; 100], 0).unwrap();
+        assert_eq!(read_exact(&file, 90, 10).unwrap(), [7; 10]);
+        let error = read_exact(&file, 90, 11).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,351 @@
+//! Making verified pieces durable.
+//!
+//! The order is the promise: a piece's data is written, then synced, and only then does the resume
+//! state claim it. Whole files get their final name between the last two steps. Pieces are gathered
+//! for a moment and recorded together, so that one sync serves many.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    io,
+    os::fd::AsFd,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use rustix::fs::fsync;
+use swarm_engine::{DiskError, Input};
+use swarm_proto::{
+    bitfield::Bitfield,
+    geometry::{FileIndex, PieceIndex},
+};
+
+use super::{
+    Share,
+    files::{Home, Place, disk_error, path_in_output},
+    resume::Resume,
+    tree::{Seen, Tree},
+    work_folder::WorkFolder,
+};
+use crate::stamp::Stamp;
+
+/// How long a verified piece may wait for others: what a crash costs at most.
+const WAIT: Duration = Duration::from_secs(2);
+/// How many bytes may wait: what a fast disk writes in a moment, so that no sync takes long.
+const WAIT_BYTES: u64 = 128 << 20;
+/// A pass that took long is followed by a pause this many times as long, so that the disk's time
+/// goes to the payload, however many files the share has.
+const PAUSE: u32 = 10;
+/// More files or folders than this are synced with one call for the whole file system.
+const SYNCS_MAX: usize = 32;
+
+/// What the recorder is told.
+#[derive(Debug)]
+pub(crate) enum Note {
+    Record(PieceIndex),
+    Forget(PieceIndex),
+    Finish,
+    Close,
+}
+
+/// Owns the record of a download.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    share: Arc<Share>,
+    /// Pieces whose data is synced.
+    durable: Bitfield,
+    /// One a file: how many of its pieces are not durable.
+    lacking: Vec<u32>,
+    /// Verified pieces that wait for a sync.
+    waiting: BTreeSet<PieceIndex>,
+    waiting_bytes: u64,
+    /// Pieces with data that a failed sync may have lost, and that we have told nobody about yet.
+    lost: HashSet<PieceIndex>,
+    /// The resume state on the disk claims less than it could.
+    behind: bool,
+    /// When to record what waits.
+    due: Option<Instant>,
+    /// Nothing but a great deal of waiting bytes is recorded before.
+    paused_until: Instant,
+    /// Everything is in its place.
+    finished: bool,
+}
+
+impl Recorder {
+    /// A recorder that goes on from `recorded` pieces, and `verified` ones that it has yet to
+    /// record. Also returns the set of both.
+    pub(crate) fn new(
+        share: Arc<Share>,
+        recorded: Bitfield,
+        verified: &[PieceIndex],
+    ) -> (Self, Bitfield) {
+        let geometry = share.files.manifest().geometry();
+        let lacking = geometry.files().map(|file| {
+            geometry.file_pieces(file).filter(|&piece| !recorded.has(piece)).count() as u32
+        });
+        let mut have = recorded.clone();
+        verified.iter().for_each(|&piece| drop(have.insert(piece)));
+        let mut this = Self {
+            lacking: lacking.collect(),
+            share,
+            durable: recorded,
+            waiting: BTreeSet::new(),
+            waiting_bytes: 0,
+            lost: HashSet::new(),
+            behind: false,
+            due: None,
+            paused_until: Instant::now(),
+            finished: false,
+        };
+        verified.iter().for_each(|&piece| this.record(piece));
+        (this, have)
+    }
+
+    /// Takes notes until told to close.
+    pub(crate) fn run(mut self, notes: &mpsc::Receiver<Note>) {
+        loop {
+            let note = match self.due {
+                Some(due) => notes.recv_timeout(due.saturating_duration_since(Instant::now())),
+                None => notes.recv().map_err(mpsc::RecvTimeoutError::from),
+            };
+            match note {
+                Ok(Note::Record(piece)) => self.record(piece),
+                Ok(Note::Forget(piece)) => self.forget(piece),
+                Ok(Note::Finish) => {
+                    let result = self.finish();
+                    self.share.answer(Input::Finished(result));
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Ok(Note::Close) | Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    let _ = self.flush();
+                    return;
+                }
+            }
+            let due = self.due.is_some_and(|due| due <= Instant::now());
+            if due || self.waiting_bytes >= WAIT_BYTES {
+                // What failed has been reported piece by piece.
+                let _ = self.flush();
+            }
+        }
+    }
+
+    /// Puts everything in its place: syncs, gives every file its final name, makes what is empty,
+    /// and removes the working folder. May be tried again after an error.
+    pub(crate) fn finish(&mut self) -> Result<(), DiskError> {
+        if self.finished {
+            return Ok(());
+        }
+        self.flush()?;
+        let missing = self.durable.len() - self.durable.count();
+        if missing > 0 {
+            return Err(DiskError::Failed(format!("{missing} pieces are not recorded")));
+        }
+        let share = Arc::clone(&self.share);
+        let Home::Download { tree, work } = share.files.home() else { return Ok(()) };
+        let all: Vec<_> = share.files.manifest().geometry().files().collect();
+        self.settle(tree, work, &all)?;
+        self.make_empty_folders(tree)?;
+        // What is in its place has been synced, and is found there by a later run even if some of
+        // this folder is left.
+        if let Err(error) = work.remove_all().and_then(|()| Ok(fsync(tree.root())?)) {
+            tracing::warn!(path = %work.path().display(), %error, "cannot remove the working folder");
+        }
+        self.finished = true;
+        Ok(())
+    }
+
+    fn record(&mut self, piece: PieceIndex) {
+        if self.lost.remove(&piece) {
+            self.report(piece, DiskError::Failed("what was written could not be synced".into()));
+        } else if !self.durable.has(piece) && self.waiting.insert(piece) {
+            let geometry = self.share.files.manifest().geometry();
+            self.waiting_bytes += u64::from(geometry.piece_len(piece));
+            self.wake_later();
+        }
+    }
+
+    fn forget(&mut self, piece: PieceIndex) {
+        let geometry = self.share.files.manifest().geometry();
+        if self.waiting.remove(&piece) {
+            self.waiting_bytes -= u64::from(geometry.piece_len(piece));
+        }
+        if self.durable.remove(piece) {
+            self.lacking[geometry.span(piece).file.as_usize()] += 1;
+            self.save();
+            if self.behind
+                && let Home::Download { work, .. } = self.share.files.home()
+                && let Err(error) = work.remove("resume")
+            {
+                // Without a record everything is verified; with this one the piece would not be.
+                tracing::error!(path = %work.path().display(), %error, "cannot remove a stale record");
+            }
+        }
+        self.share.forgotten(piece);
+    }
+
+    /// Syncs and records what waits. If syncing fails nothing is known of what was written since
+    /// the last time: its pieces are reported as lost.
+    fn flush(&mut self) -> Result<(), DiskError> {
+        self.due = None;
+        if self.waiting.is_empty() && !self.behind {
+            return Ok(());
+        }
+        let share = Arc::clone(&self.share);
+        let Home::Download { tree, work } = share.files.home() else { return Ok(()) };
+        let geometry = share.files.manifest().geometry();
+        let begun = Instant::now();
+        self.waiting_bytes = 0;
+        let pieces = std::mem::take(&mut self.waiting);
+        let files: BTreeSet<_> = pieces.iter().map(|&piece| geometry.span(piece).file).collect();
+        if let Err(error) = self.sync(work, &files) {
+            for piece in pieces {
+                self.lost.remove(&piece);
+                self.report(piece, error.clone());
+            }
+            return Err(error);
+        }
+        for piece in pieces {
+            self.durable.insert(piece);
+            self.lacking[geometry.span(piece).file.as_usize()] -= 1;
+        }
+        let settled = self.settle(tree, work, &files.into_iter().collect::<Vec<_>>());
+        self.save();
+        self.paused_until = Instant::now() + begun.elapsed() * PAUSE;
+        if self.behind {
+            self.wake_later();
+        }
+        settled
+    }
+
+    /// Syncs the data of these files. On failure, remembers every piece that may be lost.
+    fn sync(&mut self, work: &WorkFolder, files: &BTreeSet<FileIndex>) -> Result<(), DiskError> {
+        let all = &self.share.files;
+        let at_once = cfg!(target_os = "linux") && files.len() > SYNCS_MAX;
+        let take = || -> HashSet<PieceIndex> {
+            if at_once {
+                return all.take_unsynced(None);
+            }
+            files.iter().flat_map(|&file| all.take_unsynced(Some(file))).collect()
+        };
+        let mut written = take();
+        let synced = if at_once {
+            sync_file_system(work.folder()).map_err(|error| disk_error("sync the disk", &error))
+        } else {
+            files.iter().try_for_each(|&file| {
+                all.sync(file).map_err(|error| all.disk_error("sync", file, &error))
+            })
+        };
+        let synced = synced.and_then(|()| {
+            // New part files have to be found again.
+            fsync(work.parts())
+                .map_err(|error| disk_error("sync the folder of parts", &error.into()))
+        });
+        if synced.is_err() {
+            // The system reports a lost write once, and it may have been one of these, too.
+            written.extend(take());
+            self.lost.extend(written);
+        }
+        synced
+    }
+
+    /// Gives every one of these files that is whole its final name, and syncs the folders.
+    fn settle(&self, tree: &Tree, work: &WorkFolder, files: &[FileIndex]) -> Result<(), DiskError> {
+        let all = &self.share.files;
+        let geometry = all.manifest().geometry();
+        let (mut folders, mut result) = (BTreeSet::new(), Ok(()));
+        for &file in files {
+            let part = matches!(all.place(file), Place::Part(_));
+            if self.lacking[file.as_usize()] > 0 || !part {
+                continue;
+            }
+            let path = all.path(file);
+            let settled = all.settle(file, || {
+                if geometry.file_len(file) == 0 {
+                    make_empty(tree, &path, all.manifest().file(file).executable)?;
+                } else {
+                    tree.place(work.parts(), &WorkFolder::part_name(file), &path)?;
+                }
+                Ok(Stamp::from(&tree.open_file(&path)?.metadata()?))
+            });
+            if let Err(error) = settled {
+                result = Err(in_place_error(&path, &error));
+            }
+            // Also those above it may be new.
+            folders.extend((0..path.len()).map(|len| path[..len].to_vec()));
+        }
+        sync_folders(tree, &folders)?;
+        result
+    }
+
+    fn make_empty_folders(&self, tree: &Tree) -> Result<(), DiskError> {
+        let manifest = self.share.files.manifest();
+        let mut folders = BTreeSet::new();
+        for folder in &manifest.info().empty_folders {
+            let path = path_in_output(manifest, folder);
+            tree.make_folder(&path).map_err(|error| in_place_error(&path, &error))?;
+            folders.extend((0..=path.len()).map(|len| path[..len].to_vec()));
+        }
+        sync_folders(tree, &folders)
+    }
+
+    /// Replaces the resume state. The old one stays if that fails, and is tried again.
+    fn save(&mut self) {
+        let Home::Download { work, .. } = self.share.files.home() else { return };
+        let files = &self.share.files;
+        let resume = Resume { have: self.durable.clone(), files: files.kept() };
+        let saved = work.write("resume", &resume.encode(files.manifest().id()));
+        self.behind = saved.is_err();
+        if let Err(error) = saved {
+            tracing::warn!(path = %work.path().display(), %error, "cannot save resume state");
+        }
+    }
+
+    fn report(&self, piece: PieceIndex, error: DiskError) {
+        self.share.answer(Input::LeavesRead { piece, leaves: Err(error) });
+    }
+
+    fn wake_later(&mut self) {
+        let due = (Instant::now() + WAIT).max(self.paused_until);
+        self.due.get_or_insert(due);
+    }
+}
+
+/// Makes an empty file, if there is none.
+fn make_empty(tree: &Tree, path: &[&str], executable: bool) -> io::Result<()> {
+    match tree.make_empty_file(path, executable) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match tree.look(path)? {
+            Seen::File(stamp) if stamp.size == 0 => Ok(()),
+            _ => Err(error),
+        },
+        made => made,
+    }
+}
+
+fn in_place_error(path: &[&str], error: &io::Error) -> DiskError {
+    let path = path.join("/");
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            DiskError::Failed(format!("{path} exists and is something else; move it away"))
+        }
+        _ => disk_error(&format!("put {path} in its place"), error),
+    }
+}
+
+fn sync_folders(tree: &Tree, folders: &BTreeSet<Vec<&str>>) -> Result<(), DiskError> {
+    let synced = if cfg!(target_os = "linux") && folders.len() > SYNCS_MAX {
+        sync_file_system(tree.root())
+    } else {
+        folders.iter().try_for_each(|path| Ok(fsync(tree.folder(path)?)?))
+    };
+    synced.map_err(|error| disk_error("sync the output folder", &error))
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(on_it: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(on_it)?)
+}
+
+/// Elsewhere there is no such call, and files are synced one by one.
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_on_it: impl AsFd) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

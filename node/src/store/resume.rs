@@ -1,0 +1,195 @@
+//! What a download remembers between two runs.
+//!
+//! ```text
+//! magic       8 bytes   "SWRESUME"
+//! version     u16       1
+//! swarm       32 bytes  id
+//! pieces      u32       how many the share has
+//! have        bytes     one bit a piece, piece 0 highest, rounded up
+//! files       u32       how many entries follow
+//!   file      u32       number in the manifest, ascending
+//!   place     u8        0: part file, 1: under its final name
+//!   size      u64
+//!   modified  i64       nanoseconds since 1970
+//!   inode     u64
+//! checksum    32 bytes  SHA-256 of all of the above
+//! ```
+//! Integers are little-endian. A bit is only set after the data of its piece was synced, so the set
+//! is always a part of the truth. Whatever does not read as this is ignored and everything is
+//! verified again: it may cost time, never data.
+
+use swarm_proto::{
+    bitfield::Bitfield,
+    digest::sha256,
+    geometry::{FileIndex, Geometry},
+    id::SwarmId,
+};
+
+use crate::stamp::Stamp;
+
+const MAGIC: &[u8; 8] = b"SWRESUME";
+const VERSION: u16 = 1;
+const HEAD_LEN: u64 = 8 + 2 + 32 + 4;
+const ENTRY_LEN: u64 = 4 + 1 + 8 + 8 + 8;
+const CHECKSUM_LEN: usize = 32;
+
+/// The state of a download as it was when its data was last synced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resume {
+    /// Pieces that are verified and synced.
+    pub(crate) have: Bitfield,
+    /// The files that hold them, ascending.
+    pub(crate) files: Vec<(FileIndex, Kept)>,
+}
+
+/// A file as we left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// A part file. Only its size and inode can be relied on: it may have been written to after
+    /// this was.
+    Part(Stamp),
+    /// Whole, under its final name.
+    Final(Stamp),
+}
+
+/// The longest state that a share of this geometry can have.
+pub(crate) fn len_max(geometry: &Geometry) -> u64 {
+    let have = u64::from(geometry.piece_count().div_ceil(8));
+    HEAD_LEN + have + 4 + u64::from(geometry.file_count()) * ENTRY_LEN + CHECKSUM_LEN as u64
+}
+
+impl Resume {
+    /// The bytes of the file.
+    pub(crate) fn encode(&self, id: SwarmId) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(MAGIC);
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend(id.as_bytes());
+        bytes.extend(self.have.len().to_le_bytes());
+        bytes.extend(self.have.to_bytes());
+        // There are no more of them than files in a share, which fit.
+        bytes.extend((self.files.len() as u32).to_le_bytes());
+        for (file, kept) in &self.files {
+            let (place, stamp) = match kept {
+                Kept::Part(stamp) => (0, stamp),
+                Kept::Final(stamp) => (1, stamp),
+            };
+            bytes.extend(file.get().to_le_bytes());
+            bytes.push(place);
+            bytes.extend(stamp.size.to_le_bytes());
+            bytes.extend(stamp.modified_ns.to_le_bytes());
+            bytes.extend(stamp.inode.to_le_bytes());
+        }
+        bytes.extend(sha256(&bytes).as_bytes());
+        bytes
+    }
+
+    /// Reads the bytes of the file, if they are the state of this share, whole, and of a version
+    /// that we know.
+    pub(crate) fn decode(bytes: &[u8], id: SwarmId, geometry: &Geometry) -> Option<Self> {
+        let (body, checksum) = bytes.split_last_chunk::<CHECKSUM_LEN>()?;
+        if sha256(body).as_bytes() != checksum {
+            return None;
+        }
+        let mut rest = body;
+        let known = take(&mut rest)? == *MAGIC
+            && u16::from_le_bytes(take(&mut rest)?) == VERSION
+            && take(&mut rest)? == *id.as_bytes()
+            && u32::from_le_bytes(take(&mut rest)?) == geometry.piece_count();
+        if !known {
+            return None;
+        }
+        let have = rest.split_off(..geometry.piece_count().div_ceil(8) as usize)?;
+        let have = Bitfield::from_bytes(geometry.piece_count(), have).ok()?;
+        let count = u32::from_le_bytes(take(&mut rest)?);
+        let mut files: Vec<(FileIndex, Kept)> = Vec::new();
+        for _ in 0..count {
+            let file = geometry.file(u32::from_le_bytes(take(&mut rest)?))?;
+            // Ascending: so there are no more of them than files.
+            if files.last().is_some_and(|&(last, _)| last >= file) {
+                return None;
+            }
+            let [place] = take(&mut rest)?;
+            let stamp = Stamp {
+                size: u64::from_le_bytes(take(&mut rest)?),
+                modified_ns: i64::from_le_bytes(take(&mut rest)?),
+                inode: u64::from_le_bytes(take(&mut rest)?),
+            };
+            let kept = match place {
+                0 => Kept::Part(stamp),
+                1 => Kept::Final(stamp),
+                _ => return None,
+            };
+            files.push((file, kept));
+        }
+        rest.is_empty().then_some(Self { have, files })
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (bytes, more) = rest.split_first_chunk()?;
+    *rest = more;
+    Some(*bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn geometry() -> Geometry {
+        Geometry::new(16384, [40_000, 0, 16384]).unwrap()
+    }
+
+    fn resume() -> Resume {
+        let geometry = geometry();
+        let mut have = Bitfield::empty(4);
+        have.insert(geometry.piece(1).unwrap());
+        have.insert(geometry.piece(3).unwrap());
+        let part = Stamp { size: 40_000, modified_ns: -1, inode: 7 };
+        let whole = Stamp { size: 16384, modified_ns: 1 << 60, inode: u64::MAX };
+        let file = |number| geometry.file(number).unwrap();
+        Resume { have, files: vec![(file(0), Kept::Part(part)), (file(2), Kept::Final(whole))] }
+    }
+
+    const ID: SwarmId = SwarmId::new([9; 32]);
+
+    #[test]
+    fn a_state_survives_being_written_and_read() {
+        let bytes = resume().encode(ID);
+        assert!(bytes.len() as u64 <= len_max(&geometry()));
+        assert_eq!(Resume::decode(&bytes, ID, &geometry()), Some(resume()));
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_noticed() {
+        let bytes = resume().encode(ID);
+        for len in 0..bytes.len() {
+            assert_eq!(Resume::decode(&bytes[..len], ID, &geometry()), None, "{len}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut bytes = bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Resume::decode(&bytes, ID, &geometry()), None, "{bit}");
+        }
+    }
+
+    #[test]
+    fn another_share_or_version_is_ignored_even_if_its_checksum_is_right() {
+        let bytes = resume().encode(ID);
+        assert_eq!(Resume::decode(&bytes, SwarmId::new([8; 32]), &geometry()), None);
+        let other = Geometry::new(16384, [40_000, 0, 16385]).unwrap();
+        assert_eq!(Resume::decode(&bytes, ID, &other), None);
+        let forged = |at: usize, byte| {
+            let mut body = bytes[..bytes.len() - CHECKSUM_LEN].to_vec();
+            body[at] = byte;
+            body.extend(*sha256(&body).as_bytes());
+            Resume::decode(&body, ID, &geometry())
+        };
+        assert_eq!(forged(8, 1), Some(resume()));
+        // A later version; a bit past the last piece; a wild count; the same file twice; a place
+        // that does not exist.
+        for (at, byte) in [(8, 2), (46, 0x51), (50, 0xFF), (80, 0), (84, 2)] {
+            assert_eq!(forged(at, byte), None, "{at}");
+        }
+    }
+}
