@@ -70,25 +70,25 @@ fn root_of_layer(pieces: &[Digest], piece_width: u32) -> Digest {
 fn climb(nodes: &[Digest], width: u32, mut pad: Digest) -> Digest {
     assert!(width.is_power_of_two(), "a tree is as wide as a power of two");
     assert!(nodes.len() <= width as usize, "more leaves than the tree is wide");
-    let mut level = nodes.to_vec();
-    let mut above = Vec::with_capacity(nodes.len().div_ceil(2));
+    // Nodes lie end to end, so that two that are hashed together are one message.
+    let mut level: Vec<u8> = Vec::with_capacity(nodes.len().next_multiple_of(2) * 32);
+    nodes.iter().for_each(|node| level.extend(node.as_bytes()));
+    let mut above = Vec::with_capacity(level.len() / 2);
     for _ in 0..width.trailing_zeros() {
         // All further right is padding, and its roots are all the same: one stands for the rest.
-        if level.len() % 2 == 1 {
-            level.push(pad);
+        if level.len() % 64 == 32 {
+            level.extend(pad.as_bytes());
         }
         above.clear();
         digest::hash_pairs(&level, &mut above);
         std::mem::swap(&mut level, &mut above);
         pad = parent(pad, pad);
     }
-    level.first().copied().unwrap_or(pad)
+    level.first_chunk().map_or(pad, |root| Digest::new(*root))
 }
 
 fn parent(left: Digest, right: Digest) -> Digest {
-    let mut parent = Vec::with_capacity(1);
-    digest::hash_pairs(&[left, right], &mut parent);
-    parent[0]
+    digest::sha256([left, right].map(|node| *node.as_bytes()).as_flattened())
 }
 
 #[cfg(test)]
