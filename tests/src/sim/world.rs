@@ -269,7 +269,19 @@ impl World {
         self.env.share.geometry().pieces().all(held)
     }
 
-    /// Bytes of verified and recorded pieces of a node.
+    /// How many honest nodes that are alive have recorded each piece.
+    #[must_use]
+    pub fn copies(&self) -> Vec<u32> {
+        let mut copies = vec![0; self.env.share.geometry().piece_count() as usize];
+        for node in self.nodes().filter(|node| self.alive(*node)) {
+            for piece in self.honest(node).iter().flat_map(|node| node.disk().recorded().iter()) {
+                copies[piece as usize] += 1;
+            }
+        }
+        copies
+    }
+
+    /// How many pieces a node has verified and recorded.
     #[must_use]
     pub fn recorded(&self, node: NodeId) -> u32 {
         self.honest(node).map_or(0, |node| node.disk().recorded().count())
