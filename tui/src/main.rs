@@ -1,2 +1,161 @@
-//! Placeholder.
-fn main() {}
+//! The `swarm` program: arguments to a command, and what it says to an exit code.
+#![expect(unreachable_pub, reason = "in a program `pub` offers nothing to anybody outside")]
+
+mod args;
+mod commands;
+mod config;
+mod exit;
+mod logging;
+mod output;
+mod paths;
+mod reach;
+mod share;
+mod signals;
+mod text;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+
+use crate::{
+    args::{Cli, Command, ProgressMode},
+    commands::Context,
+    config::{File, Settings, Typed},
+    exit::{Code, Failure},
+    output::{Console, Mode, on_terminal},
+    paths::Paths,
+};
+
+fn main() -> ExitCode {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((matches, cli))
+    });
+    match parsed {
+        Ok((matches, cli)) => run(&matches, cli),
+        Err(error) => misuse(&error),
+    }
+}
+
+/// Help, version, or a command line that means nothing.
+fn misuse(error: &clap::Error) -> ExitCode {
+    // There is nobody to tell that nobody listens.
+    let _ = error.print();
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        let failure = Failure::usage(line.strip_prefix("error: ").unwrap_or(line));
+        let _ = Console::new(true, true, Mode::Hidden).object(&output::json::Line::error(&failure));
+    }
+    ExitCode::from(error.exit_code() as u8)
+}
+
+fn run(matches: &ArgMatches, cli: Cli) -> ExitCode {
+    // Until the settings are known, what the flags say has to do.
+    let asked = cli.output.progress.unwrap_or(ProgressMode::Auto);
+    let mut console = console(&cli, asked);
+    let done = settings(matches, &cli).and_then(|(paths, settings)| {
+        console = self::console(&cli, settings.progress.value);
+        let file = cli.output.log_file.as_deref();
+        logging::start(&console, cli.output.verbose, cli.output.quiet, file)?;
+        dispatch(cli.command, console.clone(), paths, settings)
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if failure.code != Code::Pipe {
+                console.failure(&failure);
+            }
+            failure.code.into()
+        }
+    }
+}
+
+fn console(cli: &Cli, asked: ProgressMode) -> Console {
+    let (json, quiet) = (cli.output.json, cli.output.quiet);
+    Console::new(json, quiet, Mode::decide(asked, json, quiet, on_terminal()))
+}
+
+fn settings(matches: &ArgMatches, cli: &Cli) -> Result<(Paths, Settings), Failure> {
+    let mut paths = Paths::find(std::env::var_os("SWARM_HOME"));
+    let named = cli.output.config.is_some();
+    if named {
+        paths.config.clone_from(&cli.output.config);
+    }
+    let file = match cli.command {
+        // A broken file must not keep its user from a new one, or from the manual.
+        Command::Config(ref config) if !config.reads_file() => File::default(),
+        Command::Completions(_) | Command::Man(_) => File::default(),
+        _ => File::read(paths.config.as_deref(), named)?,
+    };
+    let typed = typed(&cli.command);
+    let settings = Settings::resolve(matches, &cli.output, typed, file, on_terminal())?;
+    Ok((paths, settings))
+}
+
+/// The settings among the flags of a command.
+fn typed(command: &Command) -> Typed {
+    let (network, swarm, fetch) = match command {
+        Command::Get(get) => (Some(&get.network), Some(&get.swarm), Some(&get.fetch)),
+        Command::Seed(seed) => (Some(&seed.network), Some(&seed.swarm), None),
+        Command::Tracker(tracker) => (Some(&tracker.network), None, None),
+        Command::Config(args::ConfigArgs { command: args::ConfigCommand::Show(show) }) => {
+            (Some(&show.network), Some(&show.swarm), Some(&show.fetch))
+        }
+        _ => (None, None, None),
+    };
+    Typed {
+        network: network.cloned().unwrap_or_default(),
+        swarm: swarm.cloned().unwrap_or_default(),
+        fetch: fetch.cloned().unwrap_or_default(),
+    }
+}
+
+fn dispatch(
+    command: Command,
+    console: Console,
+    paths: Paths,
+    settings: Settings,
+) -> Result<(), Failure> {
+    // These need neither network nor patience.
+    let command = match command {
+        Command::Config(args) => return commands::config::run(&console, &paths, &settings, &args),
+        Command::Completions(args) => return commands::completions::run(&console, &args),
+        Command::Man(args) => return commands::man::run(&console, &args),
+        Command::Show(args) => return commands::show::run(&console, &args),
+        command => command,
+    };
+    raise_open_files();
+    let failed = |error: std::io::Error| Failure::new(Code::Other, "system", error.to_string());
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let stop = signals::stop_on_signal(console.clone()).map_err(failed)?;
+        let cx = Context { console, paths, settings, stop };
+        match command {
+            Command::Seed(args) => commands::seed::run(cx, args).await,
+            Command::Get(args) => commands::get::run(cx, args).await,
+            Command::Create(args) => commands::create::run(cx, args).await,
+            Command::Verify(args) => commands::verify::run(cx, args).await,
+            Command::Tracker(args) => commands::tracker::run(cx, args).await,
+            Command::Demo(args) => commands::demo::run(cx, args).await,
+            // Done above.
+            Command::Show(_) | Command::Config(_) | Command::Completions(_) | Command::Man(_) => {
+                Ok(())
+            }
+        }
+    })
+}
+
+/// Lets this process open as many files and sockets as the system allows it. Systems keep the usual
+/// limit low for programs that use `select`, which this is not.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        // A system that refuses leaves us with the limit that we had.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}

@@ -1,0 +1,101 @@
+//! One module a command, and what several of them need.
+
+pub mod completions;
+pub mod config;
+pub mod create;
+pub mod demo;
+pub mod get;
+pub mod man;
+pub mod seed;
+pub mod show;
+pub mod tracker;
+pub mod verify;
+mod watch;
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use swarm_node::{NodeError, Progress, Source};
+use swarm_proto::{
+    link::Link,
+    manifest::{MANIFEST_LEN_MAX, Manifest, ManifestError},
+};
+use tokio::task;
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Settings, exit::Failure, output::Console, paths::Paths};
+
+/// What every command that runs on is given.
+#[derive(Debug)]
+pub struct Context {
+    pub console: Console,
+    pub paths: Paths,
+    pub settings: Settings,
+    /// Cancelled when the user wants it to end.
+    pub stop: CancellationToken,
+}
+
+/// Reads a manifest file.
+pub fn read_manifest(path: &Path) -> Result<Manifest, Failure> {
+    let failed = |error: std::io::Error| Failure::file(path, &error);
+    let mut file = File::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    if len > MANIFEST_LEN_MAX as u64 {
+        return Err(in_file(path, ManifestError::TooLong.into()));
+    }
+    let mut bytes = Vec::with_capacity(len as usize);
+    // The file may be something without a length, or grow meanwhile.
+    let limit = MANIFEST_LEN_MAX as u64 + 1;
+    Read::by_ref(&mut file).take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Manifest::decode(&bytes).map_err(|error| in_file(path, error.into()))
+}
+
+fn in_file(path: &Path, failure: Failure) -> Failure {
+    Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
+}
+
+/// What the user names to be fetched or shown: a link, or the path of a manifest.
+pub fn read_source(text: &str) -> Result<Source, Failure> {
+    if text.starts_with("swarm:") {
+        return Ok(Source::Link(text.parse::<Link>()?));
+    }
+    let path = Path::new(text);
+    read_manifest(path).map(|manifest| Source::Manifest(Arc::new(manifest))).map_err(|failure| {
+        match failure.kind {
+            "not_found" => failure.hint("give the path of a .swarm file, or a link in quotes"),
+            _ => failure,
+        }
+    })
+}
+
+/// The file or folder of a manifest, if nobody says where it is: beside the manifest.
+pub fn beside(manifest_path: &Path, manifest: &Manifest) -> PathBuf {
+    manifest_path.with_file_name(&manifest.info().name)
+}
+
+/// Does work that blocks, shows its progress, and stops it when the user wants it to end.
+pub async fn blocking<T: Send + 'static>(
+    cx: &Context,
+    work: impl FnOnce(&mut dyn FnMut(Progress) -> bool) -> Result<T, NodeError> + Send + 'static,
+) -> Result<T, Failure> {
+    let (mut view, stop, start) = (cx.console.progress(), cx.stop.clone(), Instant::now());
+    let done = task::spawn_blocking(move || {
+        let result = work(&mut |progress| {
+            view.hashing(start.elapsed(), progress);
+            !stop.is_cancelled()
+        });
+        view.clear();
+        result
+    });
+    match done.await {
+        Ok(Err(NodeError::Stopped)) => Err(Failure::interrupted()),
+        Ok(result) => result.map_err(Failure::from),
+        // The work does not panic; if it did, what it said is on the screen.
+        Err(error) => Err(Failure::new(crate::exit::Code::Other, "bug", error.to_string())),
+    }
+}

@@ -1,0 +1,305 @@
+//! `swarm get`: fetches a share, verifies it, and shares on for a while.
+
+use std::time::{Duration, Instant};
+
+use swarm_node::{GetOptions, Identity, Node, Snapshot, Source, State, Transfer, Transport};
+use swarm_proto::link::Endpoint;
+use tokio::time;
+
+use super::{Context, create, read_source, watch::Watch};
+use crate::{
+    args::GetArgs,
+    exit::{Code, Failure},
+    output::json::{Line, from_peers},
+    paths::Key,
+    reach::link_host,
+    share::{Policy, Sharing},
+    text::inert,
+    units::{Bytes, Clock, Rate, Span},
+};
+
+pub async fn run(cx: Context, args: GetArgs) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let source = read_source(&args.source)?;
+    // A new key for each run: two downloads on one machine are two nodes of the swarm.
+    let identity = match &args.identity {
+        Some(file) => cx.paths.identity(Key::Node, Some(file))?,
+        None => Identity::generate(),
+    };
+    let node = Node::start(identity, cx.settings.node()).await?;
+    let done = fetch(&cx, &args, &node, source, begun).await;
+    node.shutdown().await;
+    done
+}
+
+async fn fetch(
+    cx: &Context,
+    args: &GetArgs,
+    node: &Node,
+    source: Source,
+    begun: Instant,
+) -> Result<(), Failure> {
+    let transfer = start(cx, args, node, source).await?;
+    let mut watch = Watch::new(&cx.console, &transfer, begun);
+    let resumed = watch.latest().bytes_have;
+    say_started(cx, node, &transfer, resumed)?;
+
+    let arrived = download(cx, &transfer, &mut watch).await;
+    watch.clear();
+    arrived?;
+    let snapshot = watch.latest();
+    say_completed(cx, &transfer, &snapshot, resumed, begun.elapsed())?;
+
+    let policy = cx.settings.seed.value;
+    if policy != Policy::Never {
+        share_on(cx, policy, &mut watch).await?;
+        watch.clear();
+    }
+    transfer.stop().await;
+    let uploaded = Some(watch.latest().totals.uploaded);
+    let (swarm, seconds) = (Some(transfer.id()), begun.elapsed().as_secs_f64());
+    cx.console.object(&Line::Stopped { swarm, seconds, uploaded })
+}
+
+/// Finds the manifest and starts the transfer.
+async fn start(
+    cx: &Context,
+    args: &GetArgs,
+    node: &Node,
+    source: Source,
+) -> Result<Transfer, Failure> {
+    let settings = &cx.settings;
+    let nobody = nobody_to_ask(&source, settings.trackers.value.len() + args.peers.len());
+    if nobody {
+        return Err(Failure::new(
+            Code::Network,
+            "no_peers",
+            "nobody to ask: no tracker and no peer",
+        )
+        .hint("give --tracker KEY@HOST:PORT or --peer KEY@HOST:PORT"));
+    }
+    if let Source::Link(link) = &source {
+        let name = link.name.as_deref().map_or_else(|| link.id.short(), inert);
+        cx.console.note(format_args!("asking for the manifest of {name}"));
+    }
+    let options = GetOptions {
+        output: settings.output.value.clone(),
+        trackers: settings.trackers.value.clone(),
+        peers: args.peers.clone(),
+    };
+    let patience = settings.timeout.value.0;
+    tokio::select! {
+        () = cx.stop.cancelled() => Err(Failure::interrupted()),
+        () = waited(patience) => Err(out_of_patience("nobody had the manifest", patience)),
+        transfer = node.get(source, options) => Ok(transfer?),
+    }
+}
+
+/// Whether neither the source nor the user names anybody.
+fn nobody_to_ask(source: &Source, named: usize) -> bool {
+    let of_source = match source {
+        Source::Link(link) => link.trackers.len() + link.peers.len(),
+        Source::Manifest(manifest) => manifest.extras().trackers.len(),
+    };
+    named + of_source == 0
+}
+
+/// Follows the transfer until everything is in place.
+async fn download(cx: &Context, transfer: &Transfer, watch: &mut Watch) -> Result<(), Failure> {
+    let mut patience = Patience::new(cx.settings.timeout.value.0, Instant::now());
+    let mut completed = std::pin::pin!(transfer.completed());
+    loop {
+        let snapshot = tokio::select! {
+            biased;
+            done = &mut completed => return Ok(done?),
+            () = cx.stop.cancelled() => break,
+            news = watch.next() => news?,
+        };
+        if let Some(failure) = patience.lost(Instant::now(), &snapshot) {
+            transfer.stop().await;
+            return Err(failure);
+        }
+    }
+    transfer.stop().await;
+    let snapshot = watch.latest();
+    let (done, all) = (Bytes(snapshot.bytes_have), Bytes(snapshot.bytes));
+    Err(Failure::new(Code::Stopped, "stopped", format!("stopped with {done} of {all} verified"))
+        .hint("run the same command again to go on from there"))
+}
+
+/// When a download is given up: only by lack of data, never while the disk or the user makes it wait.
+struct Patience {
+    limit: Option<Duration>,
+    since: Instant,
+    bytes: u64,
+}
+
+impl Patience {
+    const fn new(limit: Option<Duration>, now: Instant) -> Self {
+        Self { limit, since: now, bytes: 0 }
+    }
+
+    fn lost(&mut self, now: Instant, snapshot: &Snapshot) -> Option<Failure> {
+        let bytes = snapshot.totals.downloaded;
+        if bytes > self.bytes || snapshot.state != State::Downloading {
+            (self.bytes, self.since) = (bytes, now);
+        }
+        let limit = self.limit.filter(|limit| now - self.since >= *limit)?;
+        Some(out_of_patience(
+            if snapshot.peers.is_empty() { "no peer was found" } else { "no peer sent anything" },
+            Some(limit),
+        ))
+    }
+}
+
+fn out_of_patience(what: &str, limit: Option<Duration>) -> Failure {
+    let limit = Span(limit.unwrap_or_default());
+    Failure::new(Code::Network, "no_peers", format!("{what} for {limit}")).hint(
+        "check that somebody shares it and can be reached; --timeout sets how long to wait, \
+         and the same command goes on from what is verified",
+    )
+}
+
+async fn waited(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Serves others until the policy or the user ends it.
+async fn share_on(cx: &Context, policy: Policy, watch: &mut Watch) -> Result<(), Failure> {
+    let (mut sharing, start) = (Sharing::new(policy), Instant::now());
+    cx.console.note(format_args!("sharing on {} (Ctrl-C ends it)", policy.describe()));
+    loop {
+        let snapshot = tokio::select! {
+            () = cx.stop.cancelled() => return Ok(()),
+            news = watch.next() => news?,
+        };
+        if let Some(why) = sharing.ended(start.elapsed(), &snapshot) {
+            watch.clear();
+            let uploaded = Bytes(snapshot.totals.uploaded);
+            cx.console.note(format_args!("stopped sharing: {why}; {uploaded} uploaded"));
+            return Ok(());
+        }
+    }
+}
+
+fn say_started(
+    cx: &Context,
+    node: &Node,
+    transfer: &Transfer,
+    resumed: u64,
+) -> Result<(), Failure> {
+    let (manifest, path) = (transfer.manifest(), transfer.path());
+    create::announce(cx, manifest);
+    if resumed > 0 {
+        let (have, all) = (Bytes(resumed), Bytes(manifest.geometry().total_bytes()));
+        cx.console.note(format_args!("going on from {have} of {all} verified earlier"));
+    }
+    let transport: Transport = cx.settings.transport.value.into();
+    if transport == Transport::Plain {
+        cx.console.warn("transport is plain: nothing is encrypted and nobody proves who they are");
+    }
+    let listen = node.listen_addr();
+    let key = (transport == Transport::Tls).then(|| node.peer_id());
+    let host = link_host(listen, cx.settings.advertise.value.as_deref());
+    let peer = Endpoint { key, host, port: listen.port() }.to_string();
+    cx.console.object(&Line::Started {
+        swarm: transfer.id(),
+        name: &manifest.info().name,
+        path,
+        bytes: manifest.geometry().total_bytes(),
+        bytes_have: resumed,
+        pieces: manifest.geometry().piece_count(),
+        listen,
+        peer: &peer,
+    })
+}
+
+fn say_completed(
+    cx: &Context,
+    transfer: &Transfer,
+    snapshot: &Snapshot,
+    resumed: u64,
+    took: Duration,
+) -> Result<(), Failure> {
+    let totals = &snapshot.totals;
+    cx.console.note(summary(snapshot, took));
+    cx.console.object(&Line::Completed {
+        path: transfer.path(),
+        bytes: snapshot.bytes,
+        seconds: took.as_secs_f64(),
+        swarm: transfer.id(),
+        resumed,
+        downloaded: totals.downloaded,
+        from_seeds: totals.from_seeds,
+        from_peers: from_peers(snapshot),
+        uploaded: totals.uploaded,
+        duplicate: totals.duplicate,
+        corrupt: totals.corrupt,
+    })?;
+    cx.console.result(transfer.path().display())
+}
+
+/// `verified 5.30 GiB in 1:03 (84.2 MiB/s): 40 % from seeds, 60 % from other peers`.
+fn summary(snapshot: &Snapshot, took: Duration) -> String {
+    let downloaded = snapshot.totals.downloaded;
+    let mut text = format!("verified {} in {}", Bytes(snapshot.bytes), Clock(took.as_secs()));
+    if downloaded > 0 {
+        let rate = downloaded as f64 / took.as_secs_f64().max(0.001);
+        let share = |part: u64| (part as f64 * 100.0 / downloaded as f64).round();
+        let seeds = share(snapshot.totals.from_seeds);
+        text += &format!(
+            " ({}): {seeds:.0} % from seeds, {:.0} % from other peers",
+            Rate(rate as u64),
+            100.0 - seeds
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::sample;
+
+    #[test]
+    fn patience_ends_only_for_lack_of_data() {
+        let start = Instant::now();
+        let after = |s| start + Duration::from_secs(s);
+        let mut patience = Patience::new(Some(Duration::from_secs(60)), start);
+        let mut snapshot = sample::downloading();
+        assert_eq!(patience.lost(after(50), &snapshot), None, "the first bytes");
+        assert_eq!(patience.lost(after(109), &snapshot), None);
+        snapshot.state = State::DiskTrouble;
+        assert_eq!(patience.lost(after(200), &snapshot), None, "the disk is to blame");
+        snapshot.state = State::Downloading;
+        assert_eq!(patience.lost(after(259), &snapshot), None);
+        let failure = patience.lost(after(260), &snapshot).unwrap();
+        assert_eq!(failure.code, Code::Network);
+        assert_eq!(failure.message, "no peer sent anything for 1m");
+        snapshot.peers.clear();
+        let alone = patience.lost(after(260), &snapshot).unwrap();
+        assert_eq!(alone.message, "no peer was found for 1m");
+    }
+
+    #[test]
+    fn without_a_limit_patience_never_ends() {
+        let start = Instant::now();
+        let mut patience = Patience::new(None, start);
+        let later = start + Duration::from_secs(1 << 20);
+        assert_eq!(patience.lost(later, &sample::downloading()), None);
+    }
+
+    #[test]
+    fn the_summary_says_where_the_bytes_came_from() {
+        let mut snapshot = sample::seeding();
+        assert_eq!(
+            summary(&snapshot, Duration::from_secs(61)),
+            "verified 900 MiB in 1:01 (10.0 MiB/s): 33 % from seeds, 67 % from other peers"
+        );
+        snapshot.totals.downloaded = 0;
+        assert_eq!(summary(&snapshot, Duration::ZERO), "verified 900 MiB in 0:00");
+    }
+}

@@ -1,0 +1,281 @@
+//! `swarm seed`: shares a file or folder, and prints the command to fetch it.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use swarm_node::{Node, SeedOptions, Transfer, Transport};
+use swarm_proto::{
+    link::{Endpoint, Link},
+    manifest::Manifest,
+};
+use swarm_tracker::Server;
+
+use super::{Context, beside, create, read_manifest, tracker, watch::Watch};
+use crate::{
+    args::SeedArgs,
+    exit::Failure,
+    output::json::Line,
+    paths::Key,
+    reach::{link_host, local_ip},
+    text::shell_quoted,
+    units::Bytes,
+};
+
+pub async fn run(cx: Context, args: SeedArgs) -> Result<(), Failure> {
+    let begun = Instant::now();
+    // Hashing takes long: whatever can be known to be wrong is said before it.
+    let input = Input::open(&args)?;
+    let services = Services::start(&cx, &args, &input).await?;
+    let done = share(&cx, &args, input, &services, begun).await;
+    services.shutdown().await;
+    done
+}
+
+/// What is shared: a manifest that exists, or something that still needs one.
+enum Input {
+    Manifest(Box<Manifest>, PathBuf),
+    Files(PathBuf),
+}
+
+impl Input {
+    /// Looks at what the user names. A file that is called `.swarm` is a manifest.
+    fn open(args: &SeedArgs) -> Result<Self, Failure> {
+        let path = &args.path;
+        let meta = path.metadata().map_err(|error| Failure::file(path, &error))?;
+        if !meta.is_file() || path.extension().is_none_or(|extension| extension != "swarm") {
+            if args.data.is_some() || args.skip_verify {
+                return Err(Failure::usage("--data and --skip-verify need a manifest")
+                    .hint("name a FILE.swarm, or leave the flag out"));
+            }
+            return Ok(Self::Files(path.clone()));
+        }
+        let manifest = read_manifest(path)?;
+        let data = args.data.clone().unwrap_or_else(|| beside(path, &manifest));
+        data.metadata().map_err(|error| {
+            Failure::file(&data, &error).hint("name the file or folder of the manifest with --data")
+        })?;
+        Ok(Self::Manifest(Box::new(manifest), data))
+    }
+
+    fn has_trackers(&self) -> bool {
+        match self {
+            Self::Manifest(manifest, _) => !manifest.extras().trackers.is_empty(),
+            Self::Files(_) => false,
+        }
+    }
+}
+
+/// What listens: the node, and a tracker if nobody named one.
+struct Services {
+    node: Node,
+    tracker: Option<OwnTracker>,
+    /// The node as a link names it.
+    peer: Endpoint,
+}
+
+/// A tracker in this process.
+struct OwnTracker {
+    server: Server,
+    /// As others dial it.
+    public: Endpoint,
+    /// As we dial it: the way back from a public address may be closed.
+    local: Endpoint,
+}
+
+impl Services {
+    async fn start(cx: &Context, args: &SeedArgs, input: &Input) -> Result<Self, Failure> {
+        let settings = &cx.settings;
+        let (listen, transport) = (settings.listen.value, settings.transport.value.into());
+        let host = link_host(listen, settings.advertise.value.as_deref());
+        let mut config = settings.node();
+        // A tracker in this process sees us come from an address that is of no use to others.
+        config.advertise = routable(&host).await;
+
+        let identity = cx.paths.identity(Key::Node, args.identity.as_deref())?;
+        let node = Node::start(identity, config).await?;
+        let key = (transport == Transport::Tls).then(|| node.peer_id());
+        let peer = Endpoint { key, host, port: node.listen_addr().port() };
+        if !settings.trackers.value.is_empty() || input.has_trackers() {
+            return Ok(Self { node, tracker: None, peer });
+        }
+        let at = args.tracker_listen.unwrap_or_else(|| next_port(listen));
+        match OwnTracker::start(cx, at, transport).await {
+            Ok(tracker) => Ok(Self { node, tracker: Some(tracker), peer }),
+            Err(failure) => {
+                node.shutdown().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn shutdown(self) {
+        // The node first: it says goodbye to the tracker.
+        self.node.shutdown().await;
+        if let Some(tracker) = self.tracker {
+            tracker.server.shutdown().await;
+        }
+    }
+}
+
+impl OwnTracker {
+    async fn start(cx: &Context, at: SocketAddr, transport: Transport) -> Result<Self, Failure> {
+        let identity = cx.paths.identity(Key::Tracker, None)?;
+        let server = tracker::start(&identity, at, transport).await?;
+        let advertise = cx.settings.advertise.value.as_deref();
+        let public = tracker::endpoint(&server, transport, link_host(at, advertise));
+        let local = tracker::endpoint(&server, transport, local_ip(at.ip()).to_string());
+        Ok(Self { server, public, local })
+    }
+}
+
+/// Makes or takes the manifest, serves, and says so, until told to stop.
+async fn share(
+    cx: &Context,
+    args: &SeedArgs,
+    input: Input,
+    services: &Services,
+    begun: Instant,
+) -> Result<(), Failure> {
+    let (manifest, path) = match input {
+        Input::Manifest(manifest, data) => (*manifest, data),
+        Input::Files(path) => (make(cx, args, &path, services).await?, path),
+    };
+    let verify = matches!(args.path.extension(), Some(e) if e == "swarm") && !args.skip_verify;
+    let manifest = Arc::new(manifest);
+    create::announce(cx, &manifest);
+
+    let mut trackers = cx.settings.trackers.value.clone();
+    trackers.extend(services.tracker.iter().map(|tracker| tracker.local.clone()));
+    let options = SeedOptions { path: path.clone(), trackers, peers: args.peers.clone(), verify };
+    let transfer = tokio::select! {
+        () = cx.stop.cancelled() => return Err(Failure::interrupted()),
+        transfer = services.node.seed(Arc::clone(&manifest), options) => transfer?,
+    };
+    say_where(cx, &manifest, &path, services)?;
+    let uploaded = serve(cx, &transfer, begun).await?;
+    let (swarm, seconds) = (Some(manifest.id()), begun.elapsed().as_secs_f64());
+    cx.console.note(format_args!("stopped sharing: {} uploaded", Bytes(uploaded)));
+    cx.console.object(&Line::Stopped { swarm, seconds, uploaded: Some(uploaded) })
+}
+
+async fn make(
+    cx: &Context,
+    args: &SeedArgs,
+    path: &Path,
+    services: &Services,
+) -> Result<Manifest, Failure> {
+    let trackers = all_trackers(cx, &[], services);
+    let signer = match args.manifest.sign {
+        true => Some(cx.paths.identity(Key::Node, args.identity.as_deref())?),
+        false => None,
+    };
+    let manifest = create::make(cx, path, &args.manifest, trackers, signer.as_ref()).await?;
+    if let Some(file) = &args.save {
+        // The same share makes the same manifest; who says --save again wants the new one.
+        create::save(file, &manifest, true)?;
+        cx.console.note(format_args!("wrote {}", file.display()));
+    }
+    Ok(manifest)
+}
+
+/// The trackers that the link names: those of the manifest, those of the user, or our own.
+fn all_trackers(cx: &Context, named: &[Endpoint], services: &Services) -> Vec<Endpoint> {
+    let own = services.tracker.iter().map(|tracker| &tracker.public);
+    let mut all: Vec<Endpoint> = Vec::new();
+    for tracker in named.iter().chain(&cx.settings.trackers.value).chain(own) {
+        if !all.contains(tracker) {
+            all.push(tracker.clone());
+        }
+    }
+    all
+}
+
+fn say_where(
+    cx: &Context,
+    manifest: &Manifest,
+    path: &Path,
+    services: &Services,
+) -> Result<(), Failure> {
+    let trackers = all_trackers(cx, &manifest.extras().trackers, services);
+    let name = &manifest.info().name;
+    let peers = vec![services.peer.clone()];
+    let link =
+        Link { id: manifest.id(), name: Some(name.clone()), trackers: trackers.clone(), peers };
+    let (link, peer) = (link.to_string(), services.peer.to_string());
+    let listen = services.node.listen_addr();
+    let trackers: Vec<_> = trackers.iter().map(ToString::to_string).collect();
+    cx.console.object(&Line::Seeding {
+        link: &link,
+        swarm: manifest.id(),
+        name,
+        path,
+        bytes: manifest.geometry().total_bytes(),
+        pieces: manifest.geometry().piece_count(),
+        listen,
+        peer: &peer,
+        tracker: trackers.first().map(String::as_str),
+        trackers: &trackers,
+    })?;
+    cx.console.note(format_args!("sharing on {listen}; others fetch it with"));
+    cx.console.result(format_args!("swarm get {}", shell_quoted(&link)))?;
+    if services.peer.key.is_none() {
+        cx.console.warn("transport is plain: nothing is encrypted and nobody proves who they are");
+    }
+    let host: Option<IpAddr> = services.peer.host.parse().ok();
+    if host.is_some_and(|ip| ip.is_loopback()) {
+        cx.console.warn("this link works on this machine only; give --advertise HOST for others");
+    }
+    Ok(())
+}
+
+/// Serves until told to stop. Returns the bytes uploaded.
+async fn serve(cx: &Context, transfer: &Transfer, begun: Instant) -> Result<u64, Failure> {
+    let mut watch = Watch::new(&cx.console, transfer, begun);
+    loop {
+        tokio::select! {
+            () = cx.stop.cancelled() => break,
+            news = watch.next() => { news?; }
+        }
+    }
+    watch.clear();
+    transfer.stop().await;
+    Ok(watch.latest().totals.uploaded)
+}
+
+/// The address that others can use for a host, if it is not only ours.
+async fn routable(host: &str) -> Option<IpAddr> {
+    let ip = match host.parse() {
+        Ok(ip) => ip,
+        Err(_) => tokio::net::lookup_host((host, 0)).await.ok()?.next()?.ip(),
+    };
+    (!ip.is_loopback()).then_some(ip)
+}
+
+/// The tracker's address beside the node's: predictable where the node's is.
+fn next_port(listen: SocketAddr) -> SocketAddr {
+    let port = if listen.port() == 0 { 0 } else { listen.port().checked_add(1).unwrap_or(0) };
+    SocketAddr::new(listen.ip(), port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tracker_takes_the_next_port_if_the_node_has_a_fixed_one() {
+        let next = |text: &str| next_port(text.parse().unwrap()).to_string();
+        assert_eq!(next("10.0.0.7:6000"), "10.0.0.7:6001");
+        assert_eq!(next("[::]:0"), "[::]:0");
+        assert_eq!(next("10.0.0.7:65535"), "10.0.0.7:0");
+    }
+
+    #[tokio::test]
+    async fn only_an_address_that_others_can_use_is_announced() {
+        assert_eq!(routable("10.0.0.7").await, Some([10, 0, 0, 7].into()));
+        assert_eq!(routable("127.0.0.1").await, None);
+    }
+}

@@ -1,0 +1,173 @@
+//! `swarm show`: what a manifest or a link says. Everything in it was written by somebody else.
+
+use serde_json::{Value, json};
+use swarm_node::Source;
+use swarm_proto::{
+    link::{Endpoint, Link},
+    manifest::{FileInfo, Manifest},
+};
+
+use super::read_source;
+use crate::{
+    args::ShowArgs,
+    exit::{Code, Failure},
+    output::Console,
+    text::{counted, inert},
+    units::{Bytes, Date},
+};
+
+/// How many files are listed unless all are asked for: what fits on a screen.
+const FILES_SHOWN: usize = 40;
+
+pub fn run(console: &Console, args: &ShowArgs) -> Result<(), Failure> {
+    match read_source(&args.source)? {
+        Source::Link(link) => {
+            console.object(&link_object(&link))?;
+            link_lines(&link).iter().try_for_each(|line| console.result(line))
+        }
+        Source::Manifest(manifest) => {
+            console.object(&manifest_object(&manifest))?;
+            let lines = manifest_lines(&manifest, if args.all { usize::MAX } else { FILES_SHOWN });
+            lines.iter().try_for_each(|line| console.result(line))?;
+            manifest.publisher().map(|_| ()).map_err(|bad| {
+                Failure::new(Code::Manifest, "signature", bad.to_string())
+                    .hint("do not trust it; get the manifest from the publisher again")
+            })
+        }
+    }
+}
+
+/// A link to the share, as far as the manifest alone can make one.
+pub fn link_of(manifest: &Manifest) -> Link {
+    Link {
+        id: manifest.id(),
+        name: Some(manifest.info().name.clone()),
+        trackers: manifest.extras().trackers.clone(),
+        peers: Vec::new(),
+    }
+}
+
+/// What `--json` says of a manifest.
+fn manifest_object(manifest: &Manifest) -> Value {
+    let (info, extras, geometry) = (manifest.info(), manifest.extras(), manifest.geometry());
+    let path = |components: &[String]| components.join("/");
+    let file = |file: &FileInfo| {
+        json!({
+            "path": if file.path.is_empty() { info.name.clone() } else { path(&file.path) },
+            "bytes": file.length,
+            "executable": file.executable,
+            "root": file.root.map(|root| root.to_string()),
+        })
+    };
+    let publisher = extras.signature.as_ref().map(|signature| {
+        json!({
+            "key": signature.publisher,
+            "sequence": signature.sequence,
+            "valid": manifest.publisher().is_ok(),
+        })
+    });
+    json!({
+        "swarm": manifest.id(),
+        "name": info.name,
+        "bytes": geometry.total_bytes(),
+        "piece_length": info.piece_length,
+        "pieces": geometry.piece_count(),
+        "files": info.files.iter().map(file).collect::<Vec<_>>(),
+        "empty_folders": info.empty_folders.iter().map(|f| path(f)).collect::<Vec<_>>(),
+        "trackers": texts(&extras.trackers),
+        "webseeds": extras.webseeds,
+        "comment": extras.comment,
+        "created": extras.created,
+        "tags": extras.tags,
+        "publisher": publisher,
+        "link": link_of(manifest).to_string(),
+    })
+}
+
+fn link_object(link: &Link) -> Value {
+    json!({
+        "swarm": link.id,
+        "name": link.name,
+        "trackers": texts(&link.trackers),
+        "peers": texts(&link.peers),
+    })
+}
+
+fn texts(endpoints: &[Endpoint]) -> Vec<String> {
+    endpoints.iter().map(ToString::to_string).collect()
+}
+
+/// One labelled line.
+fn line(label: &str, text: &str) -> String {
+    format!("{label:<10} {}", inert(text))
+}
+
+fn manifest_lines(manifest: &Manifest, files_max: usize) -> Vec<String> {
+    let (info, extras, geometry) = (manifest.info(), manifest.extras(), manifest.geometry());
+    let bytes = geometry.total_bytes();
+    let mut held = counted(info.files.len() as u64, "file");
+    if !info.empty_folders.is_empty() {
+        held += &format!(", {}", counted(info.empty_folders.len() as u64, "empty folder"));
+    }
+    let mut lines = vec![
+        line("name", &info.name),
+        line("id", &manifest.id().to_string()),
+        line("size", &format!("{} ({bytes} bytes) in {held}", Bytes(bytes))),
+        line(
+            "pieces",
+            &format!("{} of {}", geometry.piece_count(), Bytes(u64::from(info.piece_length))),
+        ),
+    ];
+    if extras.created > 0 {
+        lines.push(line("created", &Date(extras.created).to_string()));
+    }
+    if !extras.comment.is_empty() {
+        lines.push(line("comment", &extras.comment));
+    }
+    if !extras.tags.is_empty() {
+        lines.push(line("tags", &extras.tags.join(", ")));
+    }
+    lines.push(line("signed by", &publisher(manifest)));
+    lines.extend(texts(&extras.trackers).iter().map(|tracker| line("tracker", tracker)));
+    lines.extend(extras.webseeds.iter().map(|url| line("webseed", url)));
+    lines.push(line("link", &link_of(manifest).to_string()));
+    // A share that is one file has been described above.
+    if info.files.iter().any(|file| !file.path.is_empty()) || !info.empty_folders.is_empty() {
+        lines.push("files".into());
+        lines.extend(file_lines(manifest, files_max));
+    }
+    lines
+}
+
+fn file_lines(manifest: &Manifest, files_max: usize) -> Vec<String> {
+    let info = manifest.info();
+    let file = |file: &FileInfo| {
+        let mark = if file.executable { "*" } else { "" };
+        let size = Bytes(file.length);
+        format!("  {size:>10}  {}{mark}", inert(&file.path.join("/")))
+    };
+    let folder = |path: &Vec<String>| format!("  {:>10}  {}/", "-", inert(&path.join("/")));
+    let all = info.files.iter().map(file).chain(info.empty_folders.iter().map(folder));
+    let mut lines: Vec<_> = all.take(files_max).collect();
+    let more = info.files.len() + info.empty_folders.len() - lines.len();
+    if more > 0 {
+        lines.push(format!("  … and {more} more; --all lists them"));
+    }
+    lines
+}
+
+fn publisher(manifest: &Manifest) -> String {
+    match (manifest.publisher(), &manifest.extras().signature) {
+        (Ok(Some(key)), Some(signature)) => format!("{key} (no. {})", signature.sequence),
+        (Err(bad), _) => format!("FALSE SIGNATURE in the name of {}", bad.publisher),
+        _ => "nobody".into(),
+    }
+}
+
+fn link_lines(link: &Link) -> Vec<String> {
+    let name = link.name.as_deref().unwrap_or("-");
+    let mut lines = vec![line("name", name), line("id", &link.id.to_string())];
+    lines.extend(texts(&link.trackers).iter().map(|tracker| line("tracker", tracker)));
+    lines.extend(texts(&link.peers).iter().map(|peer| line("peer", peer)));
+    lines
+}

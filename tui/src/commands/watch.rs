@@ -1,0 +1,68 @@
+//! Following a transfer: its snapshots to the view, its events to the console.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use swarm_node::{Event, Snapshot, Transfer};
+use tokio::{
+    sync::{broadcast, watch},
+    time,
+};
+
+use crate::{
+    exit::Failure,
+    output::{Console, View},
+};
+
+/// Even when nothing happens the caller looks at the clock this often.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A transfer that is being followed.
+pub struct Watch {
+    console: Console,
+    view: Box<dyn View>,
+    start: Instant,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    events: broadcast::Receiver<Event>,
+}
+
+impl Watch {
+    /// From now on. `start` is when the user's command began.
+    pub fn new(console: &Console, transfer: &Transfer, start: Instant) -> Self {
+        Self {
+            console: console.clone(),
+            view: console.progress(),
+            start,
+            snapshots: transfer.snapshots(),
+            events: transfer.events(),
+        }
+    }
+
+    /// Waits for news, a second at most, and shows them. Cancel-safe.
+    ///
+    /// # Errors
+    /// If the reader of stdout went away.
+    pub async fn next(&mut self) -> Result<Arc<Snapshot>, Failure> {
+        tokio::select! {
+            // The sender goes away with the transfer; then the clock is all that is left.
+            Ok(()) = self.snapshots.changed() => {}
+            Ok(event) = self.events.recv() => self.console.event(&event)?,
+            () = time::sleep(TICK) => {}
+        }
+        let snapshot = self.latest();
+        self.view.snapshot(self.start.elapsed(), &snapshot)?;
+        Ok(snapshot)
+    }
+
+    /// The latest snapshot.
+    pub fn latest(&mut self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow_and_update())
+    }
+
+    /// Takes the bar off the screen, before the last words.
+    pub fn clear(&mut self) {
+        self.view.clear();
+    }
+}

@@ -1,0 +1,456 @@
+//! What the settings mean: flag over environment over file over default, and where each came from.
+
+use std::{
+    fmt, fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{ArgMatches, parser::ValueSource};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Value, json};
+use swarm_node::NodeConfig;
+use swarm_proto::link::Endpoint;
+
+use crate::{
+    args::{FetchArgs, NetworkArgs, OutputArgs, ProgressMode, SwarmArgs, TransportKind},
+    exit::{Code, Failure},
+    share::Policy,
+    units::{Bytes, Limit, Patience},
+};
+
+/// The least memory that keeps a few peers busy.
+const MEMORY_MIN: u64 = 1 << 20;
+/// The largest configuration file that is read: thousands of trackers.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// How long a download that nobody watches waits for the first or the next byte.
+const TIMEOUT_UNWATCHED: Duration = Duration::from_secs(120);
+
+/// What `config init` writes. Each setting is there with its default, commented out.
+pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a setting with its default.
+# A flag of the same name wins over a SWARM_* variable, which wins over this file.
+
+## How this machine is reached; port 0 picks a free one.
+#listen = "0.0.0.0:0"
+## The host that others can reach this machine at. Unset: the address that it has itself.
+#advertise = "files.example.org"
+## "tls", or "plain" for closed networks: unencrypted, and nobody proves who they are.
+#transport = "tls"
+## Trackers to ask beside those that a link names: "KEY@HOST:PORT".
+#tracker = []
+
+## Bytes a second: a number, or such as "10M" or "100Mbit"; "none" for no limit.
+#upload-limit = "none"
+#download-limit = "none"
+## Peers to connect to, and peers to serve at a time.
+#connections = 80
+#upload-slots = 8
+## Data held in memory.
+#memory = "40MiB"
+## Threads that read, write and hash; 0 for one a CPU.
+#disk-threads = 0
+
+## The folder that downloads appear in.
+#output = "."
+## What to do after completion: "needed", "never", "forever", "ratio:R" or "time:D".
+#seed = "needed"
+## Give up when nothing was received for this long, or "none".
+## Unset: "none" on a terminal, else "2m".
+#timeout = "2m"
+
+## How progress is shown: "auto", "bar", "plain", "json" or "none".
+#progress = "auto"
+"##;
+
+/// The configuration file. The names are those of the flags.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    listen: Option<SocketAddr>,
+    advertise: Option<String>,
+    transport: Option<TransportKind>,
+    #[serde(deserialize_with = "endpoints")]
+    tracker: Option<Vec<Endpoint>>,
+    upload_limit: Option<Limit>,
+    download_limit: Option<Limit>,
+    connections: Option<u32>,
+    upload_slots: Option<u32>,
+    memory: Option<Bytes>,
+    disk_threads: Option<usize>,
+    output: Option<PathBuf>,
+    seed: Option<Policy>,
+    timeout: Option<Patience>,
+    progress: Option<ProgressMode>,
+}
+
+fn endpoints<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<Endpoint>>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let parsed = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    parsed.map(Some).map_err(de::Error::custom)
+}
+
+impl File {
+    /// Reads the file. One that does not exist is as good as an empty one, unless the user named it.
+    pub fn read(path: Option<&Path>, named: bool) -> Result<Self, Failure> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let too_long = || {
+            let message = format!("{}: too long for a configuration file", path.display());
+            Failure::new(Code::Usage, "config", message)
+        };
+        let text = match fs::metadata(path) {
+            Ok(meta) if meta.len() > FILE_BYTES_MAX => return Err(too_long()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !named => {
+                return Ok(Self::default());
+            }
+            _ => fs::read_to_string(path),
+        };
+        let text = text.map_err(|error| {
+            Failure::new(Code::Usage, "config", format!("{}: {error}", path.display()))
+                .hint("name another file with --config; `swarm config init` writes a new one")
+        })?;
+        Self::parse(&text).map_err(|why| {
+            Failure::new(Code::Usage, "config", format!("{}: {why}", path.display())).hint(
+                "correct the file; `swarm config init` writes one that explains every setting",
+            )
+        })
+    }
+
+    /// The settings in the text, or what is wrong with it, on one line.
+    fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| 1 + text[..span.start].matches('\n').count());
+            let message = error.message().replace('\n', ", ");
+            line.map_or_else(|| message.clone(), |line| format!("line {line}: {message}"))
+        })
+    }
+}
+
+/// Where a setting came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// A `SWARM_*` variable.
+    Env,
+    /// The configuration file.
+    File,
+    /// Nowhere: nobody asked for anything else.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flag => "flag",
+            Self::Env => "environment",
+            Self::File => "file",
+            Self::Default => "default",
+        })
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub listen: Setting<SocketAddr>,
+    pub advertise: Setting<Option<String>>,
+    pub transport: Setting<TransportKind>,
+    pub trackers: Setting<Vec<Endpoint>>,
+    pub upload_limit: Setting<Limit>,
+    pub download_limit: Setting<Limit>,
+    pub connections: Setting<u32>,
+    pub upload_slots: Setting<u32>,
+    pub memory: Setting<Bytes>,
+    pub disk_threads: Setting<usize>,
+    pub output: Setting<PathBuf>,
+    pub seed: Setting<Policy>,
+    pub timeout: Setting<Patience>,
+    pub progress: Setting<ProgressMode>,
+}
+
+/// What the command line says. A command that lacks a group of flags leaves it at its default.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    pub network: NetworkArgs,
+    pub swarm: SwarmArgs,
+    pub fetch: FetchArgs,
+}
+
+impl Settings {
+    /// Merges everything. `matches` tell flags from variables; `watched` is whether somebody sits in
+    /// front of a terminal.
+    pub fn resolve(
+        matches: &ArgMatches,
+        output: &OutputArgs,
+        typed: Typed,
+        file: File,
+        watched: bool,
+    ) -> Result<Self, Failure> {
+        let origins = Origins(leaf(matches));
+        let Typed { network, swarm, fetch } = typed;
+        let trackers = (!swarm.trackers.is_empty()).then_some(swarm.trackers);
+        let patience = if watched { None } else { Some(TIMEOUT_UNWATCHED) };
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let settings = Self {
+            listen: origins.pick("listen", network.listen, file.listen, any),
+            advertise: origins.pick(
+                "advertise",
+                network.advertise.map(Some),
+                file.advertise.map(Some),
+                None,
+            ),
+            transport: origins.pick(
+                "transport",
+                network.transport,
+                file.transport,
+                TransportKind::Tls,
+            ),
+            trackers: origins.pick("trackers", trackers, file.tracker, Vec::new()),
+            upload_limit: origins.pick(
+                "upload_limit",
+                swarm.upload_limit,
+                file.upload_limit,
+                Limit(None),
+            ),
+            download_limit: origins.pick(
+                "download_limit",
+                swarm.download_limit,
+                file.download_limit,
+                Limit(None),
+            ),
+            connections: origins.pick("connections", swarm.connections, file.connections, 80),
+            upload_slots: origins.pick("upload_slots", swarm.upload_slots, file.upload_slots, 8),
+            memory: origins.pick("memory", swarm.memory, file.memory, Bytes(40 << 20)),
+            disk_threads: origins.pick("disk_threads", swarm.disk_threads, file.disk_threads, 0),
+            output: origins.pick("output", fetch.output, file.output, ".".into()),
+            seed: origins.pick("seed", fetch.seed, file.seed, Policy::Needed),
+            timeout: origins.pick("timeout", fetch.timeout, file.timeout, Patience(patience)),
+            progress: origins.pick("progress", output.progress, file.progress, ProgressMode::Auto),
+        };
+        settings.check()
+    }
+
+    /// What no single value shows to be wrong.
+    fn check(self) -> Result<Self, Failure> {
+        if self.memory.value.0 < MEMORY_MIN {
+            let least = Bytes(MEMORY_MIN);
+            return Err(Failure::usage(format!("memory: at least {least} is needed")));
+        }
+        if let Some(host) = &self.advertise.value {
+            let endpoint = Endpoint { key: None, host: host.clone(), port: 1 };
+            endpoint.check().map_err(|_| {
+                Failure::usage(format!("advertise: {host:?} is no host name or address"))
+                    .hint("give a host without a port, such as example.org or 10.0.0.1")
+            })?;
+        }
+        Ok(self)
+    }
+
+    /// The settings as the library takes them.
+    pub fn node(&self) -> NodeConfig {
+        let mut config = NodeConfig {
+            listen: self.listen.value,
+            // A host name cannot be announced; the tracker then says the address that it sees.
+            advertise: self.advertise.value.as_ref().and_then(|host| host.parse().ok()),
+            transport: self.transport.value.into(),
+            disk_threads: self.disk_threads.value,
+            ..NodeConfig::default()
+        };
+        let engine = &mut config.engine;
+        engine.upload_limit = self.upload_limit.value.0;
+        engine.download_limit = self.download_limit.value.0;
+        engine.connections_max = self.connections.value;
+        // Half of the connections are left for those who dial us.
+        engine.dials_max = self.connections.value.div_ceil(2);
+        engine.upload_slots = self.upload_slots.value;
+        // Downloading holds more at a time than uploading: it waits for the network and the disk.
+        engine.buffer_bytes = self.memory.value.0 / 5 * 3;
+        engine.send_bytes = self.memory.value.0 / 5 * 2;
+        config
+    }
+
+    /// Every setting by name, for people and for programs.
+    pub fn rows(&self) -> Vec<Row> {
+        fn row<T>(
+            name: &'static str,
+            setting: &Setting<T>,
+            text: impl Fn(&T) -> String,
+            value: impl Fn(&T) -> Value,
+        ) -> Row {
+            let Setting { value: v, origin } = setting;
+            Row { name, text: text(v), value: value(v), origin: *origin }
+        }
+        fn named<T: Serialize>(value: &T) -> String {
+            json!(value).as_str().unwrap_or_default().to_owned()
+        }
+        let texts = |list: &Vec<Endpoint>| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        vec![
+            row("listen", &self.listen, ToString::to_string, |v| json!(v)),
+            row(
+                "advertise",
+                &self.advertise,
+                |v| v.clone().unwrap_or_else(|| "-".into()),
+                |v| json!(v),
+            ),
+            row("transport", &self.transport, named, |v| json!(v)),
+            row(
+                "tracker",
+                &self.trackers,
+                |v| if v.is_empty() { "-".into() } else { texts(v).join(",") },
+                |v| json!(texts(v)),
+            ),
+            row("upload-limit", &self.upload_limit, ToString::to_string, |v| json!(v)),
+            row("download-limit", &self.download_limit, ToString::to_string, |v| json!(v)),
+            row("connections", &self.connections, ToString::to_string, |v| json!(v)),
+            row("upload-slots", &self.upload_slots, ToString::to_string, |v| json!(v)),
+            row("memory", &self.memory, ToString::to_string, |v| json!(v)),
+            row("disk-threads", &self.disk_threads, ToString::to_string, |v| json!(v)),
+            row("output", &self.output, |v| v.display().to_string(), |v| json!(v)),
+            row("seed", &self.seed, ToString::to_string, |v| json!(v.to_string())),
+            row("timeout", &self.timeout, ToString::to_string, |v| json!(v)),
+            row("progress", &self.progress, named, |v| json!(v)),
+        ]
+    }
+}
+
+/// A setting as `config show` prints it.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name, that of the flag.
+    pub name: &'static str,
+    /// Its value for people; it can be typed again.
+    pub text: String,
+    /// Its value for programs.
+    pub value: Value,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// The matches of the innermost subcommand: the only ones that hold every flag that was typed.
+fn leaf(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, inner)| leaf(inner))
+}
+
+struct Origins<'a>(&'a ArgMatches);
+
+impl Origins<'_> {
+    fn pick<T>(&self, id: &str, typed: Option<T>, file: Option<T>, default: T) -> Setting<T> {
+        match (typed, file) {
+            (Some(value), _) => {
+                let known = self.0.try_contains_id(id).is_ok();
+                let source = if known { self.0.value_source(id) } else { None };
+                let origin = match source {
+                    Some(ValueSource::EnvVariable) => Origin::Env,
+                    _ => Origin::Flag,
+                };
+                Setting { value, origin }
+            }
+            (None, Some(value)) => Setting { value, origin: Origin::File },
+            (None, None) => Setting { value: default, origin: Origin::Default },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, FromArgMatches};
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn resolve(args: &[&str], file: &str) -> Result<Settings, Failure> {
+        let matches = Cli::command().try_get_matches_from(args).unwrap();
+        let cli = Cli::from_arg_matches(&matches).unwrap();
+        let Command::Get(get) = cli.command else { panic!("not get") };
+        let typed = Typed { network: get.network, swarm: get.swarm, fetch: get.fetch };
+        Settings::resolve(&matches, &cli.output, typed, File::parse(file).unwrap(), false)
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_which_wins_over_the_default() {
+        let file = "upload-limit = '1M'\nconnections = 9";
+        let settings = resolve(&["swarm", "get", "x", "--upload-limit", "2M"], file).unwrap();
+        let limit = &settings.upload_limit;
+        assert_eq!((limit.value, limit.origin), (Limit(Some(2 << 20)), Origin::Flag));
+        let connections = &settings.connections;
+        assert_eq!((connections.value, connections.origin), (9, Origin::File));
+        let slots = &settings.upload_slots;
+        assert_eq!((slots.value, slots.origin), (8, Origin::Default));
+    }
+
+    #[test]
+    fn a_global_flag_after_the_command_counts() {
+        let settings = resolve(&["swarm", "get", "x", "--progress", "none"], "").unwrap();
+        assert_eq!(settings.progress.origin, Origin::Flag);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_one_line() {
+        let error = |text| File::parse(text).unwrap_err();
+        let unknown = error("listen = '1.2.3.4:5'\nuplaod-limit = 5");
+        assert!(
+            unknown.starts_with("line 2: unknown field `uplaod-limit`, expected "),
+            "{unknown}"
+        );
+        assert_eq!(
+            error("upload-limit = 'fast'"),
+            "line 1: expected a rate such as 10M, 10MiB/s or 100Mbit, or none for no limit"
+        );
+        assert!(!error("listen = ").contains('\n'));
+    }
+
+    #[test]
+    fn the_template_holds_every_setting_with_its_default() {
+        let settings: String = TEMPLATE
+            .lines()
+            .filter_map(|line| line.strip_prefix('#').filter(|l| !l.starts_with(['#', ' '])))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let defaults = resolve(&["swarm", "get", "x"], "").unwrap().rows();
+        let written = resolve(&["swarm", "get", "x"], &settings).unwrap().rows();
+        for (default, written) in defaults.iter().zip(&written) {
+            assert_eq!(written.origin, Origin::File, "{}", written.name);
+            if written.name != "advertise" {
+                assert_eq!(written.text, default.text, "{}", written.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_template_as_written_changes_nothing() {
+        let rows = resolve(&["swarm", "get", "x"], TEMPLATE).unwrap().rows();
+        assert!(rows.iter().all(|row| row.origin == Origin::Default));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let error = |flags: &[&str]| {
+            resolve(&[&["swarm", "get", "x"], flags].concat(), "").unwrap_err().message
+        };
+        assert_eq!(error(&["--memory", "5k"]), "memory: at least 1.00 MiB is needed");
+        assert_eq!(
+            error(&["--advertise", "host:80"]),
+            r#"advertise: "host:80" is no host name or address"#
+        );
+    }
+
+    #[test]
+    fn limits_reach_the_engine() {
+        let flags = ["swarm", "get", "x", "--download-limit", "1M", "--connections", "3"];
+        let config = resolve(&flags, "").unwrap().node();
+        assert_eq!(config.engine.download_limit, Some(1 << 20));
+        assert_eq!((config.engine.connections_max, config.engine.dials_max), (3, 2));
+    }
+}

@@ -1,0 +1,183 @@
+//! How the program ends: exit codes, and errors as the user sees them.
+
+use std::{fmt, io, path::Path, process::ExitCode};
+
+use swarm_node::{ErrorKind, NodeError};
+use swarm_proto::{link::LinkError, manifest::ManifestError};
+
+/// What the program's exit code means. The numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// Anything that has no number of its own.
+    Other = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// A manifest or a link is damaged or not one.
+    Manifest = 3,
+    /// No peers, no tracker, or no network.
+    Network = 4,
+    /// Bytes are not what the manifest says.
+    Verification = 5,
+    /// The disk is full, not writable, or broken.
+    Disk = 6,
+    /// Stopped before completion; the same command goes on from there.
+    Stopped = 7,
+    /// Another process works on the same download.
+    Locked = 8,
+    /// Interrupted, with nothing to go on from; or told a second time to stop.
+    Interrupted = 130,
+    /// The reader of our output went away, as if SIGPIPE had ended us.
+    Pipe = 141,
+}
+
+/// The section of the help that explains the codes.
+pub const HELP: &str = "\
+Exit codes:
+    0  done and verified
+    1  another error
+    2  the command line or the configuration is wrong
+    3  the manifest or link is bad
+    4  no peers, no tracker, or no network
+    5  verification failed
+    6  the disk is full, not writable, or failed; or something is in the way
+    7  stopped before completion; the same command goes on from there
+    8  another process works on the same download
+  130  interrupted by a second Ctrl-C, or where there is nothing to go on from
+  141  the reader of the output went away";
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Why the program ends without having done what it was asked: what is wrong, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub code: Code,
+    /// A word for programs.
+    pub kind: &'static str,
+    /// What is wrong, on one line.
+    pub message: String,
+    /// What to do about it, on one line.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without advice.
+    pub fn new(code: Code, kind: &'static str, message: impl Into<String>) -> Self {
+        Self { code, kind, message: message.into(), hint: None }
+    }
+
+    /// Adds what the user can do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A failure from a text of the libraries, which put their advice, if they have any, behind a
+    /// semicolon.
+    fn advised(code: Code, kind: &'static str, text: &str) -> Self {
+        match text.rsplit_once("; ") {
+            Some((message, hint)) => Self::new(code, kind, message).hint(hint),
+            None => Self::new(code, kind, text),
+        }
+    }
+
+    /// Something is wrong with what was typed.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Code::Usage, "usage", message)
+    }
+
+    /// The user stopped something that leaves nothing behind.
+    pub fn interrupted() -> Self {
+        Self::new(Code::Interrupted, "interrupted", "interrupted")
+    }
+
+    /// The reader of our output went away: nobody is left to be told.
+    pub fn pipe() -> Self {
+        Self::new(Code::Pipe, "pipe", "the reader of the output went away")
+    }
+
+    /// A file or folder of the user's cannot be read or written.
+    pub fn file(path: &Path, error: &io::Error) -> Self {
+        use io::ErrorKind as K;
+        let failure =
+            |code, kind, what: &str| Self::new(code, kind, format!("{}: {what}", path.display()));
+        match error.kind() {
+            K::NotFound => failure(Code::Other, "not_found", "no such file or folder")
+                .hint("check the spelling, and the folder you are in"),
+            K::PermissionDenied => failure(Code::Disk, "permission", "permission denied")
+                .hint("change its permissions, or name another place"),
+            K::StorageFull | K::QuotaExceeded => failure(Code::Disk, "disk_full", "no space left")
+                .hint("free some space and run the same command again"),
+            K::ReadOnlyFilesystem => failure(Code::Disk, "permission", "the disk is read-only")
+                .hint("name another place"),
+            K::AlreadyExists => failure(Code::Disk, "exists", "exists already")
+                .hint("name another place, or move it away"),
+            _ => failure(Code::Disk, "disk", &error.to_string()),
+        }
+    }
+
+    /// An address cannot be listened on.
+    pub fn listen(what: &str, addr: impl fmt::Display, error: &io::Error) -> Self {
+        use io::ErrorKind as K;
+        let failure = |kind, why: &str| {
+            Self::new(Code::Network, kind, format!("cannot listen on {addr} {what}: {why}"))
+        };
+        match error.kind() {
+            K::AddrInUse => failure("port_taken", "another program has the port")
+                .hint("name another port, or 0 for any free one"),
+            K::PermissionDenied => failure("port_forbidden", "not allowed")
+                .hint("name a port above 1023, or 0 for any free one"),
+            K::AddrNotAvailable => failure("address", "this machine does not have that address")
+                .hint("name an address of this machine, or 0.0.0.0 or [::] for all of them"),
+            _ => failure("listen", &error.to_string()),
+        }
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        let (code, kind) = match error.kind() {
+            ErrorKind::Manifest => (Code::Manifest, "manifest"),
+            ErrorKind::Network => (Code::Network, "network"),
+            ErrorKind::Verification => (Code::Verification, "verification"),
+            ErrorKind::Disk => (Code::Disk, "disk"),
+            ErrorKind::Stopped => (Code::Stopped, "stopped"),
+            ErrorKind::Locked => (Code::Locked, "locked"),
+            ErrorKind::Other => (Code::Other, "share"),
+        };
+        match error {
+            NodeError::Io { ref path, ref source, .. } => {
+                let Self { code, kind, hint, .. } = Self::file(path, source);
+                Self { code, kind, message: error.to_string(), hint }
+            }
+            NodeError::Locked { .. } => Self::new(code, kind, error.to_string())
+                .hint("wait for it or stop it, or choose another folder with --output"),
+            _ => Self::advised(code, kind, &error.to_string()),
+        }
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        Self::advised(Code::Manifest, "manifest", &error.to_string())
+    }
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        Self::advised(Code::Manifest, "link", &error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,353 @@
+//! What the program says: results on stdout, everything else on stderr.
+//!
+//! All progress is a view of a [`Snapshot`]; the views are in the modules below and share this
+//! console, so that a log line, a note and a bar never write over each other.
+
+mod bar;
+pub mod json;
+mod plain;
+#[cfg(test)]
+pub mod sample;
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde::Serialize;
+use swarm_engine::{Bottleneck, PeerSnapshot};
+use swarm_node::{Event, Progress, Snapshot, State};
+
+pub use self::bar::rows;
+use crate::{
+    args::ProgressMode,
+    exit::Failure,
+    output::json::Line,
+    text::counted,
+    units::{Bytes, Clock, Rate},
+};
+
+/// Where everything is printed.
+#[derive(Debug, Clone)]
+pub struct Console {
+    json: bool,
+    quiet: bool,
+    colour: bool,
+    mode: Mode,
+    bars: MultiProgress,
+}
+
+/// How progress is shown, once that is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Bar,
+    Plain,
+    Json,
+    Hidden,
+}
+
+impl Mode {
+    /// Decides what `auto` means here. The command line that asks for nothing else gets a bar on a
+    /// terminal; a file never gets a carriage return.
+    pub fn decide(asked: ProgressMode, json: bool, quiet: bool, terminal: bool) -> Self {
+        match asked {
+            ProgressMode::Bar => Self::Bar,
+            ProgressMode::Plain => Self::Plain,
+            ProgressMode::Json => Self::Json,
+            ProgressMode::None => Self::Hidden,
+            ProgressMode::Auto if json => Self::Json,
+            ProgressMode::Auto if quiet => Self::Hidden,
+            ProgressMode::Auto if terminal => Self::Bar,
+            ProgressMode::Auto => Self::Plain,
+        }
+    }
+}
+
+/// Whether somebody sees stderr, on a terminal that can redraw a line.
+pub fn on_terminal() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+impl Console {
+    /// For this way of showing progress. `json`: results are JSON.
+    pub fn new(json: bool, quiet: bool, mode: Mode) -> Self {
+        let target = match mode {
+            // Ten a second, as the snapshots come.
+            Mode::Bar => ProgressDrawTarget::stderr_with_hz(10),
+            _ => ProgressDrawTarget::hidden(),
+        };
+        let colour = on_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let bars = MultiProgress::with_draw_target(target);
+        Self { json: json || mode == Mode::Json, quiet, colour, mode, bars }
+    }
+
+    /// Whether results are JSON.
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a result for people.
+    ///
+    /// # Errors
+    /// If the reader went away.
+    pub fn result(&self, text: impl Display) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { self.stdout(&text.to_string()) }
+    }
+
+    /// Prints a result for programs: one line of JSON.
+    ///
+    /// # Errors
+    /// If the reader went away.
+    pub fn object(&self, value: &impl Serialize) -> Result<(), Failure> {
+        if !self.json {
+            return Ok(());
+        }
+        let text = serde_json::to_string(value).map_err(io::Error::other);
+        text.map_err(|error| stdout_failure(&error)).and_then(|text| self.stdout(&text))
+    }
+
+    /// Prints lines on stdout, as they are.
+    ///
+    /// # Errors
+    /// If the reader went away, or the disk behind a redirection is full.
+    pub fn stdout(&self, text: &str) -> Result<(), Failure> {
+        let mut written = Ok(());
+        self.bars.suspend(|| {
+            let mut out = io::stdout().lock();
+            written = writeln!(out, "{text}").and_then(|()| out.flush());
+        });
+        written.map_err(|error| stdout_failure(&error))
+    }
+
+    /// Says something that is no result, unless asked to be quiet.
+    pub fn note(&self, text: impl Display) {
+        if !self.quiet {
+            self.stderr(&text.to_string());
+        }
+    }
+
+    /// Says that something is not as it should be.
+    pub fn warn(&self, text: impl Display) {
+        self.stderr(&format!("{} {text}", self.painted("warning:", "33")));
+    }
+
+    /// Says why the program ends, on stderr for people, and on stdout for programs.
+    pub fn failure(&self, failure: &Failure) {
+        self.stderr(&format!("{} {}", self.painted("error:", "31"), failure.message));
+        if let Some(hint) = &failure.hint {
+            self.stderr(&format!("{} {hint}", self.painted("hint:", "36")));
+        }
+        // The program ends with this failure whether anybody still reads its output or not.
+        let _ = self.object(&Line::error(failure));
+    }
+
+    /// Says what the engine reports.
+    ///
+    /// # Errors
+    /// If the reader went away.
+    pub fn event(&self, event: &Event) -> Result<(), Failure> {
+        // Our own `completed` has the figures.
+        if *event != Event::Completed {
+            self.object(event)?;
+        }
+        match event {
+            Event::PeerBanned { peer, piece } => self.warn(format_args!(
+                "peer {} sent bad data for piece {piece} and is no longer talked to",
+                peer.short()
+            )),
+            Event::DiskFull => self.warn("the disk is full: downloading waits for space"),
+            Event::DiskRecovered => self.note("the disk takes data again"),
+            Event::DiskFailed { message } => self.warn(format_args!("disk: {message}")),
+            Event::FileChanged { file } => self.warn(format_args!(
+                "file {file} of the share was changed by another program and is checked again"
+            )),
+            Event::TrackerDown { tracker } => {
+                self.warn(format_args!("tracker {tracker} does not answer; trying again"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A view of progress in the mode that was decided.
+    pub fn progress(&self) -> Box<dyn View> {
+        match self.mode {
+            Mode::Bar => Box::new(bar::Bar::new(&self.bars)),
+            Mode::Plain => Box::new(plain::Plain::new(self.clone())),
+            Mode::Json => Box::new(json::Events::new(self.clone())),
+            Mode::Hidden => Box::new(Hidden),
+        }
+    }
+
+    /// The bars on the screen, for a view of several downloads; `None` if none are drawn.
+    pub fn bars(&self) -> Option<&MultiProgress> {
+        (self.mode == Mode::Bar).then_some(&self.bars)
+    }
+
+    /// Whether progress is printed as lines.
+    pub fn has_lines(&self) -> bool {
+        self.mode == Mode::Plain
+    }
+
+    /// A line on stderr, above the bars. If stderr is gone there is nobody to tell.
+    pub fn stderr(&self, line: &str) {
+        self.write_stderr(format!("{line}\n").as_bytes());
+    }
+
+    /// Bytes to stderr, above the bars.
+    pub fn write_stderr(&self, bytes: &[u8]) {
+        self.bars.suspend(|| {
+            let _ = io::stderr().write_all(bytes);
+        });
+    }
+
+    fn painted(&self, word: &str, colour: &str) -> String {
+        if self.colour { format!("\x1b[1;{colour}m{word}\x1b[0m") } else { word.to_owned() }
+    }
+}
+
+/// Something that shows progress.
+pub trait View: Send {
+    /// Reading and hashing.
+    fn hashing(&mut self, now: Duration, progress: Progress);
+    /// A transfer. `now` is the time since its start.
+    ///
+    /// # Errors
+    /// If the reader of stdout went away.
+    fn snapshot(&mut self, now: Duration, snapshot: &Snapshot) -> Result<(), Failure>;
+    /// Takes away what is on the screen.
+    fn clear(&mut self) {}
+}
+
+struct Hidden;
+
+impl View for Hidden {
+    fn hashing(&mut self, _: Duration, _: Progress) {}
+
+    fn snapshot(&mut self, _: Duration, _: &Snapshot) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+fn stdout_failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::pipe(),
+        _ => Failure::file("stdout".as_ref(), error),
+    }
+}
+
+/// Bytes of bytes, so that they line up with nothing but read well.
+fn amount(done: u64, total: u64) -> String {
+    format!("{} of {}", Bytes(done), Bytes(total))
+}
+
+/// How far it is, in percent, rounded down: 100 only when all is done.
+pub fn percent(done: u64, total: u64) -> f64 {
+    if total == 0 { 100.0 } else { (done as f64 / total as f64 * 1000.0).floor() / 10.0 }
+}
+
+/// Peers that have everything.
+fn seeds(snapshot: &Snapshot) -> usize {
+    snapshot.peers.iter().filter(|peer| peer.pieces == snapshot.pieces).count()
+}
+
+/// What goes on, in a word or two.
+fn state(state: State) -> &'static str {
+    match state {
+        State::Checking => "checking",
+        State::Downloading => "downloading",
+        State::Finishing => "finishing",
+        State::Seeding => "sharing",
+        State::Paused => "paused",
+        State::DiskTrouble => "waiting for the disk",
+        State::Stopped => "stopped",
+    }
+}
+
+/// Why it is slow, if that is known.
+fn bottleneck(snapshot: &Snapshot) -> Option<&'static str> {
+    if snapshot.state != State::Downloading {
+        return None;
+    }
+    match snapshot.bottleneck {
+        Bottleneck::None | Bottleneck::Network => None,
+        Bottleneck::NoPeers => Some("no peers"),
+        Bottleneck::NothingOffered => Some("peers have nothing that is missing"),
+        Bottleneck::Choked => Some("choked by all peers"),
+        Bottleneck::Limit => Some("limited"),
+        Bottleneck::Disk => Some("waiting for the disk"),
+    }
+}
+
+/// The figures of a transfer behind its percentage: `3.49 GiB of 5.69 GiB, 84.2 MiB/s …`.
+fn figures(snapshot: &Snapshot) -> String {
+    let sharing = matches!(snapshot.state, State::Seeding | State::Stopped);
+    let mut parts = Vec::new();
+    if sharing {
+        parts.push(format!("up {}", Rate(snapshot.up_rate)));
+        parts.push(format!("{} uploaded", Bytes(snapshot.totals.uploaded)));
+    } else {
+        parts.push(amount(snapshot.bytes_have, snapshot.bytes));
+        parts.push(format!("down {}", Rate(snapshot.down_rate)));
+        if snapshot.up_rate > 0 {
+            parts.push(format!("up {}", Rate(snapshot.up_rate)));
+        }
+        if let Some(eta) = snapshot.eta_s {
+            parts.push(format!("{} left", Clock(eta)));
+        }
+    }
+    parts.push(peers(snapshot));
+    parts.extend(bottleneck(snapshot).map(Into::into));
+    parts.join(", ")
+}
+
+/// `5 peers (2 seeds)`.
+fn peers(snapshot: &Snapshot) -> String {
+    let peers: &[PeerSnapshot] = &snapshot.peers;
+    let count = counted(peers.len() as u64, "peer");
+    match seeds(snapshot) {
+        0 => count,
+        n => format!("{count} ({})", counted(n as u64, "seed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_goes_where_it_can_be_read() {
+        let auto = |json, quiet, terminal| Mode::decide(ProgressMode::Auto, json, quiet, terminal);
+        assert_eq!(auto(false, false, true), Mode::Bar);
+        assert_eq!(auto(false, false, false), Mode::Plain);
+        assert_eq!(auto(true, false, true), Mode::Json);
+        assert_eq!(auto(false, true, true), Mode::Hidden);
+        assert_eq!(Mode::decide(ProgressMode::Bar, true, true, false), Mode::Bar);
+    }
+
+    #[test]
+    fn a_hundred_percent_is_all_of_it() {
+        assert_eq!(percent(999_999_999, 1_000_000_000), 99.9);
+        assert_eq!(percent(0, 0), 100.0);
+        assert_eq!(percent(5, 5), 100.0);
+    }
+
+    #[test]
+    fn the_figures_say_what_matters_in_each_state() {
+        let mut snapshot = sample::downloading();
+        assert_eq!(
+            figures(&snapshot),
+            "600 MiB of 900 MiB, down 80.0 MiB/s, up 5.00 MiB/s, 0:05 left, 2 peers (1 seed)"
+        );
+        (snapshot.down_rate, snapshot.up_rate, snapshot.eta_s) = (0, 0, None);
+        snapshot.peers.clear();
+        snapshot.bottleneck = Bottleneck::NoPeers;
+        assert_eq!(figures(&snapshot), "600 MiB of 900 MiB, down 0 B/s, 0 peers, no peers");
+        assert_eq!(
+            figures(&sample::seeding()),
+            "up 5.00 MiB/s, 1.17 GiB uploaded, 2 peers (1 seed)"
+        );
+    }
+}

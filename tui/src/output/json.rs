@@ -1,0 +1,215 @@
+//! Everything that `--json` prints, and the view that prints progress. `docs/json.md` describes it.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use serde::Serialize;
+use swarm_engine::Bottleneck;
+use swarm_node::{Progress, Snapshot, State};
+use swarm_proto::id::SwarmId;
+
+use super::{Console, View, seeds};
+use crate::exit::Failure;
+
+/// An event a second is enough to draw from.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// One line. Bytes and seconds are plain numbers; a new version may add fields and events.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Line<'a> {
+    /// A file or folder is being read and hashed.
+    Hashing { bytes_done: u64, bytes: u64 },
+    /// `seed` serves.
+    Seeding {
+        link: &'a str,
+        swarm: SwarmId,
+        name: &'a str,
+        path: &'a Path,
+        bytes: u64,
+        pieces: u32,
+        /// Where it accepts peers.
+        listen: SocketAddr,
+        /// How a link names it.
+        peer: &'a str,
+        /// The tracker that it runs, or else the first one that it was given.
+        tracker: Option<&'a str>,
+        trackers: &'a [String],
+    },
+    /// `get` has the manifest and fetches.
+    Started {
+        swarm: SwarmId,
+        name: &'a str,
+        path: &'a Path,
+        bytes: u64,
+        /// Bytes that an earlier run left.
+        bytes_have: u64,
+        pieces: u32,
+        listen: SocketAddr,
+        peer: &'a str,
+    },
+    /// How far a transfer is.
+    Progress(Figures),
+    /// `get`: everything is verified, synced and in place.
+    Completed {
+        path: &'a Path,
+        bytes: u64,
+        seconds: f64,
+        swarm: SwarmId,
+        /// Bytes that an earlier run left.
+        resumed: u64,
+        downloaded: u64,
+        from_seeds: u64,
+        from_peers: u64,
+        uploaded: u64,
+        duplicate: u64,
+        corrupt: u64,
+    },
+    /// `seed`, `get`, `tracker`: the end.
+    Stopped {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        swarm: Option<SwarmId>,
+        seconds: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        uploaded: Option<u64>,
+    },
+    /// `tracker` answers.
+    Listening { tracker: &'a str, listen: SocketAddr },
+    /// `tracker`: what it holds, now and then.
+    Stats { swarms: u64, peers: u64, connections: u64, announces: u64 },
+    /// `demo`: who takes part.
+    Demo { swarm: SwarmId, bytes: u64, downloaders: u32, folder: &'a Path },
+    /// `demo`: how far one downloader is.
+    DemoProgress { downloader: u32, bytes_have: u64, down_rate: u64, from_seeds: u64 },
+    /// `demo`: one downloader is done.
+    DemoCompleted {
+        downloader: u32,
+        seconds: f64,
+        downloaded: u64,
+        from_seeds: u64,
+        from_peers: u64,
+    },
+    /// `demo`: the sum.
+    DemoSummary {
+        verified: bool,
+        downloaders: u32,
+        bytes: u64,
+        seconds: f64,
+        /// Payload bytes a second into all downloaders together.
+        rate: u64,
+        /// Bytes that the seeder sent.
+        seeder_uploaded: u64,
+        /// The same as copies of the share.
+        seeder_copies: f64,
+        from_seeds: u64,
+        from_peers: u64,
+    },
+    /// Any command: why it ends.
+    Error {
+        code: u8,
+        kind: &'static str,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<&'a str>,
+    },
+}
+
+impl<'a> Line<'a> {
+    /// Why the program ends.
+    pub fn error(failure: &'a Failure) -> Self {
+        let Failure { code, kind, message, hint } = failure;
+        Self::Error { code: *code as u8, kind, message, hint: hint.as_deref() }
+    }
+}
+
+/// The part of a snapshot that a line of progress has.
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    swarm: SwarmId,
+    state: State,
+    bottleneck: Bottleneck,
+    bytes: u64,
+    bytes_have: u64,
+    pieces: u32,
+    pieces_have: u32,
+    down_rate: u64,
+    up_rate: u64,
+    eta_s: Option<u64>,
+    downloaded: u64,
+    uploaded: u64,
+    duplicate: u64,
+    corrupt: u64,
+    from_seeds: u64,
+    from_peers: u64,
+    peers: usize,
+    seeds: usize,
+    copies_min: u32,
+    copies_mean: f32,
+}
+
+impl From<&Snapshot> for Figures {
+    fn from(s: &Snapshot) -> Self {
+        Self {
+            swarm: s.swarm,
+            state: s.state,
+            bottleneck: s.bottleneck,
+            bytes: s.bytes,
+            bytes_have: s.bytes_have,
+            pieces: s.pieces,
+            pieces_have: s.pieces_have,
+            down_rate: s.down_rate,
+            up_rate: s.up_rate,
+            eta_s: s.eta_s,
+            downloaded: s.totals.downloaded,
+            uploaded: s.totals.uploaded,
+            duplicate: s.totals.duplicate,
+            corrupt: s.totals.corrupt,
+            from_seeds: s.totals.from_seeds,
+            from_peers: from_peers(s),
+            peers: s.peers.len(),
+            seeds: seeds(s),
+            copies_min: s.copies_min,
+            copies_mean: s.copies_mean,
+        }
+    }
+}
+
+/// Payload from peers that lacked something themselves when they sent it.
+pub const fn from_peers(snapshot: &Snapshot) -> u64 {
+    snapshot.totals.downloaded.saturating_sub(snapshot.totals.from_seeds)
+}
+
+/// Progress as events.
+#[derive(Debug)]
+pub struct Events {
+    console: Console,
+    last: Option<(Duration, State)>,
+    hashed: Option<Duration>,
+}
+
+impl Events {
+    pub const fn new(console: Console) -> Self {
+        Self { console, last: None, hashed: None }
+    }
+}
+
+impl View for Events {
+    fn hashing(&mut self, now: Duration, progress: Progress) {
+        if self.hashed.is_none_or(|last| now - last >= INTERVAL) {
+            self.hashed = Some(now);
+            let line = Line::Hashing { bytes_done: progress.done, bytes: progress.total };
+            // If nobody reads any more, the event that follows the hashing finds out.
+            let _ = self.console.object(&line);
+        }
+    }
+
+    fn snapshot(&mut self, now: Duration, snapshot: &Snapshot) -> Result<(), Failure> {
+        let due = self.last.is_none_or(|(last, state)| {
+            now.saturating_sub(last) >= INTERVAL || state != snapshot.state
+        });
+        if !due {
+            return Ok(());
+        }
+        self.last = Some((now, snapshot.state));
+        self.console.object(&Line::Progress(snapshot.into()))
+    }
+}

@@ -1,0 +1,101 @@
+//! Where the program keeps its own files.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use etcetera::BaseStrategy;
+use swarm_node::Identity;
+
+use crate::exit::{Code, Failure};
+
+/// The program's own folders. `None` where neither `SWARM_HOME` nor a home folder is known; commands
+/// that need none of this work without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The configuration file; it need not exist.
+    pub config: Option<PathBuf>,
+    /// The folder of the keys.
+    keys: Option<PathBuf>,
+}
+
+/// Whose key.
+#[derive(Debug, Clone, Copy)]
+pub enum Key {
+    /// The one that peers know us by.
+    Node,
+    /// The one that a tracker of ours is known by.
+    Tracker,
+}
+
+impl Paths {
+    /// `SWARM_HOME` if it is set, else the folders of the platform (XDG on Unix).
+    pub fn find(swarm_home: Option<OsString>) -> Self {
+        match swarm_home.filter(|home| !home.is_empty()).map(PathBuf::from) {
+            Some(home) => Self { config: Some(home.join("config.toml")), keys: Some(home) },
+            None => {
+                etcetera::choose_base_strategy().map_or(Self { config: None, keys: None }, |base| {
+                    Self {
+                        config: Some(base.config_dir().join("swarm/config.toml")),
+                        keys: Some(base.data_dir().join("swarm")),
+                    }
+                })
+            }
+        }
+    }
+
+    /// Our key: from `file` if the user named one, else the one kept from earlier runs. Made at the
+    /// first use, so that a link that names it holds after a restart.
+    pub fn identity(&self, key: Key, file: Option<&Path>) -> Result<Identity, Failure> {
+        let path = match (file, &self.keys) {
+            (Some(file), _) => file.to_owned(),
+            (None, Some(folder)) => {
+                make_private(folder)?;
+                folder.join(match key {
+                    Key::Node => "identity.key",
+                    Key::Tracker => "tracker.key",
+                })
+            }
+            (None, None) => {
+                return Err(Failure::new(
+                    Code::Other,
+                    "no_home",
+                    "no home folder to keep the key in",
+                )
+                .hint("set SWARM_HOME to a folder, or give --identity FILE"));
+            }
+        };
+        Identity::load_or_create(&path).map_err(|error| {
+            Failure::new(Code::Other, "identity", format!("key {}: {error}", path.display()))
+                .hint("give another file with --identity, or another folder with SWARM_HOME")
+        })
+    }
+}
+
+/// Makes a folder that only its owner can enter; one that exists is left as it is.
+fn make_private(folder: &Path) -> Result<(), Failure> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+        Failure::new(Code::Other, "home", format!("folder {}: {error}", folder.display()))
+            .hint("set SWARM_HOME to a folder that you may write to")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swarm_home_holds_everything() {
+        let paths = Paths::find(Some("/x/swarm".into()));
+        assert_eq!(paths.config, Some("/x/swarm/config.toml".into()));
+        assert_eq!(paths.keys, Some("/x/swarm".into()));
+    }
+
+    #[test]
+    fn an_empty_swarm_home_is_none() {
+        assert_eq!(Paths::find(Some("".into())), Paths::find(None));
+    }
+}
