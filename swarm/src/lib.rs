@@ -8,13 +8,26 @@
 
 mod addresses;
 mod announce;
+mod blame;
+mod check;
 mod choke;
 mod config;
+mod disk;
 mod event;
+mod fetch;
+mod gossip;
+mod ledger;
+mod members;
+mod partial;
+mod picker;
 mod rate;
+mod request;
+mod serve;
+mod session;
 mod snapshot;
 mod swarm;
 mod time;
+mod view;
 
 pub use config::Config;
 pub use event::{

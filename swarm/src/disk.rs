@@ -1,0 +1,309 @@
+//! What the disk says: trouble and its end, pieces in doubt, and the finish.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use swarm_proto::{
+    geometry::{BlockRun, FileIndex, PieceIndex},
+    id::Digest,
+    message::{HAVE_MAX, Message},
+};
+
+use crate::{DiskError, Event, Outbox, Output, Swarm, Time};
+
+/// First wait after writing failed; doubled each time.
+const RETRY_FIRST: Duration = Duration::from_secs(3);
+/// Longest wait: space may come free at any time, and one block is cheap to try with.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// Pieces being read again at a time: enough to keep two disk workers busy, not so many that uploads
+/// wait behind them.
+const CHECKS_MAX: usize = 4;
+
+/// The state of the disk, as far as we know it.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    trouble: Option<Trouble>,
+    /// Pieces to be read again.
+    checks: VecDeque<PieceIndex>,
+    /// Pieces being read again.
+    checking: BTreeSet<PieceIndex>,
+    finish: Finish,
+}
+
+/// Writing does not work.
+#[derive(Debug)]
+struct Trouble {
+    /// When one block is tried.
+    retry: Time,
+    wait: Duration,
+    /// The block that is tried, or its request.
+    probe: Option<BlockRun>,
+}
+
+/// Whether everything is in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finish {
+    /// Pieces are missing.
+    Open,
+    /// The shell is at it.
+    Asked,
+    /// It failed; it is asked again then.
+    Retry(Time),
+    /// Everything is.
+    Done,
+}
+
+impl Disk {
+    pub(crate) const fn new(done: bool) -> Self {
+        Self {
+            trouble: None,
+            checks: VecDeque::new(),
+            checking: BTreeSet::new(),
+            finish: if done { Finish::Done } else { Finish::Open },
+        }
+    }
+
+    /// Whether anything may be fetched now. In trouble it is one block at a time: `Some(true)`.
+    pub(crate) fn may_fetch(&self, now: Time) -> Option<bool> {
+        match &self.trouble {
+            None => Some(false),
+            Some(trouble) if trouble.probe.is_none() && now >= trouble.retry => Some(true),
+            Some(_) => None,
+        }
+    }
+
+    /// A request goes out; in trouble it is the one that tries the disk.
+    pub(crate) fn note_probe(&mut self, run: BlockRun) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.probe = Some(run);
+        }
+    }
+
+    /// Whether these blocks may be written.
+    pub(crate) fn accepts(&self, run: BlockRun) -> bool {
+        self.trouble.as_ref().is_none_or(|trouble| trouble.probe == Some(run))
+    }
+
+    pub(crate) const fn is_well(&self) -> bool {
+        self.trouble.is_none()
+    }
+
+    pub(crate) fn is_checking(&self) -> bool {
+        !self.checks.is_empty() || !self.checking.is_empty()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.finish == Finish::Done
+    }
+
+    fn check(&mut self, piece: PieceIndex) {
+        self.checks.push_back(piece);
+    }
+}
+
+impl Swarm {
+    pub(crate) fn disk_deadline(&self) -> Option<Time> {
+        // A disk in trouble is tried at the members' pulse: without a peer there is nothing to write.
+        match self.disk.finish {
+            Finish::Retry(due) => Some(due),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn run_disk(&mut self, now: Time, out: &mut Outbox) {
+        while self.disk.checking.len() < CHECKS_MAX
+            && let Some(piece) = self.disk.checks.pop_front()
+        {
+            if self.disk.checking.insert(piece) {
+                out.push(Output::Check(piece));
+            }
+        }
+        if let Some(trouble) = &mut self.disk.trouble {
+            // The request that was to try the disk may have been rejected or lost with its peer.
+            if trouble.probe.is_some_and(|run| !self.ledger.is_under_way(run)) {
+                trouble.probe = None;
+                trouble.retry = trouble.retry.max(now + RETRY_FIRST);
+            } else if trouble.probe.is_none() && now >= trouble.retry {
+                self.fetch.refill = true;
+            }
+        }
+        let complete = self.ledger.have().is_full() && !self.disk.is_checking();
+        match self.disk.finish {
+            Finish::Open if complete => self.finish(out),
+            Finish::Retry(due) if complete && now >= due => self.finish(out),
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, out: &mut Outbox) {
+        self.disk.finish = Finish::Asked;
+        out.push(Output::Finish);
+    }
+
+    pub(crate) fn on_finished(
+        &mut self,
+        now: Time,
+        result: Result<(), DiskError>,
+        out: &mut Outbox,
+    ) {
+        if self.disk.finish != Finish::Asked {
+            return;
+        }
+        match result {
+            Ok(()) if self.ledger.have().is_full() => {
+                self.disk.finish = Finish::Done;
+                self.announcer.completed(now);
+                self.choker.expedite(now);
+                out.push(Output::Event(Event::Completed));
+            }
+            // A piece was lost in the meantime.
+            Ok(()) => self.disk.finish = Finish::Open,
+            Err(error) => {
+                self.disk.finish = Finish::Retry(now + RETRY_FIRST);
+                out.push(Output::Event(event(&error)));
+            }
+        }
+    }
+
+    pub(crate) fn on_store_failed(
+        &mut self,
+        now: Time,
+        run: BlockRun,
+        error: DiskError,
+        out: &mut Outbox,
+    ) {
+        self.ledger.store_failed(run);
+        self.refresh(run.piece());
+        self.fetch.freed();
+        match &mut self.disk.trouble {
+            None => {
+                out.push(Output::Event(event(&error)));
+                let (retry, wait) = (now + RETRY_FIRST, RETRY_FIRST);
+                self.disk.trouble = Some(Trouble { retry, wait, probe: None });
+                self.stop_fetching(now, out);
+            }
+            Some(trouble) if trouble.probe == Some(run) => {
+                trouble.wait = (trouble.wait * 2).min(RETRY_MAX);
+                trouble.retry = now + trouble.wait;
+                trouble.probe = None;
+            }
+            // Blocks that were on their way when the trouble began.
+            Some(_) => {}
+        }
+        if error == DiskError::Changed {
+            let file = self.geometry().span(run.piece()).file;
+            self.on_file_changed(now, file, out);
+        }
+    }
+
+    /// Blocks were written: if they were to try the disk, it works again.
+    pub(crate) fn disk_works(&mut self, run: BlockRun, out: &mut Outbox) {
+        if self.disk.trouble.as_ref().is_some_and(|trouble| trouble.probe == Some(run)) {
+            self.disk.trouble = None;
+            self.fetch.freed();
+            out.push(Output::Event(Event::DiskRecovered));
+        }
+    }
+
+    /// What was verified in a file is in doubt: it is withdrawn, and read again.
+    pub(crate) fn on_file_changed(&mut self, now: Time, file: FileIndex, out: &mut Outbox) {
+        let pieces: Vec<_> = self.geometry().file_pieces(file).collect();
+        let lost: Vec<_> = pieces.into_iter().filter(|&piece| self.ledger.doubt(piece)).collect();
+        if lost.is_empty() {
+            return;
+        }
+        out.push(Output::Event(Event::FileChanged { file: file.get() }));
+        for &piece in &lost {
+            self.disk.check(piece);
+        }
+        self.withdraw(now, &lost, out);
+    }
+
+    /// Reading a piece failed: it is withdrawn, and read again.
+    pub(crate) fn on_unreadable(&mut self, now: Time, piece: PieceIndex, out: &mut Outbox) {
+        if self.ledger.doubt(piece) {
+            self.disk.check(piece);
+            self.withdraw(now, &[piece], out);
+        }
+    }
+
+    /// The user wants everything to be read again. Pieces count until they are found bad.
+    pub(crate) fn verify_all(&mut self) {
+        let geometry = self.manifest.geometry();
+        let have = self.ledger.have().iter().filter_map(|number| geometry.piece(number));
+        self.disk.checks = have.collect();
+    }
+
+    /// A piece was read, because it was in doubt or because a peer wants its digests.
+    pub(crate) fn on_leaves_read(
+        &mut self,
+        now: Time,
+        piece: PieceIndex,
+        leaves: Result<Vec<Digest>, DiskError>,
+        out: &mut Outbox,
+    ) {
+        let error = leaves.as_ref().err().cloned();
+        let good = leaves.is_ok_and(|leaves| {
+            let good = leaves.len() as u32 == self.geometry().block_count(piece)
+                && self.manifest.verifies(piece, &leaves);
+            self.hand_over_leaves(now, piece, good.then_some(leaves), out);
+            good
+        });
+        let checked = self.disk.checking.remove(&piece);
+        if self.ledger.is_doubted(piece) {
+            if checked {
+                self.ledger.settle(piece, good);
+                if good {
+                    self.gained(now, piece, out);
+                } else {
+                    self.refresh(piece);
+                    self.fetch.freed();
+                }
+            }
+        } else if error == Some(DiskError::Changed) {
+            self.on_file_changed(now, self.geometry().span(piece).file, out);
+        } else if !good && checked && self.ledger.remove(piece) {
+            self.refresh(piece);
+            self.fetch.freed();
+            self.withdraw(now, &[piece], out);
+        } else if !good {
+            self.on_unreadable(now, piece, out);
+        }
+    }
+
+    /// These pieces are no longer ours to give.
+    fn withdraw(&mut self, now: Time, pieces: &[PieceIndex], out: &mut Outbox) {
+        if self.disk.finish == Finish::Done {
+            self.disk.finish = Finish::Open;
+        }
+        for &piece in pieces {
+            out.push(Output::Forget(piece));
+            self.announcer.lost(piece.get());
+            self.gossip.unsay(piece);
+            for session in self.sessions.values_mut().filter(|session| session.has(piece)) {
+                session.wanted += 1;
+                session.asked.dry = None;
+            }
+        }
+        let conns: Vec<_> = self.sessions.keys().copied().collect();
+        for conn in conns {
+            for some in pieces.chunks(HAVE_MAX) {
+                let numbers = some.iter().map(|piece| piece.get()).collect();
+                self.send(now, conn, Message::DontHave(numbers), out);
+            }
+            self.update_interest(now, conn, out);
+        }
+    }
+}
+
+fn event(error: &DiskError) -> Event {
+    match error {
+        DiskError::NoSpace => Event::DiskFull,
+        DiskError::Changed => {
+            Event::DiskFailed { message: "a file was changed by another program".into() }
+        }
+        DiskError::Failed(message) => Event::DiskFailed { message: message.clone() },
+    }
+}

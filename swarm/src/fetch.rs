@@ -1,0 +1,498 @@
+//! Getting data: what to ask of whom, and what to do with the answers.
+//!
+//! Memory is bounded here: bytes asked for and bytes on their way to the disk never exceed
+//! `Config::buffer_bytes` together. A disk that lags slows the requests, and with them the network.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use swarm_proto::{
+    geometry::{BLOCK_LEN, BlockRun},
+    id::Digest,
+    message::{Message, RawRun},
+};
+
+use crate::{
+    ConnId, Outbox, Output, Swarm, Time,
+    ledger::Progress,
+    partial::HOLDERS_MAX,
+    rate::{Bucket, Rate},
+    session::Ask,
+    swarm::Mode,
+};
+
+/// Between two looks at who is late, while anything is asked for.
+const PULSE: Duration = Duration::from_millis(100);
+/// So many pieces are begun at random before the rarest are: to have something to give soon.
+const RANDOM_FIRST: u32 = 4;
+/// Unfinished pieces at a time. It bounds what a state per block may take: 40 KiB a piece of 16 MiB.
+const UNFINISHED_MAX: usize = 4096;
+/// Open pieces that are looked at for one request.
+const OPEN_LOOKED_AT: usize = 256;
+/// A block is asked of a second peer only if that one is predicted to take less than half the time
+/// that the first still needs, and this less.
+const HEDGE_MARGIN: Duration = Duration::from_millis(50);
+/// Requests at the end of each other peer's queue that are looked at for one more holder.
+const HEDGE_LOOKED_AT: usize = 16;
+/// What may be asked for twice: this share of all bytes...
+const HEDGE_SHARE: u64 = 16;
+/// ...and this much, so that small shares end fast too.
+const HEDGE_FLOOR: u64 = 1 << 20;
+/// First wait after a peer rejected a request; doubled with each more.
+const REJECT_HOLD: Duration = Duration::from_millis(50);
+
+/// The state of downloading over all peers.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    pub(crate) bucket: Bucket,
+    pub(crate) rate: Rate,
+    /// Grows whenever blocks become free: a peer that had nothing to give may have now.
+    epoch: u64,
+    /// All peers are to be looked at for what may be asked of them.
+    pub(crate) refill: bool,
+    /// Somebody could have been asked, but for the memory.
+    pub(crate) starved: bool,
+    /// Somebody could have been asked, but for the limit; it allows more then.
+    pub(crate) limited: Option<Time>,
+    /// What each window is cut down to, in 1/1024, so that all fit into the memory together.
+    share: u64,
+    /// Bytes asked for a second time.
+    hedged: u64,
+    pulse: Time,
+}
+
+impl Fetch {
+    pub(crate) fn new(limit: Option<u64>, now: Time) -> Self {
+        Self {
+            bucket: Bucket::new(limit, now),
+            rate: Rate::new(now),
+            epoch: 0,
+            refill: false,
+            starved: false,
+            limited: None,
+            share: 1024,
+            hedged: 0,
+            pulse: now,
+        }
+    }
+
+    /// Blocks became free.
+    pub(crate) const fn freed(&mut self) {
+        self.epoch += 1;
+        self.refill = true;
+    }
+}
+
+impl Swarm {
+    pub(crate) fn fetch_deadline(&self) -> Option<Time> {
+        let busy = self.sessions.values().any(|session| !session.asked.is_empty());
+        let pulse = busy.then_some(self.fetch.pulse);
+        [pulse, self.fetch.limited].into_iter().flatten().min()
+    }
+
+    pub(crate) fn run_fetch(&mut self, now: Time, out: &mut Outbox) {
+        if now >= self.fetch.pulse {
+            self.fetch.pulse = now + PULSE;
+            self.pulse(now, out);
+        }
+        if self.fetch.limited.is_some_and(|until| now >= until) {
+            self.fetch.limited = None;
+            self.fetch.refill = true;
+        }
+        if std::mem::take(&mut self.fetch.refill) {
+            for conn in self.conns_in_turn() {
+                self.fill(now, conn, out);
+            }
+        }
+    }
+
+    /// All connections, beginning with another one each time, so that what is scarce goes round.
+    fn conns_in_turn(&self) -> Vec<ConnId> {
+        let mut conns: Vec<ConnId> =
+            self.sessions.values().filter(|s| s.serves_us()).map(|s| s.conn).collect();
+        if !conns.is_empty() {
+            let turn = self.fetch.epoch as usize % conns.len();
+            conns.rotate_left(turn);
+        }
+        conns
+    }
+
+    /// Asks a peer for as much as it and we can take.
+    pub(crate) fn fill(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
+        if self.mode != Mode::Running {
+            return;
+        }
+        loop {
+            let Some(max) = self.may_ask(now, conn) else { return };
+            let Some(run) = self.choose(conn, max) else {
+                if let Some(session) = self.sessions.get_mut(&conn) {
+                    session.asked.dry = Some(self.fetch.epoch);
+                }
+                return;
+            };
+            self.ask(now, conn, run, out);
+        }
+    }
+
+    /// The most blocks that may be asked of a peer in one request now, if any.
+    fn may_ask(&mut self, now: Time, conn: ConnId) -> Option<u32> {
+        let session = self.sessions.get(&conn).filter(|session| session.serves_us())?;
+        if session.asked.dry == Some(self.fetch.epoch) {
+            return None;
+        }
+        let window = (session.asked.pace.window().saturating_mul(self.fetch.share) / 1024)
+            .max(u64::from(BLOCK_LEN));
+        let room = session.asked.room(now, window);
+        if room < u64::from(BLOCK_LEN) {
+            return None;
+        }
+        let probing = self.disk.may_fetch(now)?;
+        let used = self.ledger.requested() + self.ledger.storing();
+        let memory = self.config.buffer_bytes.saturating_sub(used);
+        if memory < u64::from(BLOCK_LEN) {
+            self.fetch.starved = true;
+            return None;
+        }
+        if !self.fetch.bucket.ready(now) {
+            self.fetch.limited = Some(self.fetch.bucket.ready_at(now));
+            return None;
+        }
+        let blocks = u32::try_from(room.min(memory) / u64::from(BLOCK_LEN)).unwrap_or(u32::MAX);
+        Some(if probing { 1 } else { blocks.min(session.asked.run_blocks()) })
+    }
+
+    /// What to ask of a peer next: what it suggests, else on with the piece that it is at, else an
+    /// open piece, else a new one.
+    fn choose(&mut self, conn: ConnId, max: u32) -> Option<BlockRun> {
+        let session = self.sessions.get_mut(&conn)?;
+        let theirs = session.have.as_ref()?;
+        let ledger = &mut self.ledger;
+        while let Some(&piece) = session.asked.suggested.front() {
+            if let Some(run) = ledger.free_run(piece, max).filter(|_| theirs.has(piece)) {
+                return Some(run);
+            }
+            session.asked.suggested.pop_front();
+        }
+        let current = session.asked.current.filter(|&piece| theirs.has(piece));
+        if let Some(run) = current
+            .filter(|&piece| !ledger.is_missing(piece))
+            .and_then(|piece| ledger.free_run(piece, max))
+        {
+            return Some(run);
+        }
+        // The one that is nearest to its end: a piece can be passed on once it is whole.
+        let open = ledger.open().take(OPEN_LOOKED_AT).filter(|&(piece, _)| theirs.has(piece));
+        if let Some((piece, _)) = open.min_by_key(|&(_, free)| free) {
+            return ledger.free_run(piece, max);
+        }
+        if ledger.unfinished().len() >= UNFINISHED_MAX {
+            return None;
+        }
+        let geometry = self.manifest.geometry();
+        let begun = ledger.have().count() + ledger.unfinished().len() as u32;
+        let piece = if begun < RANDOM_FIRST {
+            self.picker.pick_any(geometry, theirs, &mut self.rng)
+        } else {
+            self.picker.pick(geometry, theirs, self.announcer.rarest(), &mut self.rng)
+        };
+        ledger.free_run(piece?, max)
+    }
+
+    fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {
+        let len = u64::from(self.geometry().run_len(run));
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        session.asked.ask(now, run, len);
+        self.serve.unflushed += session.send(now, Message::Request(raw(run)), out);
+        self.ledger.request(conn, run);
+        self.picker.remove(run.piece());
+        self.fetch.bucket.spend(now, len);
+        self.disk.note_probe(run);
+    }
+
+    /// The answer to a request.
+    pub(crate) fn on_block(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        piece: u32,
+        first: u32,
+        data: &Bytes,
+        out: &mut Outbox,
+    ) -> Option<()> {
+        let count = u32::try_from(data.len()).ok()?.div_ceil(BLOCK_LEN);
+        let run = self.geometry().run(self.piece(piece)?, first, count)?;
+        let len = data.len() as u64;
+        if u64::from(self.geometry().run_len(run)) != len {
+            return None;
+        }
+        let session = self.sessions.get_mut(&conn)?;
+        let asked_before = session.asked.bytes();
+        if !session.asked.answered(now, run) {
+            return None;
+        }
+        let late = session.asked.bytes() == asked_before;
+        let (peer, from_seed) = (session.peer, session.is_seed());
+        self.totals.downloaded += len;
+        self.totals.from_seeds += if from_seed { len } else { 0 };
+        self.fetch.rate.add(now, len);
+
+        // What comes late was not counted as asked for any more, so there may be no room for it.
+        let used = self.ledger.requested() + self.ledger.storing();
+        let no_room = late && used + len > self.config.buffer_bytes;
+        if no_room || !self.disk.accepts(run) {
+            self.ledger.release(conn, run);
+            self.refresh(run.piece());
+            self.fetch.epoch += 1;
+        } else {
+            let arrived = self.ledger.arrived(conn, peer, run);
+            self.totals.duplicate += len - arrived.useful;
+            self.picker.remove(run.piece());
+            for part in arrived.store {
+                let start = (part.offset() - run.offset()) as usize;
+                let len = self.geometry().run_len(part) as usize;
+                out.push(Output::Store { run: part, data: data.slice(start..start + len) });
+            }
+            for other in arrived.others {
+                self.cancel_delivered(now, other, out);
+            }
+        }
+        self.fill(now, conn, out);
+        if self.sessions.get(&conn)?.asked.is_empty() {
+            self.hedge(now, conn, out);
+        }
+        Some(())
+    }
+
+    /// Takes back requests of which nothing is needed any more.
+    fn cancel_delivered(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let ledger = &self.ledger;
+        for ask in session.asked.take_back(|ask| !ledger.is_wanted(ask.run)) {
+            self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
+        }
+        self.fill(now, conn, out);
+    }
+
+    pub(crate) fn on_reject(&mut self, now: Time, conn: ConnId, run: RawRun) -> Option<()> {
+        let run = self.geometry().run(self.piece(run.piece)?, run.first, run.count)?;
+        let session = self.sessions.get_mut(&conn)?;
+        if let Some(ask) = session.asked.rejected(run) {
+            let hold = REJECT_HOLD * 2_u32.pow(session.asked.rejects.min(8));
+            session.asked.rejects += 1;
+            session.asked.hold_until = now + hold;
+            // Whatever made it reject this piece, another one is the better choice.
+            session.asked.current = None;
+            session.asked.suggested.retain(|&piece| piece != run.piece());
+            self.release(conn, &[ask]);
+        }
+        Some(())
+    }
+
+    pub(crate) fn on_choke(&mut self, conn: ConnId) -> Option<()> {
+        let session = self.sessions.get_mut(&conn)?;
+        session.chokes_us = true;
+        let taken = session.asked.take_back(|_| true);
+        self.release(conn, &taken);
+        Some(())
+    }
+
+    pub(crate) fn on_unchoke(&mut self, conn: ConnId) -> Option<()> {
+        let session = self.sessions.get_mut(&conn)?;
+        session.chokes_us = false;
+        session.asked.pace.forgive();
+        session.asked.dry = None;
+        self.fetch.refill = true;
+        Some(())
+    }
+
+    pub(crate) fn on_suggest(&mut self, conn: ConnId, piece: u32) -> Option<()> {
+        let piece = self.piece(piece)?;
+        let wanted = !self.ledger.have().has(piece);
+        let session = self.sessions.get_mut(&conn)?;
+        if wanted && session.has(piece) {
+            session.asked.suggest(piece);
+        }
+        Some(())
+    }
+
+    /// Requests are no longer to be answered: their blocks are free for others.
+    pub(crate) fn release(&mut self, conn: ConnId, asks: &[Ask]) {
+        for ask in asks {
+            self.ledger.release(conn, ask.run);
+            self.refresh(ask.run.piece());
+        }
+        if !asks.is_empty() {
+            self.fetch.freed();
+        }
+    }
+
+    /// Takes back all requests.
+    pub(crate) fn stop_fetching(&mut self, now: Time, out: &mut Outbox) {
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        for conn in conns {
+            self.take_back(now, conn, |_| true, out);
+        }
+    }
+
+    fn take_back(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        gone: impl FnMut(&Ask) -> bool,
+        out: &mut Outbox,
+    ) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let taken = session.asked.take_back(gone);
+        for ask in &taken {
+            self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
+        }
+        self.release(conn, &taken);
+    }
+
+    /// Blocks are on the disk.
+    pub(crate) fn on_stored(
+        &mut self,
+        now: Time,
+        run: BlockRun,
+        leaves: &[Digest],
+        out: &mut Outbox,
+    ) {
+        debug_assert_eq!(leaves.len(), run.count() as usize, "one digest a block");
+        let progress = self.ledger.stored(run, leaves);
+        self.disk_works(run, out);
+        match progress {
+            Progress::Unfinished => {}
+            Progress::Verified(liars) => {
+                self.gained(now, run.piece(), out);
+                self.convict(now, run.piece(), &liars, out);
+            }
+            Progress::Corrupt(contributors) => {
+                self.on_corrupt(now, run.piece(), &contributors, out)
+            }
+        }
+        self.fetch.refill |= std::mem::take(&mut self.fetch.starved);
+    }
+
+    /// Looks after every peer: who is late, whose requests are more than it can answer, who is idle.
+    fn pulse(&mut self, now: Time, out: &mut Outbox) {
+        self.share_memory();
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        for &conn in &conns {
+            self.drop_late(now, conn, out);
+            self.trim(now, conn, out);
+        }
+        for &conn in &conns {
+            self.fill(now, conn, out);
+            self.hedge(now, conn, out);
+        }
+    }
+
+    /// Cuts all windows down by the same factor if they don't fit into the memory.
+    fn share_memory(&mut self) {
+        let serving = self.sessions.values().filter(|session| session.serves_us());
+        let wanted: u64 = serving.map(|session| session.asked.pace.window()).sum();
+        let share = (self.config.buffer_bytes.saturating_mul(1024) / wanted.max(1)).min(1024);
+        // Windows that may grow again are of use at once.
+        self.fetch.refill |= share > self.fetch.share;
+        self.fetch.share = share;
+    }
+
+    /// A peer that is late loses its requests. The oldest is not cancelled: its answer, if it still
+    /// comes, is of use, and shows that the peer is alive.
+    fn drop_late(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(&oldest) = session.asked.oldest() else { return };
+        if now < session.asked.pace.late_at(&oldest.sent, oldest.len) {
+            return;
+        }
+        session.asked.pace.snub(now);
+        let taken = session.asked.take_back(|_| true);
+        for ask in taken.iter().filter(|ask| ask.run != oldest.run) {
+            self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
+        }
+        self.release(conn, &taken);
+    }
+
+    /// A peer whose rate has fallen is asked for more than it delivers soon: the newest requests go
+    /// to others.
+    fn trim(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
+        let Some(session) = self.sessions.get(&conn) else { return };
+        let keep = session.asked.pace.window().saturating_mul(4);
+        if session.asked.bytes() <= keep {
+            return;
+        }
+        let mut kept = 0;
+        let excess = |ask: &Ask| {
+            kept += ask.len;
+            kept > keep
+        };
+        self.take_back(now, conn, excess, out);
+    }
+
+    /// End-game, whenever it begins: a peer that has nothing else to do is asked for blocks that
+    /// another will deliver much later.
+    fn hedge(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
+        while self.hedged_bytes_left() > 0 {
+            let Some(max) = self.may_hedge(now, conn) else { return };
+            let Some(run) = self.choose_hedge(now, conn, max) else { return };
+            self.fetch.hedged += u64::from(self.geometry().run_len(run));
+            self.ask(now, conn, run, out);
+        }
+    }
+
+    fn hedged_bytes_left(&self) -> u64 {
+        let allowed = self.geometry().total_bytes() / HEDGE_SHARE + HEDGE_FLOOR;
+        allowed.saturating_sub(self.fetch.hedged)
+    }
+
+    /// As [`may_ask`](Self::may_ask), for a peer that knows its pace and found nothing else.
+    fn may_hedge(&mut self, now: Time, conn: ConnId) -> Option<u32> {
+        let session = self.sessions.get_mut(&conn)?;
+        let pace = &session.asked.pace;
+        let dry = session.asked.dry.take().filter(|&epoch| epoch == self.fetch.epoch)?;
+        let able = self.mode == Mode::Running
+            && self.disk.is_well()
+            && pace.bandwidth() > 0
+            && !pace.is_snubbed();
+        let max = if able { self.may_ask(now, conn) } else { None };
+        self.sessions.get_mut(&conn)?.asked.dry = Some(dry);
+        max
+    }
+
+    /// The blocks that are predicted to come last, if this peer is predicted to be much faster.
+    fn choose_hedge(&self, now: Time, conn: ConnId, max: u32) -> Option<BlockRun> {
+        let me = self.sessions.get(&conn)?;
+        let others = self.sessions.values().filter(|other| other.conn != conn);
+        let mut last: Option<(Duration, BlockRun)> = None;
+        for other in others {
+            let pace = &other.asked.pace;
+            // Whoever has been silent for some time will probably be so for as long again.
+            let silence = now.since(pace.progress());
+            let mut ahead = other.asked.bytes();
+            for ask in other.asked.queue().rev().take(HEDGE_LOOKED_AT) {
+                let wait = pace.expected(ahead).max(silence);
+                ahead -= ask.len;
+                if last.is_some_and(|(longest, _)| wait <= longest) {
+                    break;
+                }
+                if me.has(ask.run.piece())
+                    && let Some(run) = self.ledger.shared_run(conn, ask.run, max)
+                {
+                    last = Some((wait, run));
+                    break;
+                }
+            }
+        }
+        let (wait, run) = last?;
+        let len = u64::from(self.geometry().run_len(run));
+        let mine = me.asked.pace.expected(me.asked.bytes() + len);
+        (2 * mine + HEDGE_MARGIN < wait).then_some(run)
+    }
+}
+
+const _: () = assert!(HOLDERS_MAX >= 2, "hedging needs a second holder");
+
+/// A run as the wire names it.
+pub(crate) const fn raw(run: BlockRun) -> RawRun {
+    RawRun { piece: run.piece().get(), first: run.first(), count: run.count() }
+}

@@ -1,0 +1,182 @@
+//! What all peers are told: which pieces we have gained, and which one each should fetch from us.
+//!
+//! Every peer hears of every piece, seeds among them and those that have it already: from that they
+//! know how rare each piece is, which of theirs they should spread, and when there is nothing left to
+//! exchange. It costs 4 bytes a piece and peer.
+//!
+//! While pieces exist only at us, every peer is suggested different ones, so that each leaves us once
+//! before any leaves us twice and peers can trade at once (super-seeding, BEP 16, but as a hint:
+//! nobody is kept from asking for what it wants).
+
+use std::{collections::BTreeSet, time::Duration};
+
+use swarm_proto::{
+    geometry::PieceIndex,
+    message::{HAVE_MAX, Message},
+};
+
+use crate::{ConnId, Outbox, Output, Swarm, Time, session::Session};
+
+/// Between two messages about pieces. The first goes at once; while they come fast they are
+/// gathered, and 20 ms is little beside the time that a piece takes to be fetched.
+const HAVE_EVERY: Duration = Duration::from_millis(20);
+/// Suggestions to one peer that it has not asked for yet, beyond what its queue holds.
+const SUGGEST_AHEAD: usize = 2;
+/// Suggestions to one peer that it has not fetched.
+const SUGGESTIONS_MAX: usize = 16;
+/// Pieces that are looked at for one suggestion. The next search goes on where this one ended.
+const SUGGEST_TRIES: u32 = 512;
+
+/// What is to be told, and what was suggested.
+#[derive(Debug)]
+pub(crate) struct Gossip {
+    pending: Vec<u32>,
+    told: Time,
+    due: Option<Time>,
+    /// Pieces that somebody was told to fetch and that nobody but us has.
+    suggested: BTreeSet<PieceIndex>,
+    cursor: u32,
+}
+
+impl Gossip {
+    /// The search for pieces to suggest begins at number `cursor`.
+    pub(crate) const fn new(now: Time, cursor: u32) -> Self {
+        Self { pending: Vec::new(), told: now, due: None, suggested: BTreeSet::new(), cursor }
+    }
+
+    /// A piece was gained and lost before anybody was told.
+    pub(crate) fn unsay(&mut self, piece: PieceIndex) {
+        self.pending.retain(|&number| number != piece.get());
+    }
+}
+
+impl Swarm {
+    pub(crate) const fn gossip_deadline(&self) -> Option<Time> {
+        self.gossip.due
+    }
+
+    pub(crate) fn run_gossip(&mut self, now: Time, out: &mut Outbox) {
+        let full = self.gossip.pending.len() >= HAVE_MAX;
+        if full || self.gossip.due.is_some_and(|due| now >= due) {
+            self.gossip.due = None;
+            self.gossip.told = now;
+            let pieces = std::mem::take(&mut self.gossip.pending);
+            for session in self.sessions.values_mut() {
+                for some in pieces.chunks(HAVE_MAX) {
+                    self.serve.unflushed += session.send(now, Message::Have(some.to_vec()), out);
+                }
+            }
+        }
+    }
+
+    /// A piece is verified and on the disk.
+    pub(crate) fn gained(&mut self, now: Time, piece: PieceIndex, out: &mut Outbox) {
+        out.push(Output::Record(piece));
+        self.picker.remove(piece);
+        self.announcer.gained(piece.get());
+        self.gossip.pending.push(piece.get());
+        self.gossip.due.get_or_insert(now.max(self.gossip.told + HAVE_EVERY));
+        let mut sated = Vec::new();
+        for session in self.sessions.values_mut().filter(|session| session.has(piece)) {
+            session.wanted -= 1;
+            if session.wanted == 0 {
+                sated.push(session.conn);
+            }
+        }
+        for conn in sated {
+            self.update_interest(now, conn, out);
+        }
+    }
+
+    /// A peer has more pieces.
+    pub(crate) fn on_have(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        numbers: &[u32],
+        out: &mut Outbox,
+    ) -> Option<()> {
+        for &number in numbers {
+            let piece = self.piece(number)?;
+            let wanted = !self.ledger.have().has(piece);
+            let session = self.sessions.get_mut(&conn)?;
+            if session.have.as_mut()?.insert(piece) {
+                session.wanted += u32::from(wanted);
+                session.suggestions.retain(|&(suggested, _)| suggested != piece);
+                self.picker.gained(piece);
+                self.gossip.suggested.remove(&piece);
+            }
+        }
+        self.sessions.get_mut(&conn)?.asked.dry = None;
+        self.update_interest(now, conn, out);
+        self.suggest(now, conn, out);
+        self.fill(now, conn, out);
+        Some(())
+    }
+
+    /// A peer has lost pieces.
+    pub(crate) fn on_dont_have(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        numbers: &[u32],
+        out: &mut Outbox,
+    ) -> Option<()> {
+        for &number in numbers {
+            let piece = self.piece(number)?;
+            let wanted = !self.ledger.have().has(piece);
+            let geometry = self.manifest.geometry();
+            let session = self.sessions.get_mut(&conn)?;
+            let have = session.have.as_mut()?;
+            if !have.remove(piece) {
+                continue;
+            }
+            session.wanted -= u32::from(wanted);
+            if std::mem::take(&mut session.counted_as_seed) {
+                // From here on it counts piece by piece.
+                self.picker.seed_left();
+                let rest = have.iter().filter_map(|number| geometry.piece(number));
+                rest.for_each(|piece| self.picker.gained(piece));
+            } else {
+                self.picker.lost(piece);
+            }
+        }
+        self.update_interest(now, conn, out);
+        Some(())
+    }
+
+    /// Suggests pieces that nobody else has, and that nobody else was told to fetch.
+    pub(crate) fn suggest(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
+        // With a single peer there is nobody to trade with.
+        let takers = self.sessions.values().filter(|session| session.wants_us).take(2).count();
+        let Some(session) = self.sessions.get(&conn) else { return };
+        if takers < 2 || session.choked || !session.wants_us || self.ledger.have().is_empty() {
+            return;
+        }
+        let piece_len = u64::from(self.geometry().piece_length());
+        let ahead = SUGGEST_AHEAD + (session.served.queued / piece_len) as usize;
+        let mut open = session.suggestions_open();
+        let mut room = SUGGESTIONS_MAX.saturating_sub(session.suggestions.len());
+        let mut tries = SUGGEST_TRIES.min(self.pieces());
+        while open < ahead && room > 0 && tries > 0 {
+            tries -= 1;
+            self.gossip.cursor = (self.gossip.cursor + 1) % self.pieces();
+            let Some(piece) = self.piece(self.gossip.cursor) else { return };
+            let ours_alone = self.picker.copies(piece) == 0 && self.ledger.have().has(piece);
+            if ours_alone && self.gossip.suggested.insert(piece) {
+                open += 1;
+                room -= 1;
+                if let Some(session) = self.sessions.get_mut(&conn) {
+                    session.suggestions.push((piece, false));
+                }
+                self.send(now, conn, Message::Suggest(piece.get()), out);
+            }
+        }
+    }
+
+    pub(crate) fn forget_suggestions(&mut self, session: &Session) {
+        for (piece, _) in &session.suggestions {
+            self.gossip.suggested.remove(piece);
+        }
+    }
+}

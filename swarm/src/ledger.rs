@@ -1,0 +1,419 @@
+//! The state of every piece; nothing else changes it.
+//!
+//! ```text
+//!               ask               all blocks stored, verified
+//!   Missing ──────────► Partial ───────────────────────────────► Have
+//!    ▲  ▲ ◄────────────  │   ▲                                    │
+//!    │  │   all free      │   │ bad blocks free again              │ file changed, disk failed
+//!    │  │                 ▼   │                                    ▼
+//!    │  │               Corrupt (all stored, does not verify)    Doubted ──► Have
+//!    │  └──────────────────────────────────────────────────────────┘  read again
+//! ```
+//!
+//! It also keeps the two sums that bound memory: bytes asked for, and bytes handed to the disk.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use swarm_proto::{
+    bitfield::Bitfield,
+    geometry::{BlockRun, Geometry, PieceIndex},
+    id::{Digest, PeerId},
+    manifest::Manifest,
+};
+
+use crate::{
+    ConnId,
+    partial::{Block, Partial},
+};
+
+/// All pieces of a swarm.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    manifest: Arc<Manifest>,
+    have: Bitfield,
+    bytes_have: u64,
+    partial: BTreeMap<PieceIndex, Partial>,
+    /// Unfinished pieces with a free block.
+    open: BTreeSet<PieceIndex>,
+    /// Unfinished pieces that are complete and do not verify.
+    corrupt: BTreeSet<PieceIndex>,
+    /// Pieces that were verified and have to be read again before they count.
+    doubted: BTreeSet<PieceIndex>,
+    requested: u64,
+    storing: u64,
+}
+
+/// What became of blocks that arrived.
+#[derive(Debug, Default)]
+pub(crate) struct Arrived {
+    /// To be stored: runs of blocks that were not there yet.
+    pub(crate) store: Vec<BlockRun>,
+    /// Bytes in them.
+    pub(crate) useful: u64,
+    /// Who else was asked for some of them.
+    pub(crate) others: Vec<ConnId>,
+}
+
+/// What became of a piece when blocks of it were stored.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Blocks are missing.
+    Unfinished,
+    /// It is verified. These sent bad blocks for it earlier, as has now come out.
+    Verified(Vec<(PeerId, u32)>),
+    /// It does not verify. These contributed, in order of their first block.
+    Corrupt(Vec<PeerId>),
+}
+
+impl Ledger {
+    /// Of the pieces in `have` the bytes are on the disk and verified.
+    pub(crate) fn new(manifest: Arc<Manifest>, have: Bitfield) -> Self {
+        let geometry = manifest.geometry();
+        let pieces = have.iter().filter_map(|number| geometry.piece(number));
+        let bytes_have = pieces.map(|piece| u64::from(geometry.piece_len(piece))).sum();
+        Self {
+            manifest,
+            have,
+            bytes_have,
+            partial: BTreeMap::new(),
+            open: BTreeSet::new(),
+            corrupt: BTreeSet::new(),
+            doubted: BTreeSet::new(),
+            requested: 0,
+            storing: 0,
+        }
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        self.manifest.geometry()
+    }
+
+    /// Verified pieces.
+    pub(crate) const fn have(&self) -> &Bitfield {
+        &self.have
+    }
+
+    /// Bytes in verified pieces.
+    pub(crate) const fn bytes_have(&self) -> u64 {
+        self.bytes_have
+    }
+
+    /// Bytes asked for, once for each connection asked.
+    pub(crate) const fn requested(&self) -> u64 {
+        self.requested
+    }
+
+    /// Bytes on their way to the disk.
+    pub(crate) const fn storing(&self) -> u64 {
+        self.storing
+    }
+
+    /// Pieces begun and not verified, ascending.
+    pub(crate) fn unfinished(&self) -> impl ExactSizeIterator<Item = PieceIndex> {
+        self.partial.keys().copied()
+    }
+
+    /// Unfinished pieces with a free block, ascending, and how many blocks are free.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (PieceIndex, u32)> {
+        self.open.iter().map(|piece| (*piece, self.partial[piece].free()))
+    }
+
+    /// Who delivered the blocks of an unfinished piece.
+    pub(crate) fn contributors(&self, piece: PieceIndex) -> Vec<PeerId> {
+        self.partial.get(&piece).map(Partial::contributors).unwrap_or_default()
+    }
+
+    /// Whether the piece was verified once and is being read again.
+    pub(crate) fn is_doubted(&self, piece: PieceIndex) -> bool {
+        self.doubted.contains(&piece)
+    }
+
+    /// Whether nothing of the piece is there, asked for or in doubt.
+    pub(crate) fn is_missing(&self, piece: PieceIndex) -> bool {
+        !self.have.has(piece) && !self.partial.contains_key(&piece) && !self.is_doubted(piece)
+    }
+
+    /// The next blocks of a piece that nobody is asked for, at most `max` (at least 1).
+    pub(crate) fn free_run(&mut self, piece: PieceIndex, max: u32) -> Option<BlockRun> {
+        if let Some(partial) = self.partial.get_mut(&piece) {
+            let (first, count) = partial.free_run(max)?;
+            return self.geometry().run(piece, first, count);
+        }
+        if !self.is_missing(piece) {
+            return None;
+        }
+        let geometry = self.geometry();
+        geometry.run(piece, 0, max.min(geometry.block_count(piece)))
+    }
+
+    /// The first blocks of `run` that are asked of others and may be asked of `conn` too.
+    pub(crate) fn shared_run(&self, conn: ConnId, run: BlockRun, max: u32) -> Option<BlockRun> {
+        let partial = self.partial.get(&run.piece())?;
+        let may_share = |&block: &u32| match partial.block(block) {
+            Block::Requested(holders) => holders.has_room_for(conn),
+            _ => false,
+        };
+        let first = run.blocks().find(may_share)?;
+        let count = (first..run.blocks().end).take(max as usize).take_while(may_share).count();
+        self.geometry().run(run.piece(), first, count as u32)
+    }
+
+    /// Whether any of these blocks is still to be delivered.
+    pub(crate) fn is_wanted(&self, run: BlockRun) -> bool {
+        let Some(partial) = self.partial.get(&run.piece()) else {
+            return self.is_missing(run.piece());
+        };
+        run.blocks().any(|block| matches!(partial.block(block), Block::Free | Block::Requested(_)))
+    }
+
+    /// Whether any of these blocks is asked for or on its way to the disk.
+    pub(crate) fn is_under_way(&self, run: BlockRun) -> bool {
+        let Some(partial) = self.partial.get(&run.piece()) else { return false };
+        let under_way = |block| matches!(block, Block::Requested(_) | Block::Storing(_));
+        run.blocks().any(|block| under_way(partial.block(block)))
+    }
+
+    /// `conn` is asked for a run that [`free_run`](Self::free_run) or
+    /// [`shared_run`](Self::shared_run) gave.
+    pub(crate) fn request(&mut self, conn: ConnId, run: BlockRun) {
+        let blocks = self.geometry().block_count(run.piece());
+        let partial = self.partial.entry(run.piece()).or_insert_with(|| Partial::new(blocks));
+        for block in run.blocks() {
+            partial.request(block, conn);
+        }
+        self.requested += u64::from(self.manifest.geometry().run_len(run));
+        self.note(run.piece());
+    }
+
+    /// `conn` is no longer asked for these blocks.
+    pub(crate) fn release(&mut self, conn: ConnId, run: BlockRun) {
+        let Some(partial) = self.partial.get_mut(&run.piece()) else { return };
+        for block in run.blocks() {
+            if partial.release(block, conn) {
+                self.requested -= block_len(self.manifest.geometry(), run.piece(), block);
+            }
+        }
+        self.note(run.piece());
+    }
+
+    /// Blocks were delivered by `sender` over `conn`, in answer to a request, however late.
+    pub(crate) fn arrived(&mut self, conn: ConnId, sender: PeerId, run: BlockRun) -> Arrived {
+        let mut arrived = Arrived::default();
+        if !self.is_wanted(run) {
+            return arrived;
+        }
+        let geometry = self.manifest.geometry();
+        let blocks = geometry.block_count(run.piece());
+        let partial = self.partial.entry(run.piece()).or_insert_with(|| Partial::new(blocks));
+        // The stretch of adjacent useful blocks that is being gathered.
+        let mut stretch: Option<(u32, u32)> = None;
+        for block in run.blocks() {
+            let holders = match partial.block(block) {
+                Block::Free => None,
+                Block::Requested(holders) => Some(holders),
+                Block::Storing(_) | Block::Stored { .. } => {
+                    arrived.gather(geometry, run.piece(), stretch.take());
+                    continue;
+                }
+            };
+            for &holder in holders.iter().flat_map(|holders| holders.as_slice()) {
+                self.requested -= block_len(geometry, run.piece(), block);
+                if holder != conn && !arrived.others.contains(&holder) {
+                    arrived.others.push(holder);
+                }
+            }
+            partial.arrive(block, sender);
+            stretch = stretch.map_or(Some((block, 1)), |(first, count)| Some((first, count + 1)));
+        }
+        arrived.gather(geometry, run.piece(), stretch);
+        self.storing += arrived.useful;
+        self.note(run.piece());
+        arrived
+    }
+
+    /// Blocks are on the disk, with these digests.
+    pub(crate) fn stored(&mut self, run: BlockRun, leaves: &[Digest]) -> Progress {
+        let Some(partial) = self.partial.get_mut(&run.piece()) else { return Progress::Unfinished };
+        for (block, &leaf) in run.blocks().zip(leaves) {
+            if matches!(partial.block(block), Block::Storing(_)) {
+                self.storing -= block_len(self.manifest.geometry(), run.piece(), block);
+                partial.store(block, leaf);
+            }
+        }
+        let Some(leaves) = partial.is_stored().then(|| partial.leaves()).flatten() else {
+            return Progress::Unfinished;
+        };
+        if self.manifest.verifies(run.piece(), &leaves) {
+            let liars = partial.liars_among_suspects();
+            self.partial.remove(&run.piece());
+            self.corrupt.remove(&run.piece());
+            self.insert(run.piece());
+            Progress::Verified(liars)
+        } else {
+            self.corrupt.insert(run.piece());
+            Progress::Corrupt(partial.contributors())
+        }
+    }
+
+    /// Blocks could not be stored: they are to be fetched again.
+    pub(crate) fn store_failed(&mut self, run: BlockRun) {
+        let Some(partial) = self.partial.get_mut(&run.piece()) else { return };
+        for block in run.blocks() {
+            if matches!(partial.block(block), Block::Storing(_)) {
+                self.storing -= block_len(self.manifest.geometry(), run.piece(), block);
+                partial.reset(block);
+            }
+        }
+        self.note(run.piece());
+    }
+
+    /// Somebody hands over the digests of a corrupt piece. `None` if they do not prove themselves
+    /// or are not needed; else who sent bad blocks, which are free again.
+    pub(crate) fn judge(
+        &mut self,
+        piece: PieceIndex,
+        leaves: &[Digest],
+    ) -> Option<Vec<(PeerId, u32)>> {
+        if !self.corrupt.contains(&piece) || !self.manifest.verifies(piece, leaves) {
+            return None;
+        }
+        self.corrupt.remove(&piece);
+        let liars = self.partial.get_mut(&piece)?.convict(leaves);
+        self.note(piece);
+        Some(liars)
+    }
+
+    /// A corrupt piece is fetched anew; who sent what is remembered until it verifies.
+    pub(crate) fn suspect(&mut self, piece: PieceIndex) {
+        if self.corrupt.remove(&piece)
+            && let Some(partial) = self.partial.get_mut(&piece)
+        {
+            partial.suspect_all();
+            self.note(piece);
+        }
+    }
+
+    /// A corrupt piece is fetched anew; there is no doubt who is to blame.
+    pub(crate) fn drop_blocks(&mut self, piece: PieceIndex) {
+        if self.corrupt.remove(&piece) {
+            self.partial.remove(&piece);
+        }
+    }
+
+    /// A verified piece is no longer to be relied on. False if it was not verified.
+    pub(crate) fn doubt(&mut self, piece: PieceIndex) -> bool {
+        let had = self.remove(piece);
+        if had {
+            self.doubted.insert(piece);
+        }
+        had
+    }
+
+    /// A piece that was doubted has been read again.
+    pub(crate) fn settle(&mut self, piece: PieceIndex, good: bool) {
+        if self.doubted.remove(&piece) && good {
+            self.insert(piece);
+        }
+    }
+
+    /// A verified piece turned out to be bad. False if it was not verified.
+    pub(crate) fn remove(&mut self, piece: PieceIndex) -> bool {
+        let had = self.have.remove(piece);
+        if had {
+            self.bytes_have -= u64::from(self.geometry().piece_len(piece));
+        }
+        had
+    }
+
+    fn insert(&mut self, piece: PieceIndex) {
+        if self.have.insert(piece) {
+            self.bytes_have += u64::from(self.geometry().piece_len(piece));
+        }
+    }
+
+    /// Brings the set of open pieces up to date, and forgets a piece of which nothing is left.
+    fn note(&mut self, piece: PieceIndex) {
+        let Some(partial) = self.partial.get(&piece) else { return };
+        if partial.free() > 0 {
+            self.open.insert(piece);
+        } else {
+            self.open.remove(&piece);
+        }
+        if partial.is_blank() {
+            self.partial.remove(&piece);
+            self.open.remove(&piece);
+        }
+    }
+}
+
+impl Arrived {
+    fn gather(&mut self, geometry: &Geometry, piece: PieceIndex, stretch: Option<(u32, u32)>) {
+        let run = stretch.and_then(|(first, count)| geometry.run(piece, first, count));
+        if let Some(run) = run {
+            self.useful += u64::from(geometry.run_len(run));
+            self.store.push(run);
+        }
+    }
+}
+
+fn block_len(geometry: &Geometry, piece: PieceIndex, block: u32) -> u64 {
+    geometry.run(piece, block, 1).map_or(0, |run| u64::from(geometry.run_len(run)))
+}
+
+impl Ledger {
+    /// Whether sums and sets are what the blocks say, and each asked block is known to `asked`.
+    pub(crate) fn check(
+        &self,
+        asked: impl Fn(ConnId, PieceIndex, u32) -> bool,
+    ) -> Result<(), String> {
+        let (mut requested, mut storing) = (0, 0);
+        for (&piece, partial) in &self.partial {
+            let name = piece.get();
+            if self.have.has(piece) || self.doubted.contains(&piece) {
+                return Err(format!("piece {name} is unfinished and had or doubted"));
+            }
+            if partial.is_blank() {
+                return Err(format!("piece {name} is begun and blank"));
+            }
+            let free = partial.blocks().iter().filter(|block| **block == Block::Free).count();
+            if free != partial.free() as usize || (free > 0) != self.open.contains(&piece) {
+                return Err(format!("piece {name} has {free} free blocks, which is not noted"));
+            }
+            if partial.is_stored() != self.corrupt.contains(&piece) {
+                return Err(format!("piece {name} is complete and not judged"));
+            }
+            for (number, block) in (0..).zip(partial.blocks()) {
+                let len = block_len(self.geometry(), piece, number);
+                match block {
+                    Block::Requested(holders) => {
+                        requested += len * holders.as_slice().len() as u64;
+                        if !holders.as_slice().iter().all(|&conn| asked(conn, piece, number)) {
+                            return Err(format!(
+                                "block {number} of piece {name} is asked of nobody"
+                            ));
+                        }
+                    }
+                    Block::Storing(_) => storing += len,
+                    Block::Free | Block::Stored { .. } => {}
+                }
+            }
+        }
+        let known = |piece| self.partial.contains_key(piece);
+        if !self.open.iter().all(known) || !self.corrupt.iter().all(known) {
+            return Err("a piece is open or corrupt and not begun".into());
+        }
+        if self.doubted.iter().any(|&piece| self.have.has(piece)) {
+            return Err("a piece is had and doubted".into());
+        }
+        if (requested, storing) != (self.requested, self.storing) {
+            return Err(format!(
+                "{requested} bytes requested and {storing} storing, noted are {} and {}",
+                self.requested, self.storing
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,353 @@
+//! Who is connected: coming, going, dialling, silence.
+
+use std::{net::SocketAddr, time::Duration};
+
+use swarm_proto::{
+    announce::{Announced, WANT_MAX},
+    bitfield::Bitfield,
+    id::PeerId,
+    message::{Goodbye, Message, PEX_MAX, PeerAddr},
+};
+
+use crate::{
+    ConnId, Event, Outbox, Output, Side, Swarm, Target, Time, TrackerIndex,
+    addresses::{Grudge, Source},
+    announce::Facts,
+    session::Session,
+    swarm::Mode,
+};
+
+/// Between two looks at who is silent, while anybody is connected.
+const PULSE: Duration = Duration::from_secs(1);
+/// A peer to whom nothing was sent for so long gets a keep-alive: two fit into a peer's time-out.
+const KEEP_ALIVE: Duration = Duration::from_secs(50);
+/// How long a peer may take to say what it has.
+const FIRST_MESSAGE: Duration = Duration::from_secs(30);
+/// How long two peers that have everything stay connected: time to tell each other addresses, and
+/// for one of them to find that it lacks something after all.
+const USELESS: Duration = Duration::from_secs(5);
+/// Dials under way at a time: a list of dead addresses must not use up the file descriptors.
+const DIALS_AT_A_TIME: u32 = 16;
+/// Between two lists of addresses to the same peer, as in BEP 11.
+const PEX_EVERY: Duration = Duration::from_secs(60);
+/// Lists that come faster than this are ignored: somebody floods the address book.
+const PEX_MIN: Duration = Duration::from_secs(30);
+/// Addresses in one list of ours.
+const PEX_SEND: usize = 32;
+/// Addresses remembered as told to one peer; then it may hear some twice.
+const TOLD_MAX: usize = 512;
+
+/// The state of membership beyond the sessions themselves.
+#[derive(Debug)]
+pub(crate) struct Members {
+    /// Dials under way.
+    dialing: u32,
+    pulse: Time,
+    pex: Time,
+}
+
+impl Members {
+    pub(crate) fn new(now: Time) -> Self {
+        Self { dialing: 0, pulse: now, pex: now + PEX_EVERY }
+    }
+}
+
+impl Swarm {
+    pub(crate) fn members_deadline(&self) -> Option<Time> {
+        let pulse = (!self.sessions.is_empty()).then_some(self.members.pulse);
+        let dial = if self.may_dial() { self.book.deadline() } else { None };
+        let blame = self.blame.deadline();
+        [pulse, dial, blame].into_iter().flatten().min()
+    }
+
+    pub(crate) fn run_members(&mut self, now: Time, out: &mut Outbox) {
+        while self.may_dial()
+            && let Some(target) = self.book.next(now)
+        {
+            self.members.dialing += 1;
+            out.push(Output::Dial(target));
+        }
+        self.inquire(now, out);
+        if now >= self.members.pulse {
+            self.members.pulse = now + PULSE;
+            self.look_after_members(now, out);
+        }
+    }
+
+    fn may_dial(&self) -> bool {
+        let dialed = self.sessions.values().filter(|s| s.side == Side::Dialed).count() as u32;
+        self.mode == Mode::Running
+            && self.members.dialing < DIALS_AT_A_TIME
+            && dialed + self.members.dialing < self.config.dials_max
+            && self.sessions.len() as u32 + self.members.dialing < self.config.connections_max
+    }
+
+    pub(crate) fn on_connected(&mut self, now: Time, session: Session, out: &mut Outbox) {
+        let (conn, peer, addr, side) = (session.conn, session.peer, session.addr, session.side);
+        let dialed = side == Side::Dialed;
+        if dialed {
+            self.members.dialing = self.members.dialing.saturating_sub(1);
+        }
+        let twin = self.sessions.values().find(|s| s.peer == peer).map(|s| (s.conn, s.side));
+        let refusal = if self.mode == Mode::Stopped {
+            Some(Goodbye::SwarmStopped)
+        } else if peer == self.me {
+            self.book.forget(addr);
+            Some(Goodbye::Myself)
+        } else if self.book.is_banned(&peer) {
+            Some(Goodbye::Misbehaved)
+        } else if twin.is_some_and(|(_, twin)| !self.replaces(twin, side, peer)) {
+            // The address is good, and leads to a peer that we have.
+            self.book.connected(now, peer, addr, dialed);
+            Some(Goodbye::Duplicate)
+        } else if twin.is_none() && self.sessions.len() >= self.config.connections_max as usize {
+            self.book.failed(now, Target { id: Some(peer), addr }, false, &mut self.rng);
+            Some(Goodbye::TooManyPeers)
+        } else {
+            None
+        };
+        if let Some(reason) = refusal {
+            out.push(Output::Close { conn, reason });
+            return;
+        }
+        if let Some((twin, _)) = twin {
+            self.close(now, twin, Goodbye::Duplicate, out);
+        }
+        let listens_at = SocketAddr::new(addr.ip(), session.listen_port);
+        self.book.connected(now, peer, if dialed { addr } else { listens_at }, dialed);
+        self.sessions.insert(conn, session);
+        out.push(Output::Event(Event::PeerJoined { peer, addr }));
+        let have = self.ledger.have();
+        let message = if have.is_full() {
+            Message::HaveAll
+        } else if have.is_empty() {
+            Message::HaveNone
+        } else {
+            Message::Bitfield(have.to_bytes().into())
+        };
+        self.send(now, conn, message, out);
+    }
+
+    /// Whether a new connection with a peer is kept and the old one is not. Both ends decide the
+    /// same: for the one that the node with the smaller id dialled. If the same node dialled both,
+    /// it has lost the first.
+    fn replaces(&self, old: Side, new: Side, peer: PeerId) -> bool {
+        let smaller_dials = if self.me < peer { Side::Dialed } else { Side::Accepted };
+        old == new || new == smaller_dials
+    }
+
+    pub(crate) fn on_dial_failed(&mut self, now: Time, target: Target, wrong_key: bool) {
+        self.members.dialing = self.members.dialing.saturating_sub(1);
+        self.book.failed(now, target, wrong_key, &mut self.rng);
+    }
+
+    pub(crate) fn on_closed(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        misbehaved: bool,
+        out: &mut Outbox,
+    ) {
+        let grudge = if misbehaved { Grudge::Fault } else { Grudge::None };
+        self.detach(now, conn, grudge, None, out);
+    }
+
+    pub(crate) fn on_goodbye(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        reason: Goodbye,
+        out: &mut Outbox,
+    ) -> Option<()> {
+        let grudge = match reason {
+            Goodbye::Shutdown | Goodbye::Duplicate | Goodbye::TimedOut => Grudge::None,
+            _ => Grudge::Useless,
+        };
+        out.push(Output::Close { conn, reason });
+        self.detach(now, conn, grudge, None, out);
+        Some(())
+    }
+
+    /// Ends a connection.
+    pub(crate) fn close(&mut self, now: Time, conn: ConnId, reason: Goodbye, out: &mut Outbox) {
+        let grudge = match reason {
+            Goodbye::Misbehaved | Goodbye::CorruptData => Grudge::Fault,
+            Goodbye::NothingToExchange => Grudge::Useless,
+            _ => Grudge::None,
+        };
+        out.push(Output::Close { conn, reason });
+        self.detach(now, conn, grudge, Some(reason), out);
+    }
+
+    /// Undoes everything that a connection stands in.
+    fn detach(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        grudge: Grudge,
+        reason: Option<Goodbye>,
+        out: &mut Outbox,
+    ) {
+        let Some(mut session) = self.sessions.remove(&conn) else { return };
+        let taken = session.asked.take_back(|_| true);
+        self.release(conn, &taken);
+        self.forget_have(&session);
+        self.forget_suggestions(&session);
+        self.serve.unflushed -= session.served.unflushed;
+        self.blame.forget(now, conn);
+        self.book.closed(now, session.peer, grudge, &mut self.rng);
+        if !session.choked {
+            self.choker.expedite(now);
+        }
+        out.push(Output::Event(Event::PeerLeft { peer: session.peer, reason }));
+    }
+
+    /// A peer says what it has.
+    pub(crate) fn on_have_set(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        have: Bitfield,
+        out: &mut Outbox,
+    ) -> Option<()> {
+        let session = self.sessions.get_mut(&conn)?;
+        session.wanted = have.difference(self.ledger.have()).count() as u32;
+        session.counted_as_seed = have.is_full();
+        if session.counted_as_seed {
+            self.picker.seed_joined();
+        } else {
+            let geometry = self.manifest.geometry();
+            let pieces = have.iter().filter_map(|number| geometry.piece(number));
+            pieces.for_each(|piece| self.picker.gained(piece));
+        }
+        session.have = Some(have);
+        self.update_interest(now, conn, out);
+        self.note_use(now, conn);
+        Some(())
+    }
+
+    fn forget_have(&mut self, session: &Session) {
+        let Some(have) = &session.have else { return };
+        if session.counted_as_seed {
+            self.picker.seed_left();
+        } else {
+            let geometry = self.manifest.geometry();
+            let pieces = have.iter().filter_map(|number| geometry.piece(number));
+            pieces.for_each(|piece| self.picker.lost(piece));
+        }
+    }
+
+    /// Tells a peer whether we want something of it, if that has changed.
+    pub(crate) fn update_interest(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let interested = session.wanted > 0;
+        if session.interested != interested {
+            session.interested = interested;
+            let message = if interested { Message::Interested } else { Message::NotInterested };
+            self.send(now, conn, message, out);
+        }
+    }
+
+    /// Notes whether this connection is of any use.
+    pub(crate) fn note_use(&mut self, now: Time, conn: ConnId) {
+        let done = self.disk.is_done();
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let useless = done && session.is_seed();
+        session.useless_since = useless.then(|| session.useless_since.unwrap_or(now));
+    }
+
+    fn look_after_members(&mut self, now: Time, out: &mut Outbox) {
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        for conn in conns {
+            self.note_use(now, conn);
+            let Some(session) = self.sessions.get_mut(&conn) else { continue };
+            let silence = now.since(session.last_received);
+            let unsaid = session.have.is_none() && now.since(session.connected) > FIRST_MESSAGE;
+            if unsaid || silence > self.config.idle_timeout {
+                self.close(now, conn, Goodbye::TimedOut, out);
+            } else if session.useless_since.is_some_and(|since| now.since(since) >= USELESS) {
+                self.close(now, conn, Goodbye::NothingToExchange, out);
+            } else if now.since(session.last_sent) >= KEEP_ALIVE {
+                self.send(now, conn, Message::KeepAlive, out);
+            }
+        }
+        if now >= self.members.pex {
+            self.members.pex = now + PEX_EVERY;
+            self.tell_addresses(now, out);
+        }
+        let lonely = self.sessions.is_empty() && self.members.dialing == 0;
+        if lonely && !self.ledger.have().is_full() {
+            self.announcer.now_please(now);
+        }
+    }
+
+    fn tell_addresses(&mut self, now: Time, out: &mut Outbox) {
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        for conn in conns {
+            let Some(session) = self.sessions.get_mut(&conn) else { continue };
+            let mut news = self.book.shareable(&session.peer, usize::MAX);
+            news.retain(|addr| !session.told.contains(addr));
+            news.truncate(PEX_SEND);
+            if news.is_empty() || session.have.is_none() {
+                continue;
+            }
+            session.told.extend(&news);
+            let excess = session.told.len().saturating_sub(TOLD_MAX);
+            session.told.drain(..excess);
+            self.send(now, conn, Message::Pex(news), out);
+        }
+    }
+
+    pub(crate) fn on_pex(&mut self, now: Time, conn: ConnId, peers: &[PeerAddr]) -> Option<()> {
+        let session = self.sessions.get_mut(&conn)?;
+        if peers.len() > PEX_MAX {
+            return None;
+        }
+        if session.pex_received.is_none_or(|last| now.since(last) >= PEX_MIN) {
+            session.pex_received = Some(now);
+            for &peer in peers {
+                self.book.learn(now, peer.into(), Source::Pex);
+            }
+        }
+        Some(())
+    }
+
+    pub(crate) fn on_announced(
+        &mut self,
+        now: Time,
+        tracker: TrackerIndex,
+        reply: &Announced,
+        out: &mut Outbox,
+    ) {
+        let replied = self.announcer.replied(now, tracker, reply, &mut self.rng);
+        if replied.came_up {
+            out.push(Output::Event(Event::TrackerUp { tracker: tracker.0 }));
+        }
+        if replied.need_manifest {
+            out.push(Output::PutManifest { tracker });
+        }
+        // No more than were asked for, whatever the tracker sends.
+        for &peer in reply.peers.iter().take(usize::from(WANT_MAX)) {
+            self.book.learn(now, peer.into(), Source::Tracker);
+        }
+    }
+
+    pub(crate) fn run_announces(&mut self, now: Time, out: &mut Outbox) {
+        let room = (self.config.connections_max as usize).saturating_sub(self.sessions.len());
+        let unchoked = self.sessions.values().filter(|session| !session.choked).count();
+        let load = unchoked * 100 / (self.config.upload_slots as usize).max(1);
+        let facts = Facts {
+            swarm: self.manifest.id(),
+            have: self.ledger.have(),
+            port: self.config.listen_port,
+            advertise: self.config.advertise,
+            uploaded: self.totals.uploaded,
+            downloaded: self.totals.downloaded,
+            want: room.min(usize::from(WANT_MAX)) as u8,
+            load: load.min(100) as u8,
+        };
+        while let Some((tracker, announce)) = self.announcer.next(now, &facts) {
+            out.push(Output::Announce { tracker, announce });
+        }
+    }
+}

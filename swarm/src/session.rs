@@ -1,0 +1,383 @@
+//! One peer: what it said, what we asked of it, and what it asked of us.
+
+use std::{collections::VecDeque, net::SocketAddr};
+
+use swarm_proto::{
+    bitfield::Bitfield,
+    codec::Frame as _,
+    geometry::{BlockRun, Geometry, PieceIndex, RUN_BLOCKS_MAX},
+    id::PeerId,
+    message::{Hello, Message, PeerAddr},
+};
+
+use crate::{
+    ConnId, Outbox, Output, Side, Time,
+    rate::Rate,
+    request::{Pace, Sent},
+};
+
+/// Requests out to one peer at a time: enough for thousands of tiny pieces a second at 100 ms, few
+/// enough to search through.
+pub(crate) const ASKED_MAX: usize = 512;
+/// Requests that were taken back and whose answer may still be on its way; the oldest is given up.
+const GHOSTS_MAX: usize = 1024;
+/// Pieces that a peer suggested and that were not begun yet; the oldest is given up.
+const SUGGESTED_MAX: usize = 32;
+
+/// One connected peer.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) conn: ConnId,
+    pub(crate) peer: PeerId,
+    pub(crate) addr: SocketAddr,
+    pub(crate) side: Side,
+    pub(crate) client: String,
+    pub(crate) listen_port: u16,
+    pub(crate) connected: Time,
+    /// What it has; `None` until it has said so, which must be the first thing it says.
+    pub(crate) have: Option<Bitfield>,
+    /// It is counted among the picker's seeds: it had everything when it came, and lost nothing.
+    pub(crate) counted_as_seed: bool,
+    /// Pieces that it has and we lack.
+    pub(crate) wanted: u32,
+    /// We told it that we are interested.
+    pub(crate) interested: bool,
+    /// It told us that it is.
+    pub(crate) wants_us: bool,
+    /// It does not serve us.
+    pub(crate) chokes_us: bool,
+    /// We do not serve it.
+    pub(crate) choked: bool,
+    pub(crate) asked: Asked,
+    pub(crate) served: Served,
+    pub(crate) last_received: Time,
+    pub(crate) last_sent: Time,
+    /// It asked for the digests of these pieces.
+    pub(crate) leaves_wanted: Vec<PieceIndex>,
+    /// Addresses that it was told, so that none is told twice.
+    pub(crate) told: Vec<PeerAddr>,
+    /// When it last told us addresses.
+    pub(crate) pex_received: Option<Time>,
+    /// Pieces that we suggested to it and that it does not have yet, and whether it has asked.
+    pub(crate) suggestions: Vec<(PieceIndex, bool)>,
+    pub(crate) bad_blocks: u32,
+    /// Since when neither side has anything that the other lacks.
+    pub(crate) useless_since: Option<Time>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        now: Time,
+        conn: ConnId,
+        peer: PeerId,
+        addr: SocketAddr,
+        side: Side,
+        hello: Hello,
+    ) -> Self {
+        Self {
+            conn,
+            peer,
+            addr,
+            side,
+            connected: now,
+            have: None,
+            counted_as_seed: false,
+            wanted: 0,
+            interested: false,
+            wants_us: false,
+            chokes_us: true,
+            choked: true,
+            asked: Asked::new(now, hello.request_bytes_max, hello.run_blocks_max),
+            served: Served::new(now),
+            last_received: now,
+            last_sent: now,
+            leaves_wanted: Vec::new(),
+            told: Vec::new(),
+            pex_received: None,
+            suggestions: Vec::new(),
+            bad_blocks: 0,
+            useless_since: None,
+            listen_port: hello.listen_port,
+            client: hello.client,
+        }
+    }
+
+    /// Queues a message, and counts its bytes as not yet flushed.
+    pub(crate) fn send(&mut self, now: Time, message: Message, out: &mut Outbox) -> u64 {
+        let len = message.encoded_len() as u64;
+        self.served.unflushed += len;
+        self.last_sent = now;
+        out.push(Output::Send { conn: self.conn, message });
+        len
+    }
+
+    /// Whether it has a piece.
+    pub(crate) fn has(&self, piece: PieceIndex) -> bool {
+        self.have.as_ref().is_some_and(|have| have.has(piece))
+    }
+
+    /// Whether it has every piece.
+    pub(crate) fn is_seed(&self) -> bool {
+        self.have.as_ref().is_some_and(Bitfield::is_full)
+    }
+
+    /// It asked for a piece: false if that was not a piece suggested to it.
+    pub(crate) fn took_suggestion(&mut self, piece: PieceIndex) -> bool {
+        let suggestion = self.suggestions.iter_mut().find(|(suggested, _)| *suggested == piece);
+        suggestion.map(|(_, asked)| *asked = true).is_some()
+    }
+
+    /// Suggestions that it has not asked for.
+    pub(crate) fn suggestions_open(&self) -> usize {
+        self.suggestions.iter().filter(|(_, asked)| !asked).count()
+    }
+
+    /// Whether requests to it make sense now.
+    pub(crate) const fn serves_us(&self) -> bool {
+        !self.chokes_us && self.wanted > 0
+    }
+}
+
+/// One request of ours.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    pub(crate) run: BlockRun,
+    pub(crate) len: u64,
+    pub(crate) sent: Sent,
+}
+
+/// What we asked a peer for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) pace: Pace,
+    /// Payload from it.
+    pub(crate) rate: Rate,
+    pub(crate) received: u64,
+    /// Requests to be answered, oldest first.
+    queue: VecDeque<Ask>,
+    bytes: u64,
+    /// Requests that were taken back, or dropped by a choke. A choke and a request may cross on the
+    /// wire, and so may a cancel and an answer: data for these is no fault.
+    ghosts: VecDeque<Ask>,
+    /// Its own limits.
+    bytes_max: u64,
+    run_blocks_max: u32,
+    /// Pieces that it suggests.
+    pub(crate) suggested: VecDeque<PieceIndex>,
+    /// The piece that it was last asked for.
+    pub(crate) current: Option<PieceIndex>,
+    /// It rejected requests: nothing is asked until then.
+    pub(crate) hold_until: Time,
+    pub(crate) rejects: u32,
+    /// It has nothing that may be begun, as of this state of the picker.
+    pub(crate) dry: Option<u64>,
+}
+
+impl Asked {
+    fn new(now: Time, bytes_max: u32, run_blocks_max: u32) -> Self {
+        Self {
+            pace: Pace::new(now),
+            rate: Rate::new(now),
+            received: 0,
+            queue: VecDeque::new(),
+            bytes: 0,
+            ghosts: VecDeque::new(),
+            bytes_max: u64::from(bytes_max),
+            run_blocks_max: run_blocks_max.clamp(1, RUN_BLOCKS_MAX),
+            suggested: VecDeque::new(),
+            current: None,
+            hold_until: Time::ZERO,
+            rejects: 0,
+            dry: None,
+        }
+    }
+
+    /// Bytes to be answered.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn queue(&self) -> impl DoubleEndedIterator<Item = &Ask> + ExactSizeIterator {
+        self.queue.iter()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many bytes may be asked for beyond what is, where `window` is what we would like. A
+    /// window may be passed by part of a run, the peer's limit may not.
+    pub(crate) fn room(&self, now: Time, window: u64) -> u64 {
+        if self.pace.is_snubbed_at(now)
+            || self.bytes >= window
+            || self.queue.len() >= ASKED_MAX
+            || now < self.hold_until
+        {
+            return 0;
+        }
+        self.bytes_max.saturating_sub(self.bytes)
+    }
+
+    /// Blocks to ask for in one request.
+    pub(crate) fn run_blocks(&self) -> u32 {
+        self.pace.run_blocks().min(self.run_blocks_max)
+    }
+
+    /// A request goes out.
+    pub(crate) fn ask(&mut self, now: Time, run: BlockRun, len: u64) {
+        self.bytes += len;
+        let sent = self.pace.sent(now, len, self.bytes);
+        self.queue.push_back(Ask { run, len, sent });
+        self.current = Some(run.piece());
+    }
+
+    /// Blocks arrived: whether they were asked for, lately or at least once; what was asked and how
+    /// long the answer took goes into the pace.
+    pub(crate) fn answered(&mut self, now: Time, run: BlockRun) -> bool {
+        let ask = if let Some(at) = self.queue.iter().position(|ask| ask.run == run) {
+            let ask = self.queue.remove(at);
+            self.bytes -= ask.map_or(0, |ask| ask.len);
+            ask
+        } else {
+            let at = self.ghosts.iter().position(|ask| ask.run == run);
+            at.and_then(|at| self.ghosts.remove(at))
+        };
+        let Some(ask) = ask else { return false };
+        self.pace.arrived(now, &ask.sent, ask.len);
+        self.rate.add(now, ask.len);
+        self.received += ask.len;
+        self.rejects = 0;
+        true
+    }
+
+    /// It will not answer a request. Returns it if it was still to be answered.
+    pub(crate) fn rejected(&mut self, run: BlockRun) -> Option<Ask> {
+        // Taken back and rejected is the usual answer to a cancel; ghosts are older than anything
+        // in the queue for the same run.
+        if let Some(at) = self.ghosts.iter().position(|ask| ask.run == run) {
+            self.ghosts.remove(at);
+            return None;
+        }
+        let at = self.queue.iter().position(|ask| ask.run == run)?;
+        let ask = self.queue.remove(at)?;
+        self.bytes -= ask.len;
+        Some(ask)
+    }
+
+    /// Takes back the requests for which `gone` holds.
+    pub(crate) fn take_back(&mut self, mut gone: impl FnMut(&Ask) -> bool) -> Vec<Ask> {
+        let mut taken = Vec::new();
+        self.queue.retain(|ask| {
+            let take = gone(ask);
+            if take {
+                taken.push(*ask);
+            }
+            !take
+        });
+        self.bytes -= taken.iter().map(|ask| ask.len).sum::<u64>();
+        self.ghosts.extend(&taken);
+        let excess = self.ghosts.len().saturating_sub(GHOSTS_MAX);
+        self.ghosts.drain(..excess);
+        taken
+    }
+
+    /// It suggests a piece.
+    pub(crate) fn suggest(&mut self, piece: PieceIndex) {
+        if !self.suggested.contains(&piece) {
+            self.suggested.push_back(piece);
+        }
+        if self.suggested.len() > SUGGESTED_MAX {
+            self.suggested.pop_front();
+        }
+    }
+
+    /// The request that was sent first.
+    pub(crate) fn oldest(&self) -> Option<&Ask> {
+        self.queue.front()
+    }
+}
+
+/// What a peer asked us for.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// Payload to it.
+    pub(crate) rate: Rate,
+    pub(crate) sent: u64,
+    pub(crate) sent_since_unchoke: u64,
+    /// Requests to be read, oldest first.
+    pub(crate) queue: VecDeque<BlockRun>,
+    pub(crate) queued: u64,
+    /// Requests being read, oldest first, and their bytes.
+    pub(crate) reading: VecDeque<BlockRun>,
+    pub(crate) reading_bytes: u64,
+    /// Bytes of messages that have not left for the kernel.
+    pub(crate) unflushed: u64,
+    /// Bytes that it may be sent before others have their turn.
+    pub(crate) credit: i64,
+    /// It stands in the line of those to be served.
+    pub(crate) in_line: bool,
+    /// Requests past its limit, since the last one within it.
+    pub(crate) excess: u32,
+}
+
+impl Served {
+    const fn new(now: Time) -> Self {
+        Self {
+            rate: Rate::new(now),
+            sent: 0,
+            sent_since_unchoke: 0,
+            queue: VecDeque::new(),
+            queued: 0,
+            reading: VecDeque::new(),
+            reading_bytes: 0,
+            unflushed: 0,
+            credit: 0,
+            in_line: false,
+            excess: 0,
+        }
+    }
+
+    /// A request to be served.
+    pub(crate) fn push(&mut self, geometry: &Geometry, run: BlockRun) {
+        self.queue.push_back(run);
+        self.queued += u64::from(geometry.run_len(run));
+    }
+
+    /// The next request to be read.
+    pub(crate) fn pop(&mut self, geometry: &Geometry) -> Option<BlockRun> {
+        let run = self.queue.pop_front()?;
+        let len = u64::from(geometry.run_len(run));
+        self.queued -= len;
+        self.reading_bytes += len;
+        self.reading.push_back(run);
+        Some(run)
+    }
+
+    /// A request was read. False if it is no longer wanted.
+    pub(crate) fn read(&mut self, geometry: &Geometry, run: BlockRun) -> bool {
+        let Some(at) = self.reading.iter().position(|&reading| reading == run) else {
+            return false;
+        };
+        self.reading.remove(at);
+        self.reading_bytes -= u64::from(geometry.run_len(run));
+        true
+    }
+
+    /// Drops a request. False if it was not there.
+    pub(crate) fn cancel(&mut self, geometry: &Geometry, run: BlockRun) -> bool {
+        if let Some(at) = self.queue.iter().position(|&queued| queued == run) {
+            self.queue.remove(at);
+            self.queued -= u64::from(geometry.run_len(run));
+            return true;
+        }
+        self.read(geometry, run)
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+        self.queued = 0;
+        self.reading.clear();
+        self.reading_bytes = 0;
+    }
+}
