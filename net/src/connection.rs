@@ -117,6 +117,13 @@ impl Connection {
         }
     }
 
+    /// Whether a frame has begun to arrive and has not ended: a reader that has waited long may be
+    /// patient with silence and not with this.
+    #[must_use]
+    pub fn mid_frame(&self) -> bool {
+        self.arriving.is_some() || !self.ahead.is_empty()
+    }
+
     /// Writes one frame and flushes it.
     ///
     /// # Errors
