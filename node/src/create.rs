@@ -165,3 +165,163 @@ pub(crate) fn below(root: &Path, components: &[String]) -> PathBuf {
     path.extend(components);
     path
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        ffi::OsStr,
+        os::unix::{ffi::OsStrExt, fs::PermissionsExt, fs::symlink, net::UnixListener},
+    };
+
+    use swarm_proto::digest::sha256;
+
+    use super::*;
+    use crate::{
+        ErrorKind,
+        testing::{Sample, noise, small_pieces},
+    };
+
+    fn refused(path: &Path, options: CreateOptions) -> String {
+        create(path, options, &mut |_| true).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_manifest_holds_what_is_there_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let share = dir.path().join("share");
+        fs::create_dir_all(share.join("b/empty")).unwrap();
+        for (name, len) in [("z", 16385), ("b/y", 0), ("b/x", 5), ("a.sh", 1)] {
+            fs::write(share.join(name), noise(1, len)).unwrap();
+        }
+        fs::set_permissions(share.join("a.sh"), fs::Permissions::from_mode(0o700)).unwrap();
+        let mut seen = Vec::new();
+        let manifest = create(&share, small_pieces(), &mut |progress| {
+            seen.push(progress);
+            true
+        });
+        let manifest = manifest.unwrap();
+        let files = manifest.info().files.iter();
+        let files: Vec<_> = files.map(|f| (f.path.join("/"), f.length, f.executable)).collect();
+        let file = |name: &str, len, executable| (name.to_owned(), len, executable);
+        let wanted = [
+            file("a.sh", 1, true),
+            file("b/x", 5, false),
+            file("b/y", 0, false),
+            file("z", 16385, false),
+        ];
+        assert_eq!(files, wanted);
+        assert_eq!(manifest.info().empty_folders, [["b", "empty"]]);
+        assert_eq!(manifest.info().name, "share");
+        assert_eq!(seen.first(), Some(&Progress { done: 0, total: 16391 }));
+        assert_eq!(seen.last(), Some(&Progress { done: 16391, total: 16391 }));
+        // A piece of one block is the digest of the block; one of several files' pieces, too.
+        let digest = |n| manifest.digest(manifest.geometry().piece(n).unwrap());
+        let z = noise(1, 16385);
+        assert_eq!(digest(0), sha256(&z[..1]));
+        assert_eq!([digest(2), digest(3)], [sha256(&z[..16384]), sha256(&z[16384..])]);
+    }
+
+    #[test]
+    fn one_file_and_a_folder_of_nothing() {
+        let sample = Sample::file("film.mkv", 0);
+        assert_eq!(sample.manifest.info().name, "film.mkv");
+        assert!(sample.manifest.file(sample.manifest.geometry().file(0).unwrap()).path.is_empty());
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("inner")).unwrap();
+        assert!(refused(folder.path(), small_pieces()).starts_with("nothing to share: "));
+        assert!(refused(&folder.path().join("none"), small_pieces()).starts_with("cannot read "));
+    }
+
+    #[test]
+    fn a_name_is_found_for_a_path_without_one() {
+        let sample = Sample::new(&[("a", 1)]);
+        let dots = sample.path.join("x/..");
+        fs::create_dir(sample.path.join("x")).unwrap();
+        let manifest = create(&dots, small_pieces(), &mut |_| true).unwrap();
+        assert_eq!(manifest.info().name, "share");
+        let named = CreateOptions { name: Some("other".into()), ..small_pieces() };
+        assert_eq!(create(&dots, named, &mut |_| true).unwrap().info().name, "other");
+        let named = CreateOptions { name: Some("../up".into()), ..small_pieces() };
+        assert!(refused(&dots, named).contains("../up"));
+    }
+
+    #[test]
+    fn what_cannot_be_shared_is_named() {
+        let socket = |path: &Path| drop(UnixListener::bind(path).unwrap());
+        let file = |path: &Path| fs::write(path, "x").unwrap();
+        let loops = |path: &Path| symlink("..", path).unwrap();
+        let cases: [(&[u8], &dyn Fn(&Path), &str); 5] = [
+            (b"socket", &socket, "a socket"),
+            (b"trailing.", &file, "trailing."),
+            (b"caf\xe9", &file, "is not UTF-8"),
+            (b".swarm-abc", &file, "belongs to an unfinished download"),
+            (b"link", &loops, "a symbolic link; use --follow-symlinks"),
+        ];
+        for (name, make, why) in cases {
+            let sample = Sample::new(&[("a", 1)]);
+            let path = sample.path.join(OsStr::from_bytes(name));
+            make(&path);
+            let message = refused(&sample.path, small_pieces());
+            assert!(message.contains(why), "{message}");
+            assert!(message.contains(&*path.to_string_lossy()), "{message}");
+        }
+    }
+
+    #[test]
+    fn links_are_followed_on_request_but_not_in_circles() {
+        let (sample, other) = (Sample::new(&[("a", 1)]), Sample::new(&[("x/y", 2)]));
+        symlink(other.path.join("x"), sample.path.join("folder")).unwrap();
+        symlink(sample.path.join("a"), sample.path.join("file")).unwrap();
+        let follow = || CreateOptions { follow_symlinks: true, ..small_pieces() };
+        let manifest = create(&sample.path, follow(), &mut |_| true).unwrap();
+        let files: Vec<_> = manifest.info().files.iter().map(|f| f.path.join("/")).collect();
+        assert_eq!(files, ["a", "file", "folder/y"]);
+        // Both circles: one that comes back to the share, one that the link leads to.
+        for (target, link) in [("..", "folder/up"), (".", "here")] {
+            symlink(target, sample.path.join(link)).unwrap();
+            let message = refused(&sample.path, follow());
+            assert!(message.contains("a link to a folder that it is in"), "{message}");
+            fs::remove_file(sample.path.join(link)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_hashed_is_named() {
+        let sample = Sample::new(&[("a", 100_000), ("b", 1)]);
+        for act in [
+            &(|path: &Path| fs::write(path, "shorter").unwrap()) as &dyn Fn(&Path),
+            &(|path: &Path| fs::remove_file(path).unwrap()),
+        ] {
+            let path = sample.path.join("b");
+            fs::write(&path, "x").unwrap();
+            let result = create(&sample.path, small_pieces(), &mut |progress| {
+                if progress.done == 0 {
+                    act(&path);
+                }
+                true
+            });
+            let error = result.unwrap_err();
+            assert!(matches!(&error, NodeError::ChangedWhileReading { path: p } if *p == path));
+            assert_eq!(error.kind(), ErrorKind::Disk);
+        }
+    }
+
+    #[test]
+    fn it_can_be_stopped() {
+        let sample = Sample::new(&[("a", 1 << 20)]);
+        let mut calls = 0;
+        let stopped = create(&sample.path, small_pieces(), &mut |_| {
+            calls += 1;
+            calls < 3
+        });
+        assert!(matches!(stopped, Err(NodeError::Stopped)));
+        assert_eq!(calls, 3);
+    }
+
+    #[test]
+    fn the_piece_length_follows_the_size() {
+        let lengths = [0, 1, 256 << 10, (256 << 10) + 1, 125 << 20, 1 << 30, 100 << 30, 1 << 62];
+        let pieces = lengths.map(default_piece_length).map(|length| length >> 10);
+        assert_eq!(pieces, [16, 16, 16, 64, 64, 1024, 16384, 16384]);
+    }
+}

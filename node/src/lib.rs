@@ -9,6 +9,8 @@ mod error;
 mod scan;
 mod stamp;
 mod store;
+#[cfg(test)]
+mod testing;
 mod verify;
 mod walk;
 

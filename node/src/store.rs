@@ -6,6 +6,7 @@
 
 mod fd_cache;
 mod files;
+mod ledger;
 mod recorder;
 mod resume;
 mod take_up;
@@ -383,3 +384,6 @@ fn verify_all(
         None => Err(NodeError::Stopped),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,3 +100,50 @@ pub fn verify(
 pub(crate) fn name_of(manifest: &Manifest, path: &[String]) -> String {
     if path.is_empty() { manifest.info().name.clone() } else { path.join("/") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::testing::{Sample, listing};
+
+    #[test]
+    fn a_whole_share_is_whole() {
+        let sample = Sample::new(&[("a", 40_000), ("b/c", 0)]);
+        let found = verify(&sample.manifest, &sample.path, &mut |_| true).unwrap();
+        assert!(found.is_whole());
+        assert_eq!(found.good_bytes, 40_000);
+    }
+
+    #[test]
+    fn what_differs_is_named_and_nothing_is_changed() {
+        let files = ["cut", "flipped", "fine", "gone", "long", "not/there"];
+        let sample = Sample::new(&files.map(|name| (name, 40_000)));
+        let at = |name: &str| sample.path.join(name);
+        let open = |name| File::options().write(true).open(at(name)).unwrap();
+        open("cut").set_len(20_000).unwrap();
+        open("flipped").write_all_at(b"?", 39_999).unwrap();
+        open("long").write_all_at(b"?", 40_000).unwrap();
+        fs::remove_file(at("gone")).unwrap();
+        fs::remove_dir_all(at("not")).unwrap();
+        let before = listing(&sample.path);
+        let found = verify(&sample.manifest, &sample.path, &mut |_| true).unwrap();
+        let wanted = Verification {
+            good_bytes: 16_384 + 32_768 + 40_000 + 40_000,
+            // In order of path: cut 0-2, fine 3-5, flipped 6-8, gone 9-11, long 12-14, not/there.
+            bad_pieces: vec![1, 2, 8, 9, 10, 11, 15, 16, 17],
+            missing: vec!["gone".into(), "not/there".into()],
+            damaged: vec!["cut".into(), "flipped".into(), "long".into()],
+        };
+        assert_eq!(found, wanted);
+        assert_eq!(listing(&sample.path), before);
+    }
+
+    #[test]
+    fn it_can_be_stopped() {
+        let sample = Sample::file("film.mkv", 40_000);
+        let stopped = verify(&sample.manifest, &sample.path, &mut |_| false);
+        assert!(matches!(stopped, Err(NodeError::Stopped)));
+    }
+}

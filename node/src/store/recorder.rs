@@ -22,6 +22,7 @@ use swarm_proto::{
 use super::{
     Share,
     files::{Home, Place, disk_error, path_in_output},
+    ledger::{Ledger, Lost},
     resume::Resume,
     tree::{Seen, Tree},
     work_folder::WorkFolder,
@@ -51,15 +52,7 @@ pub(crate) enum Note {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     share: Arc<Share>,
-    /// Pieces whose data is synced.
-    durable: Bitfield,
-    /// One a file: how many of its pieces are not durable.
-    lacking: Vec<u32>,
-    /// Verified pieces that wait for a sync.
-    waiting: BTreeSet<PieceIndex>,
-    waiting_bytes: u64,
-    /// Pieces with data that a failed sync may have lost, and that we have told nobody about yet.
-    lost: HashSet<PieceIndex>,
+    ledger: Ledger,
     /// The resume state on the disk claims less than it could.
     behind: bool,
     /// When to record what waits.
@@ -78,24 +71,13 @@ impl Recorder {
         recorded: Bitfield,
         verified: &[PieceIndex],
     ) -> (Self, Bitfield) {
-        let geometry = share.files.manifest().geometry();
-        let lacking = geometry.files().map(|file| {
-            geometry.file_pieces(file).filter(|&piece| !recorded.has(piece)).count() as u32
-        });
         let mut have = recorded.clone();
-        verified.iter().for_each(|&piece| drop(have.insert(piece)));
-        let mut this = Self {
-            lacking: lacking.collect(),
-            share,
-            durable: recorded,
-            waiting: BTreeSet::new(),
-            waiting_bytes: 0,
-            lost: HashSet::new(),
-            behind: false,
-            due: None,
-            paused_until: Instant::now(),
-            finished: false,
-        };
+        for &piece in verified {
+            have.insert(piece);
+        }
+        let ledger = Ledger::new(Arc::clone(share.files.manifest()), recorded);
+        let (due, paused_until) = (None, Instant::now());
+        let mut this = Self { share, ledger, behind: false, due, paused_until, finished: false };
         verified.iter().for_each(|&piece| this.record(piece));
         (this, have)
     }
@@ -121,7 +103,7 @@ impl Recorder {
                 }
             }
             let due = self.due.is_some_and(|due| due <= Instant::now());
-            if due || self.waiting_bytes >= WAIT_BYTES {
+            if due || self.ledger.waiting_bytes() >= WAIT_BYTES {
                 // What failed has been reported piece by piece.
                 let _ = self.flush();
             }
@@ -135,7 +117,8 @@ impl Recorder {
             return Ok(());
         }
         self.flush()?;
-        let missing = self.durable.len() - self.durable.count();
+        let durable = self.ledger.durable();
+        let missing = durable.len() - durable.count();
         if missing > 0 {
             return Err(DiskError::Failed(format!("{missing} pieces are not recorded")));
         }
@@ -154,22 +137,17 @@ impl Recorder {
     }
 
     fn record(&mut self, piece: PieceIndex) {
-        if self.lost.remove(&piece) {
-            self.report(piece, DiskError::Failed("what was written could not be synced".into()));
-        } else if !self.durable.has(piece) && self.waiting.insert(piece) {
-            let geometry = self.share.files.manifest().geometry();
-            self.waiting_bytes += u64::from(geometry.piece_len(piece));
-            self.wake_later();
+        match self.ledger.record(piece) {
+            Ok(()) => self.wake_later(),
+            Err(Lost) => {
+                let why = "what was written could not be synced".into();
+                self.report(piece, DiskError::Failed(why));
+            }
         }
     }
 
     fn forget(&mut self, piece: PieceIndex) {
-        let geometry = self.share.files.manifest().geometry();
-        if self.waiting.remove(&piece) {
-            self.waiting_bytes -= u64::from(geometry.piece_len(piece));
-        }
-        if self.durable.remove(piece) {
-            self.lacking[geometry.span(piece).file.as_usize()] += 1;
+        if self.ledger.forget(piece) {
             self.save();
             if self.behind
                 && let Home::Download { work, .. } = self.share.files.home()
@@ -186,27 +164,23 @@ impl Recorder {
     /// the last time: its pieces are reported as lost.
     fn flush(&mut self) -> Result<(), DiskError> {
         self.due = None;
-        if self.waiting.is_empty() && !self.behind {
+        if self.ledger.waiting_bytes() == 0 && !self.behind {
             return Ok(());
         }
         let share = Arc::clone(&self.share);
         let Home::Download { tree, work } = share.files.home() else { return Ok(()) };
         let geometry = share.files.manifest().geometry();
         let begun = Instant::now();
-        self.waiting_bytes = 0;
-        let pieces = std::mem::take(&mut self.waiting);
-        let files: BTreeSet<_> = pieces.iter().map(|&piece| geometry.span(piece).file).collect();
-        if let Err(error) = self.sync(work, &files) {
-            for piece in pieces {
-                self.lost.remove(&piece);
+        let batch = self.ledger.take_waiting();
+        let files: BTreeSet<_> = batch.iter().map(|&piece| geometry.span(piece).file).collect();
+        if let Err((error, written)) = self.sync(work, &files) {
+            self.ledger.sync_failed(&batch, written);
+            for piece in batch {
                 self.report(piece, error.clone());
             }
             return Err(error);
         }
-        for piece in pieces {
-            self.durable.insert(piece);
-            self.lacking[geometry.span(piece).file.as_usize()] -= 1;
-        }
+        self.ledger.synced(&batch);
         let settled = self.settle(tree, work, &files.into_iter().collect::<Vec<_>>());
         self.save();
         self.paused_until = Instant::now() + begun.elapsed() * PAUSE;
@@ -216,8 +190,13 @@ impl Recorder {
         settled
     }
 
-    /// Syncs the data of these files. On failure, remembers every piece that may be lost.
-    fn sync(&mut self, work: &WorkFolder, files: &BTreeSet<FileIndex>) -> Result<(), DiskError> {
+    /// Syncs the data of these files. On failure, also returns every piece written to since the
+    /// last good sync.
+    fn sync(
+        &self,
+        work: &WorkFolder,
+        files: &BTreeSet<FileIndex>,
+    ) -> Result<(), (DiskError, HashSet<PieceIndex>)> {
         let all = &self.share.files;
         let at_once = cfg!(target_os = "linux") && files.len() > SYNCS_MAX;
         let take = || -> HashSet<PieceIndex> {
@@ -239,12 +218,11 @@ impl Recorder {
             fsync(work.parts())
                 .map_err(|error| disk_error("sync the folder of parts", &error.into()))
         });
-        if synced.is_err() {
+        synced.map_err(|error| {
             // The system reports a lost write once, and it may have been one of these, too.
             written.extend(take());
-            self.lost.extend(written);
-        }
-        synced
+            (error, written)
+        })
     }
 
     /// Gives every one of these files that is whole its final name, and syncs the folders.
@@ -254,7 +232,7 @@ impl Recorder {
         let (mut folders, mut result) = (BTreeSet::new(), Ok(()));
         for &file in files {
             let part = matches!(all.place(file), Place::Part(_));
-            if self.lacking[file.as_usize()] > 0 || !part {
+            if !self.ledger.is_whole(file) || !part {
                 continue;
             }
             let path = all.path(file);
@@ -291,7 +269,7 @@ impl Recorder {
     fn save(&mut self) {
         let Home::Download { work, .. } = self.share.files.home() else { return };
         let files = &self.share.files;
-        let resume = Resume { have: self.durable.clone(), files: files.kept() };
+        let resume = Resume { have: self.ledger.durable().clone(), files: files.kept() };
         let saved = work.write("resume", &resume.encode(files.manifest().id()));
         self.behind = saved.is_err();
         if let Err(error) = saved {

@@ -93,11 +93,12 @@ pub(crate) fn take_up(
             Vouched::Nothing => {}
             Vouched::Unsure => unsure.push(file),
             Vouched::Recorded(have) => {
-                let held = |piece: &PieceIndex| have.has(*piece);
                 if matches!(place, Place::Final(_)) && !pieces().all(|piece| have.has(piece)) {
                     unsure.push(file);
-                } else {
-                    pieces().filter(held).for_each(|piece| drop(recorded.insert(piece)));
+                    continue;
+                }
+                for piece in pieces().filter(|&piece| have.has(piece)) {
+                    recorded.insert(piece);
                 }
             }
         }

@@ -1,0 +1,543 @@
+//! Downloads and seeding on real folders.
+
+use std::{
+    fs::{self, File, FileTimes},
+    os::unix::fs::{FileExt, PermissionsExt, symlink},
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use swarm_engine::{ConnId, DiskError};
+use swarm_proto::geometry::{BlockRun, RUN_BLOCKS_MAX};
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::*;
+use crate::{
+    ErrorKind,
+    testing::{Sample, listing, noise},
+};
+
+const CONN: ConnId = ConnId(7);
+
+/// A sample on its way into another folder.
+struct Download<'a> {
+    sample: &'a Sample,
+    store: Store,
+    have: Bitfield,
+    answers: UnboundedReceiver<Input>,
+    // Last, so that the store is closed before.
+    _pool: DiskPool,
+}
+
+fn download<'a>(sample: &'a Sample, output: &Path) -> Result<Download<'a>, NodeError> {
+    let pool = DiskPool::new(2).unwrap();
+    let (sender, answers) = unbounded_channel();
+    let manifest = Arc::clone(&sample.manifest);
+    let Opened { store, have } =
+        Store::for_download(&pool, manifest, output, sender, &mut |_| true)?;
+    Ok(Download { sample, store, have, answers, _pool: pool })
+}
+
+impl Download<'_> {
+    fn pieces(&self) -> Vec<PieceIndex> {
+        self.sample.manifest.geometry().pieces().collect()
+    }
+
+    fn answer(&mut self) -> Input {
+        self.answers.blocking_recv().unwrap()
+    }
+
+    /// Stores a piece as the engine does, in runs, and checks the answers.
+    fn write(&mut self, piece: PieceIndex) {
+        let manifest = Arc::clone(&self.sample.manifest);
+        let (geometry, span) = (manifest.geometry(), manifest.geometry().span(piece));
+        let source = below(&self.sample.path, &manifest.file(span.file).path);
+        let source = File::open(source).unwrap();
+        let mut leaves = Vec::new();
+        for run in runs(&manifest, piece) {
+            let mut data = vec![0; geometry.run_len(run) as usize];
+            source.read_exact_at(&mut data, span.offset + u64::from(run.offset())).unwrap();
+            self.store.submit(Job::Store { run, data: data.into() });
+            match self.answer() {
+                Input::Stored { run: stored, leaves: some } if stored == run => leaves.extend(some),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(manifest.verifies(piece, &leaves));
+    }
+
+    /// Stores and records a piece.
+    fn fetch(&mut self, piece: PieceIndex) {
+        self.write(piece);
+        self.store.submit(Job::Record(piece));
+    }
+
+    /// Stores and records whatever is missing, and finishes.
+    fn complete(&mut self) -> Result<(), DiskError> {
+        for piece in self.pieces() {
+            if !self.have.has(piece) {
+                self.fetch(piece);
+                self.have.insert(piece);
+            }
+        }
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<(), DiskError> {
+        self.store.submit(Job::Finish);
+        match self.answer() {
+            Input::Finished(result) => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn read(&mut self, piece: PieceIndex) -> Result<Bytes, DiskError> {
+        read(&self.store, &mut self.answers, &self.sample.manifest, piece)
+    }
+}
+
+fn runs(manifest: &Manifest, piece: PieceIndex) -> Vec<BlockRun> {
+    let count = manifest.geometry().block_count(piece);
+    let firsts = (0..count).step_by(RUN_BLOCKS_MAX as usize);
+    let run = |first| manifest.geometry().run(piece, first, RUN_BLOCKS_MAX.min(count - first));
+    firsts.map(|first| run(first).unwrap()).collect()
+}
+
+fn read(
+    store: &Store,
+    answers: &mut UnboundedReceiver<Input>,
+    manifest: &Manifest,
+    piece: PieceIndex,
+) -> Result<Bytes, DiskError> {
+    let run = runs(manifest, piece)[0];
+    store.submit(Job::Read { conn: CONN, run });
+    match answers.blocking_recv().unwrap() {
+        Input::BlocksRead { conn: CONN, run: of, data } if of == run => data,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whether what is on the disk now verifies.
+fn check(
+    store: &Store,
+    answers: &mut UnboundedReceiver<Input>,
+    manifest: &Manifest,
+    piece: PieceIndex,
+) -> Result<bool, DiskError> {
+    store.submit(Job::ReadLeaves(piece));
+    match answers.blocking_recv().unwrap() {
+        Input::LeavesRead { piece: of, leaves } if of == piece => {
+            leaves.map(|leaves| manifest.verifies(piece, &leaves))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn output() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn work_folder(sample: &Sample, output: &TempDir) -> std::path::PathBuf {
+    work_path(output.path(), sample.manifest.id())
+}
+
+/// Three files of 3, 1 and 2 pieces, an empty one, an empty folder, and a program.
+fn varied() -> Sample {
+    let sample = Sample::new(&[("a", 40_000), ("b/c", 1), ("b/d/e", 32_768), ("empty", 0)]);
+    fs::create_dir_all(sample.path.join("b/nothing/here")).unwrap();
+    let program = sample.path.join("b/c");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let Sample { dir, path, .. } = sample;
+    Sample::of(dir, path)
+}
+
+#[test]
+fn a_download_appears_under_its_name_and_leaves_nothing_else() {
+    let (sample, output) = (varied(), output());
+    let mut download = download(&sample, output.path()).unwrap();
+    assert!(download.have.is_empty());
+    assert_eq!(download.complete(), Ok(()));
+    assert_eq!(names(output.path()), ["share"]);
+    assert_eq!(listing(&output.path().join("share")), listing(&sample.path));
+    // It can be read on, and finished again.
+    let pieces = download.pieces();
+    assert_eq!(download.read(pieces[3]).unwrap(), noise(1, 1));
+    assert_eq!(download.finish(), Ok(()));
+}
+
+#[test]
+fn a_share_of_one_file_is_that_file() {
+    let (sample, output) = (Sample::file("film.mkv", 100_000), output());
+    let mut download = download(&sample, output.path()).unwrap();
+    assert_eq!(download.complete(), Ok(()));
+    assert_eq!(fs::read(output.path().join("film.mkv")).unwrap(), noise(0, 100_000));
+    assert_eq!(names(output.path()), ["film.mkv"]);
+}
+
+#[test]
+fn a_whole_file_has_its_name_before_the_rest_is_there() {
+    let (sample, output) = (varied(), output());
+    let mut first = download(&sample, output.path()).unwrap();
+    let pieces = first.pieces();
+    for &piece in &pieces[..4] {
+        first.fetch(piece);
+    }
+    first.fetch(pieces[5]);
+    first.store.close();
+    let share = output.path().join("share");
+    assert_eq!(names(&share), ["a", "b"]);
+    assert_eq!(names(&share.join("b")), ["c"]);
+    assert_eq!(fs::read(share.join("a")).unwrap(), noise(0, 40_000));
+    drop(first);
+    let mut second = download(&sample, output.path()).unwrap();
+    assert_eq!(second.have.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 5]);
+    assert_eq!(second.complete(), Ok(()));
+    assert_eq!(listing(&share), listing(&sample.path));
+}
+
+#[test]
+fn what_was_recorded_is_not_read_again() {
+    let (sample, output) = (varied(), output());
+    let mut first = download(&sample, output.path()).unwrap();
+    let pieces = first.pieces();
+    first.fetch(pieces[0]);
+    first.write(pieces[1]);
+    first.fetch(pieces[3]);
+    first.store.close();
+    drop(first);
+    // Damage that only reading would find: it shows that nothing was read.
+    let part = work_folder(&sample, &output).join("parts/0");
+    File::options().write(true).open(part).unwrap().write_all_at(b"?", 0).unwrap();
+    let mut seen = Vec::new();
+    let pool = DiskPool::new(1).unwrap();
+    let (sender, _answers) = unbounded_channel();
+    let manifest = Arc::clone(&sample.manifest);
+    let opened = Store::for_download(&pool, manifest, output.path(), sender, &mut |progress| {
+        seen.push(progress);
+        true
+    });
+    assert_eq!(opened.unwrap().have.iter().collect::<Vec<_>>(), [0, 3]);
+    assert_eq!(seen, [Progress { done: 0, total: 0 }]);
+}
+
+#[test]
+fn without_a_record_everything_is_verified() {
+    for damage in [b"".as_slice(), b"garbage", &[0; 5000]] {
+        let (sample, output) = (varied(), output());
+        let mut first = download(&sample, output.path()).unwrap();
+        let pieces = first.pieces();
+        first.fetch(pieces[0]);
+        first.write(pieces[2]);
+        first.fetch(pieces[3]);
+        first.store.close();
+        drop(first);
+        fs::write(work_folder(&sample, &output).join("resume"), damage).unwrap();
+        let mut second = download(&sample, output.path()).unwrap();
+        assert_eq!(second.have.iter().collect::<Vec<_>>(), [0, 2, 3]);
+        assert_eq!(fs::read(work_folder(&sample, &output).join("resume.bad")).unwrap(), damage);
+        assert_eq!(second.complete(), Ok(()));
+        assert_eq!(listing(&output.path().join("share")), listing(&sample.path));
+    }
+}
+
+#[test]
+fn a_part_that_was_replaced_or_cut_is_not_trusted() {
+    let (sample, output) = (varied(), output());
+    let mut first = download(&sample, output.path()).unwrap();
+    let pieces = first.pieces();
+    first.fetch(pieces[0]);
+    first.fetch(pieces[5]);
+    first.store.close();
+    drop(first);
+    let parts = work_folder(&sample, &output).join("parts");
+    let mut bytes = fs::read(parts.join("0")).unwrap();
+    bytes[0] ^= 1;
+    fs::write(parts.join("new"), bytes).unwrap();
+    fs::rename(parts.join("new"), parts.join("0")).unwrap();
+    File::options().write(true).open(parts.join("2")).unwrap().set_len(20_000).unwrap();
+    let mut second = download(&sample, output.path()).unwrap();
+    assert!(second.have.is_empty(), "{:?}", second.have);
+    assert_eq!(second.complete(), Ok(()));
+    assert_eq!(listing(&output.path().join("share")), listing(&sample.path));
+}
+
+#[test]
+fn two_processes_cannot_have_one_download() {
+    let (sample, output) = (varied(), output());
+    let first = download(&sample, output.path()).unwrap();
+    let error = download(&sample, output.path()).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    first.store.close();
+    assert!(download(&sample, output.path()).is_ok());
+}
+
+#[test]
+fn the_manifest_is_kept_for_a_run_without_a_tracker() {
+    let (sample, output) = (varied(), output());
+    assert_eq!(stored_manifest(output.path(), sample.manifest.id()), None);
+    let download = download(&sample, output.path()).unwrap();
+    drop(download);
+    let kept = stored_manifest(output.path(), sample.manifest.id());
+    assert_eq!(kept.as_ref(), Some(&*sample.manifest));
+    assert_eq!(stored_manifest(output.path(), SwarmId::new([1; 32])), None);
+}
+
+#[test]
+fn files_that_are_already_there_are_adopted() {
+    let sample = varied();
+    let folder = sample.dir.path();
+    let before = listing(folder);
+    let mut whole = download(&sample, folder).unwrap();
+    assert!(whole.have.is_full());
+    assert_eq!(whole.finish(), Ok(()));
+    drop(whole);
+    assert_eq!(listing(folder), before);
+
+    fs::remove_file(sample.path.join("a")).unwrap();
+    fs::remove_file(sample.path.join("empty")).unwrap();
+    let source = varied();
+    let mut partial = download(&source, folder).unwrap();
+    assert_eq!(partial.have.iter().collect::<Vec<_>>(), [3, 4, 5]);
+    assert_eq!(partial.complete(), Ok(()));
+    drop(partial);
+    assert_eq!(listing(folder), before);
+}
+
+#[test]
+fn a_file_that_is_something_else_is_left_alone() {
+    let intruders: [(&str, &dyn Fn(&Path)); 6] = [
+        ("a", &|path| fs::write(path, noise(99, 40_000)).unwrap()),
+        ("a", &|path| fs::write(path, "mine").unwrap()),
+        ("empty", &|path| fs::write(path, "mine").unwrap()),
+        ("b/d", &|path| fs::write(path, "mine").unwrap()),
+        ("b/nothing/here", &|path| fs::write(path, "mine").unwrap()),
+        ("b/c", &|path| fs::create_dir(path).unwrap()),
+    ];
+    let sample = varied();
+    for (name, make) in intruders {
+        let output = output();
+        let path = output.path().join("share").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        make(&path);
+        let before = listing(output.path());
+        let error = download(&sample, output.path()).err().unwrap();
+        let NodeError::TargetExists { path: named } = error else { panic!("{name}: {error}") };
+        assert!(named.starts_with(fs::canonicalize(path).unwrap()), "{name}: {named:?}");
+        assert_eq!(listing(output.path()), before, "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_appears_during_a_download_is_not_overwritten() {
+    let (sample, output) = (varied(), output());
+    let mut download = download(&sample, output.path()).unwrap();
+    let mine = output.path().join("share/a");
+    fs::create_dir(output.path().join("share")).unwrap();
+    fs::write(&mine, "mine").unwrap();
+    let DiskError::Failed(message) = download.complete().unwrap_err() else { panic!() };
+    assert_eq!(message, "share/a exists and is something else; move it away");
+    assert_eq!(fs::read(&mine).unwrap(), b"mine");
+    // Once it is out of the way, nothing has to be fetched again.
+    fs::remove_file(mine).unwrap();
+    assert_eq!(download.finish(), Ok(()));
+    assert_eq!(listing(&output.path().join("share")), listing(&sample.path));
+}
+
+#[test]
+fn a_link_in_the_output_leads_nowhere() {
+    let (sample, elsewhere) = (varied(), output());
+    // The share's own folder; a folder in it; a file in it.
+    for (link, folder) in [("share", ""), ("share/b", "share"), ("share/a", "share")] {
+        let output = output();
+        fs::create_dir_all(output.path().join(folder)).unwrap();
+        symlink(elsewhere.path(), output.path().join(link)).unwrap();
+        let error = download(&sample, output.path()).err().unwrap();
+        assert!(matches!(error, NodeError::TargetExists { .. }), "{link}: {error}");
+    }
+    // The same, planted during the download.
+    let output = output();
+    let mut download = download(&sample, output.path()).unwrap();
+    symlink(elsewhere.path(), output.path().join("share")).unwrap();
+    assert!(matches!(download.complete(), Err(DiskError::Failed(_))));
+    assert_eq!(names(elsewhere.path()), Vec::<String>::new());
+}
+
+#[test]
+fn no_share_may_pose_as_a_working_folder() {
+    let dir = output();
+    let path = dir.path().join("innocent");
+    fs::write(&path, "x").unwrap();
+    let name = format!("{WORK_PREFIX}abcdefghijklmnop");
+    let options = crate::CreateOptions { name: Some(name), ..Default::default() };
+    let sample = match crate::create(&path, options, &mut |_| true) {
+        Ok(manifest) => Sample { dir, path, manifest: Arc::new(manifest) },
+        Err(error) => panic!("{error}"),
+    };
+    let error = download(&sample, output().path()).err().unwrap();
+    assert!(matches!(error, NodeError::Name { .. }), "{error}");
+}
+
+#[test]
+fn a_forgotten_piece_is_out_of_the_record_before_it_is_overwritten() {
+    let (sample, output) = (varied(), output());
+    let mut first = download(&sample, output.path()).unwrap();
+    let pieces = first.pieces();
+    first.fetch(pieces[0]);
+    first.fetch(pieces[1]);
+    first.store.close();
+    drop(first);
+    let mut second = download(&sample, output.path()).unwrap();
+    assert_eq!(second.have.count(), 2);
+    second.store.submit(Job::Forget(pieces[0]));
+    second.write(pieces[0]);
+    // The write has been answered, so the record must be right already.
+    let bytes = fs::read(work_folder(&sample, &output).join("resume")).unwrap();
+    let geometry = sample.manifest.geometry();
+    let resume = resume::Resume::decode(&bytes, sample.manifest.id(), geometry).unwrap();
+    assert_eq!(resume.have.iter().collect::<Vec<_>>(), [1]);
+    second.have.remove(pieces[0]);
+    assert_eq!(second.complete(), Ok(()));
+}
+
+#[test]
+fn finishing_with_a_piece_missing_is_refused() {
+    let (sample, output) = (varied(), output());
+    let mut download = download(&sample, output.path()).unwrap();
+    let pieces = download.pieces();
+    download.fetch(pieces[0]);
+    let why = "5 pieces are not recorded".into();
+    assert_eq!(download.finish(), Err(DiskError::Failed(why)));
+}
+
+#[test]
+fn a_stopped_verification_leaves_things_as_they_were() {
+    let sample = varied();
+    let before = listing(sample.dir.path());
+    let pool = DiskPool::new(1).unwrap();
+    let (sender, _answers) = unbounded_channel();
+    let manifest = Arc::clone(&sample.manifest);
+    let opened =
+        Store::for_download(&pool, manifest, sample.dir.path(), sender, &mut |p| p.done == 0);
+    assert_eq!(opened.err().unwrap().kind(), ErrorKind::Stopped);
+    assert_eq!(listing(sample.dir.path()), before);
+}
+
+fn seed(
+    sample: &Sample,
+    pool: &DiskPool,
+    verify: bool,
+) -> Result<(Opened, UnboundedReceiver<Input>), NodeError> {
+    let (sender, answers) = unbounded_channel();
+    let manifest = Arc::clone(&sample.manifest);
+    Store::for_seeding(pool, manifest, &sample.path, verify, sender, &mut |_| true)
+        .map(|opened| (opened, answers))
+}
+
+#[test]
+fn a_seeder_reads_what_it_shares() {
+    let (sample, pool) = (varied(), DiskPool::new(2).unwrap());
+    let (opened, mut answers) = seed(&sample, &pool, true).unwrap();
+    assert!(opened.have.is_full());
+    let manifest = &sample.manifest;
+    let last = manifest.geometry().piece(2).unwrap();
+    let data = read(&opened.store, &mut answers, manifest, last).unwrap();
+    assert_eq!(data, noise(0, 40_000)[32_768..]);
+    assert_eq!(check(&opened.store, &mut answers, manifest, last), Ok(true));
+    opened.store.submit(Job::Store { run: runs(manifest, last)[0], data });
+    assert!(matches!(answers.blocking_recv(), Some(Input::StoreFailed { .. })));
+}
+
+#[test]
+fn a_share_that_is_not_what_the_manifest_says_is_not_seeded() {
+    let (sample, pool) = (varied(), DiskPool::new(1).unwrap());
+    let file = sample.path.join("a");
+    fs::write(&file, noise(1, 40_000)).unwrap();
+    assert!(seed(&sample, &pool, false).is_ok());
+    let error = seed(&sample, &pool, true).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Verification, "{error}");
+    fs::write(&file, "short").unwrap();
+    let error = seed(&sample, &pool, false).err().unwrap();
+    assert!(error.to_string().contains("it has 5 bytes, not 40000"), "{error}");
+    fs::remove_file(&file).unwrap();
+    let error = seed(&sample, &pool, false).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Disk, "{error}");
+}
+
+#[test]
+fn a_file_changed_under_a_seeder_is_noticed_and_can_be_trusted_again() {
+    let (sample, pool) = (varied(), DiskPool::new(1).unwrap());
+    let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
+    let manifest = &sample.manifest;
+    let [first, second] = [0, 1].map(|n| manifest.geometry().piece(n).unwrap());
+    assert!(read(&opened.store, &mut answers, manifest, first).is_ok());
+    let path = sample.path.join("a");
+    let later = |seconds| SystemTime::now() + Duration::from_secs(seconds);
+    let change = |byte: u8, seconds| {
+        let file = File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&[byte], 20_000).unwrap();
+        file.set_times(FileTimes::new().set_modified(later(seconds))).unwrap();
+    };
+    let right = noise(0, 40_000)[20_000];
+    change(!right, 10);
+    let mut reads = |piece| read(&opened.store, &mut answers, manifest, piece);
+    assert_eq!(reads(first), Err(DiskError::Changed));
+    assert_eq!(reads(second), Err(DiskError::Changed));
+    assert_eq!(check(&opened.store, &mut answers, manifest, first), Ok(true));
+    assert_eq!(check(&opened.store, &mut answers, manifest, second), Ok(false));
+    // What verifies is shared again, the rest is not.
+    let mut reads = |piece| read(&opened.store, &mut answers, manifest, piece);
+    assert!(reads(first).is_ok());
+    assert_eq!(reads(second), Err(DiskError::Changed));
+    // Put right, it is noticed as another change.
+    change(right, 20);
+    assert_eq!(reads(first), Err(DiskError::Changed));
+    for piece in [first, second] {
+        assert_eq!(check(&opened.store, &mut answers, manifest, piece), Ok(true));
+    }
+    let mut reads = |piece| read(&opened.store, &mut answers, manifest, piece);
+    assert!(reads(first).is_ok());
+    assert!(reads(second).is_ok());
+}
+
+#[test]
+fn a_file_cut_or_removed_under_a_seeder_is_noticed() {
+    let (sample, pool) = (varied(), DiskPool::new(1).unwrap());
+    let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
+    let manifest = &sample.manifest;
+    let piece = manifest.geometry().piece(1).unwrap();
+    let path = sample.path.join("a");
+    File::options().write(true).open(&path).unwrap().set_len(20_000).unwrap();
+    assert_eq!(read(&opened.store, &mut answers, manifest, piece).unwrap_err(), DiskError::Changed);
+    assert_eq!(
+        check(&opened.store, &mut answers, manifest, piece).unwrap_err(),
+        DiskError::Changed
+    );
+    fs::remove_file(&path).unwrap();
+    assert_eq!(
+        check(&opened.store, &mut answers, manifest, piece).unwrap_err(),
+        DiskError::Changed
+    );
+    assert_eq!(read(&opened.store, &mut answers, manifest, piece).unwrap_err(), DiskError::Changed);
+}
+
+#[test]
+fn a_closed_store_takes_no_jobs() {
+    let (sample, pool) = (varied(), DiskPool::new(1).unwrap());
+    let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
+    opened.store.close();
+    opened.store.submit(Job::ReadLeaves(sample.manifest.geometry().piece(0).unwrap()));
+    drop(opened);
+    pool.shutdown();
+    assert!(answers.blocking_recv().is_none());
+}
