@@ -251,6 +251,7 @@ impl Registry {
             Part::Complete(candidate) => Put::Check(candidate),
             Part::Invalid => Put::Reply(refuse(Refusal::Invalid, 0)),
             Part::Full => Put::Reply(refuse(Refusal::Full, FULL_RETRY_S)),
+            Part::TooLong => Put::Reply(refuse(Refusal::Full, 0)),
         }
     }
 
@@ -293,7 +294,7 @@ impl Registry {
             return refuse(Refusal::NotFound, NOT_FOUND_RETRY_S);
         };
         let from = offset as usize;
-        if from >= bytes.len() {
+        if from > bytes.len() {
             return refuse(Refusal::Invalid, 0);
         }
         let to = bytes.len().min(from + MANIFEST_PART_MAX);
@@ -351,7 +352,8 @@ impl Registry {
         let Self { config, gauges, rng, swarms, .. } = self;
         let swarm = &mut swarms[at];
         let peer = swarm.peer_mut(slot);
-        if let Err(wait_ms) = peer.may_announce(now_ms, config) {
+        let (period_ms, burst) = (config.announce_period_ms.into(), config.announce_burst.into());
+        if let Err(wait_ms) = peer.allowance.take(now_ms, period_ms, burst) {
             return refuse(Refusal::TooOften, wait_ms.div_ceil(1000) as u32);
         }
         let was_seed = peer.is_seed();
@@ -600,3 +602,6 @@ fn forget_membership(memberships: &mut HashMap<PeerId, u32, Keyed>, id: &PeerId)
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,49 @@
 //! Sockets to the registry and back.
+//!
+//! One task accepts, one forgets silent peers, and one serves each connection. All of them end when
+//! the server does: [`Server::shutdown`] waits for the last. Connections stay open between announces,
+//! since a handshake costs a hundred times what an announce does.
 
-use std::{io, net::SocketAddr};
+mod gate;
+mod session;
+mod shards;
+#[cfg(test)]
+mod tests;
 
-use swarm_net::{Identity, Transport};
-use swarm_proto::id::PeerId;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use swarm_net::{Identity, Security, Transport, random_seed, socket};
+use swarm_proto::{
+    announce::{TRACKER_VERSION, TrackerHello},
+    id::PeerId,
+};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+use tracing::{debug, warn};
 
 use crate::registry;
+use gate::Gate;
+use shards::Shards;
+
+/// How long accepting rests when the system has no more file descriptors or memory for sockets:
+/// trying again at once would only burn the processor that could end other connections.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// How often some of the silent peers are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_millis(250);
 
 /// Settings of a tracker.
 #[derive(Debug, Clone)]
@@ -31,39 +69,127 @@ pub struct Stats {
     pub announces: u64,
 }
 
-/// A running tracker.
+/// A running tracker. Dropped, it stops as well, but nobody waits for its tasks.
 #[derive(Debug)]
-pub struct Server {}
+pub struct Server {
+    peer_id: PeerId,
+    listen_addr: SocketAddr,
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    stop: DropGuard,
+}
+
+/// What all tasks of a server use.
+#[derive(Debug)]
+struct Shared {
+    security: Security,
+    hello: TrackerHello,
+    shards: Shards,
+    gate: Gate,
+    announces: AtomicU64,
+    started: Instant,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    fn count_announce(&self) {
+        self.announces.fetch_add(1, Relaxed);
+    }
+}
 
 impl Server {
     /// Listens and answers.
     ///
     /// # Errors
     /// If the address cannot be listened on.
-    pub async fn start(_identity: &Identity, _config: ServerConfig) -> io::Result<Self> {
-        todo!()
+    #[expect(clippy::unused_async, reason = "it needs a runtime to run on, which this asks for")]
+    pub async fn start(identity: &Identity, config: ServerConfig) -> io::Result<Self> {
+        let listener = socket::listen(config.listen)?;
+        let listen_addr = listener.local_addr()?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let client = concat!("swarm/", env!("CARGO_PKG_VERSION")).into();
+        let shared = Arc::new(Shared {
+            security: Security::new(identity, config.transport),
+            hello: TrackerHello { version: TRACKER_VERSION, peer: identity.peer_id(), client },
+            shards: Shards::new(&config.registry, random_seed(), tasks.clone()),
+            gate: Gate::default(),
+            announces: AtomicU64::new(0),
+            started: Instant::now(),
+            stop: stop.clone(),
+        });
+        tasks.spawn(accept(listener, shared.clone(), tasks.clone()));
+        tasks.spawn(expire(shared.clone()));
+        let peer_id = identity.peer_id();
+        Ok(Self { peer_id, listen_addr, shared, tasks, stop: stop.drop_guard() })
     }
 
     /// The key that clients must expect.
     #[must_use]
-    pub fn peer_id(&self) -> PeerId {
-        todo!()
+    pub const fn peer_id(&self) -> PeerId {
+        self.peer_id
     }
 
     /// Where it listens.
     #[must_use]
-    pub fn listen_addr(&self) -> SocketAddr {
-        todo!()
+    pub const fn listen_addr(&self) -> SocketAddr {
+        self.listen_addr
     }
 
     /// What it holds now.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        todo!()
+        let usage = self.shared.shards.usage();
+        Stats {
+            swarms: usage.swarms,
+            peers: usage.peers,
+            connections: self.shared.gate.open().into(),
+            announces: self.shared.announces.load(Relaxed),
+        }
     }
 
     /// Stops accepting, closes every connection and joins every task.
     pub async fn shutdown(self) {
-        todo!()
+        self.stop.disarm().cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker) {
+    let mut resting = false;
+    while let Some(accepted) = shared.stop.run_until_cancelled(listener.accept()).await {
+        let error = match accepted {
+            Ok((socket, from)) => {
+                resting = false;
+                match shared.gate.enter(from.ip()) {
+                    Some(pass) => drop(tasks.spawn(session::run(socket, pass, shared.clone()))),
+                    None => debug!(%from, "no room for another connection"),
+                }
+                continue;
+            }
+            Err(error) => error,
+        };
+        if is_of_one_connection(&error) {
+            continue;
+        }
+        if !std::mem::replace(&mut resting, true) {
+            warn!(%error, "cannot accept connections now; trying again");
+        }
+        shared.stop.run_until_cancelled(sleep(ACCEPT_REST)).await;
+    }
+}
+
+/// Whether the connection that was to be accepted is gone, and the next may be fine.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+async fn expire(shared: Arc<Shared>) {
+    let mut ticks = interval(EXPIRE_EVERY);
+    // A tick that was missed need not be made up for.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while shared.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        shared.shards.expire();
     }
 }

@@ -58,6 +58,8 @@ pub(super) enum Part {
     Invalid,
     /// No room now.
     Full,
+    /// The manifest is longer than any that is kept here.
+    TooLong,
 }
 
 /// Manifests of which parts have arrived.
@@ -94,9 +96,12 @@ impl Uploads {
         let key = (peer, swarm);
         let end = offset as usize + data.len();
         let fits = !data.is_empty() && data.len() <= MANIFEST_PART_MAX && end <= total as usize;
-        if !fits || total > config.manifest_len_max {
+        if !fits {
             self.drop_upload(&key, gauges);
             return Part::Invalid;
+        }
+        if total > config.manifest_len_max {
+            return Part::TooLong;
         }
         if offset == 0 {
             self.drop_upload(&key, gauges);

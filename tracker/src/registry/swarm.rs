@@ -17,7 +17,9 @@ use swarm_proto::{
     id::{PeerId, SwarmId},
 };
 
-use super::{Config, address::Contact, keyed::Keyed, manifests::Checked, rarest::Rarest, row::Row};
+use crate::allowance::Allowance;
+
+use super::{address::Contact, keyed::Keyed, manifests::Checked, rarest::Rarest, row::Row};
 
 /// A node in a swarm.
 #[derive(Debug)]
@@ -32,8 +34,7 @@ pub(super) struct Peer {
     pub(super) joined_ms: u64,
     /// When it is forgotten.
     pub(super) until_ms: u64,
-    /// When its allowance of announces will be whole again.
-    pub(super) rested_ms: u64,
+    pub(super) allowance: Allowance,
     /// Upload slots in use, in percent.
     pub(super) load: u8,
     /// How often it was handed out, halved with each announce of its own.
@@ -51,26 +52,11 @@ impl Peer {
             digest: 0,
             joined_ms: now_ms,
             until_ms: now_ms,
-            rested_ms: now_ms,
+            allowance: Allowance::default(),
             load: 0,
             handed: 0,
             completed: false,
         }
-    }
-
-    /// Counts an announce against the peer's allowance: one in each period, and a few at once.
-    ///
-    /// # Errors
-    /// If the allowance is used up: milliseconds until it is not.
-    pub(super) fn may_announce(&mut self, now_ms: u64, config: &Config) -> Result<(), u64> {
-        let period = u64::from(config.announce_period_ms);
-        let rested_ms = self.rested_ms.max(now_ms) + period;
-        let latest = now_ms + period * u64::from(config.announce_burst);
-        if rested_ms > latest {
-            return Err(rested_ms - latest);
-        }
-        self.rested_ms = rested_ms;
-        Ok(())
     }
 
     pub(super) const fn is_seed(&self) -> bool {
@@ -474,6 +460,32 @@ impl Swarm {
         if self.counts.is_empty() {
             self.counts = vec![0; pieces as usize];
             self.rarest.touch();
+        }
+    }
+}
+
+#[cfg(test)]
+impl Swarm {
+    /// How many peers have a piece, as far as is known.
+    pub(super) fn availability(&self, piece: u32) -> u32 {
+        self.seeds.len() as u32 + self.counts.get(piece as usize).copied().unwrap_or(0)
+    }
+
+    /// Recomputes what is kept up to date.
+    pub(super) fn check(&self) {
+        assert_eq!(self.slots.len(), self.len());
+        for (at, peer) in (0..).zip(&self.leechers) {
+            assert_eq!(self.slot(&peer.id), Some(Slot::Leecher(at)));
+        }
+        for (at, peer) in (0..).zip(&self.seeds) {
+            assert_eq!(self.slot(&peer.id), Some(Slot::Seed(at)));
+        }
+        let rows = || self.leechers.iter().filter_map(|peer| Some((peer, peer.row.as_ref()?)));
+        let pieces = self.pieces().unwrap_or(0);
+        assert_eq!(self.held, rows().map(|(_, row)| u64::from(row.count(pieces))).sum::<u64>());
+        assert_eq!(self.row_bytes, rows().map(|(_, row)| row.heap_bytes()).sum::<usize>());
+        for (peer, row) in rows() {
+            assert_eq!(peer.digest, row.digest(pieces));
         }
     }
 }
