@@ -386,4 +386,6 @@ fn verify_all(
 }
 
 #[cfg(test)]
+mod process_tests;
+#[cfg(test)]
 mod tests;

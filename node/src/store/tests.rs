@@ -22,16 +22,16 @@ use crate::{
 const CONN: ConnId = ConnId(7);
 
 /// A sample on its way into another folder.
-struct Download<'a> {
+pub(super) struct Download<'a> {
     sample: &'a Sample,
-    store: Store,
-    have: Bitfield,
-    answers: UnboundedReceiver<Input>,
+    pub(super) store: Store,
+    pub(super) have: Bitfield,
+    pub(super) answers: UnboundedReceiver<Input>,
     // Last, so that the store is closed before.
     _pool: DiskPool,
 }
 
-fn download<'a>(sample: &'a Sample, output: &Path) -> Result<Download<'a>, NodeError> {
+pub(super) fn download<'a>(sample: &'a Sample, output: &Path) -> Result<Download<'a>, NodeError> {
     let pool = DiskPool::new(2).unwrap();
     let (sender, answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
@@ -41,7 +41,7 @@ fn download<'a>(sample: &'a Sample, output: &Path) -> Result<Download<'a>, NodeE
 }
 
 impl Download<'_> {
-    fn pieces(&self) -> Vec<PieceIndex> {
+    pub(super) fn pieces(&self) -> Vec<PieceIndex> {
         self.sample.manifest.geometry().pieces().collect()
     }
 
@@ -51,6 +51,10 @@ impl Download<'_> {
 
     /// Stores a piece as the engine does, in runs, and checks the answers.
     fn write(&mut self, piece: PieceIndex) {
+        self.try_write(piece).unwrap();
+    }
+
+    pub(super) fn try_write(&mut self, piece: PieceIndex) -> Result<(), DiskError> {
         let manifest = Arc::clone(&self.sample.manifest);
         let (geometry, span) = (manifest.geometry(), manifest.geometry().span(piece));
         let source = below(&self.sample.path, &manifest.file(span.file).path);
@@ -62,20 +66,22 @@ impl Download<'_> {
             self.store.submit(Job::Store { run, data: data.into() });
             match self.answer() {
                 Input::Stored { run: stored, leaves: some } if stored == run => leaves.extend(some),
+                Input::StoreFailed { run: failed, error } if failed == run => return Err(error),
                 other => panic!("{other:?}"),
             }
         }
         assert!(manifest.verifies(piece, &leaves));
+        Ok(())
     }
 
     /// Stores and records a piece.
-    fn fetch(&mut self, piece: PieceIndex) {
+    pub(super) fn fetch(&mut self, piece: PieceIndex) {
         self.write(piece);
         self.store.submit(Job::Record(piece));
     }
 
     /// Stores and records whatever is missing, and finishes.
-    fn complete(&mut self) -> Result<(), DiskError> {
+    pub(super) fn complete(&mut self) -> Result<(), DiskError> {
         for piece in self.pieces() {
             if !self.have.has(piece) {
                 self.fetch(piece);
@@ -93,7 +99,7 @@ impl Download<'_> {
         }
     }
 
-    fn read(&mut self, piece: PieceIndex) -> Result<Bytes, DiskError> {
+    pub(super) fn read(&mut self, piece: PieceIndex) -> Result<Bytes, DiskError> {
         read(&self.store, &mut self.answers, &self.sample.manifest, piece)
     }
 }
@@ -120,7 +126,7 @@ fn read(
 }
 
 /// Whether what is on the disk now verifies.
-fn check(
+pub(super) fn check(
     store: &Store,
     answers: &mut UnboundedReceiver<Input>,
     manifest: &Manifest,
@@ -135,7 +141,7 @@ fn check(
     }
 }
 
-fn output() -> TempDir {
+pub(super) fn output() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
