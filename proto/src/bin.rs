@@ -73,3 +73,53 @@ fn length<D: Decoder>(decoder: &mut D, max: usize) -> Result<usize, DecodeError>
     let len = u64::decode(decoder)?;
     usize::try_from(len).ok().filter(|&len| len <= max).ok_or(DecodeError::LimitExceeded)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Encode)]
+    struct Words(Vec<String>);
+
+    impl<C> Decode<C> for Words {
+        fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+            list_of(decoder, 3, |decoder| text(decoder, 5)).map(Words)
+        }
+    }
+    bincode::impl_borrow_decode!(Words);
+
+    fn words(words: &[&str]) -> Words {
+        Words(words.iter().copied().map(str::to_owned).collect())
+    }
+
+    fn read(bytes: &[u8]) -> Result<Words, String> {
+        decode::<_, 200>(bytes).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn lists_and_texts_have_limits() {
+        for good in [words(&[]), words(&["", "abcde", "é"])] {
+            assert_eq!(read(&encode(&good)), Ok(good));
+        }
+        for long in [words(&["abcdef"]), words(&["", "", "", ""])] {
+            assert_eq!(read(&encode(&long)), Err("LimitExceeded".into()));
+        }
+        assert!(
+            decode::<Words, 50>(&encode(words(&["", ""]))).is_err(),
+            "more memory than allowed"
+        );
+        assert!(read(&[1, 2, 0xff, 0xff]).unwrap_err().contains("Utf8"));
+    }
+
+    #[test]
+    fn the_whole_input_is_read_and_no_more() {
+        assert_eq!(read(&[1, 1, b'a', 0]), Err(r#"Other("bytes left over")"#.into()));
+        assert!(read(&[1, 2, b'a']).unwrap_err().contains("UnexpectedEnd"));
+    }
+
+    #[test]
+    fn the_length_is_known_before() {
+        let value = words(&["a", "bcd"]);
+        assert_eq!(encoded_len(&value), encode(&value).len());
+    }
+}

@@ -16,9 +16,7 @@ pub use file::MANIFEST_LEN_MAX;
 use bincode::Encode;
 
 use crate::{
-    geometry::{
-        BLOCK_LEN, FILES_MAX, FileIndex, Geometry, GeometryError, PIECE_LEN_MAX, PieceIndex,
-    },
+    geometry::{FILES_MAX, FileIndex, Geometry, GeometryError, PieceIndex},
     id::{Digest, PeerId, SwarmId},
     path::{self, NameError, PathError},
     tree,
@@ -219,10 +217,10 @@ impl Manifest {
     }
 
     /// How many leaves the tree under a piece's digest has, padding among them: see
-    /// [`tree::width`].
+    /// [`Geometry::tree_width`].
     #[must_use]
     pub fn tree_width(&self, piece: PieceIndex) -> u32 {
-        tree::width(&self.geometry, piece)
+        self.geometry.tree_width(piece)
     }
 
     /// Whether these block digests, one for each block, hash to the digest of the piece.
@@ -246,41 +244,15 @@ impl Info {
             ([file], []) if file.path.is_empty() => return Ok(geometry),
             _ => {}
         }
-        let sorted = |a: &[String], b: &[String]| a < b;
-        let files_sorted = self.files.is_sorted_by(|a, b| sorted(&a.path, &b.path));
-        if !files_sorted || !self.empty_folders.is_sorted_by(|a, b| sorted(a, b)) {
-            return Err(ManifestError::Malformed { part: "order of paths" });
-        }
         let files = self.files.iter().map(|file| file.path.as_slice());
-        let mut paths: Vec<&[String]> =
-            files.chain(self.empty_folders.iter().map(Vec::as_slice)).collect();
+        let folders = self.empty_folders.iter().map(Vec::as_slice);
+        path::check_sorted(files.clone())?;
+        path::check_sorted(folders.clone())?;
+        let mut paths: Vec<&[String]> = files.chain(folders).collect();
+        // Two sorted runs, which a stable sort merges in one pass.
         paths.sort();
         path::check_paths(paths)?;
         Ok(geometry)
-    }
-}
-
-/// A piece length for a share of this many bytes.
-///
-/// The time lost at the start and the end of a distribution is a few pieces' worth, and each piece
-/// costs a digest and some messages: 1,000 to 2,000 pieces are few enough of both. A piece of less
-/// than 64 KiB would only make a small share slower, and one of more than 16 MiB is a long wait
-/// before anything can be verified; a tiny share is cut fine, so that several peers can help.
-#[must_use]
-pub const fn default_piece_length(total_bytes: u64) -> u32 {
-    const PIECES_MIN: u64 = 1000;
-    const USUAL_MIN: u32 = 64 * 1024;
-    const TINY: u64 = 1024 * 1024;
-    if total_bytes < TINY {
-        return BLOCK_LEN;
-    }
-    let aim = total_bytes / PIECES_MIN;
-    if aim <= USUAL_MIN as u64 {
-        USUAL_MIN
-    } else if aim >= PIECE_LEN_MAX as u64 {
-        PIECE_LEN_MAX
-    } else {
-        1 << aim.ilog2()
     }
 }
 

@@ -82,6 +82,20 @@ pub fn is_printable(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || is_invisible(c))
 }
 
+/// Checks that paths are in ascending order, each component compared by its bytes.
+pub(crate) fn check_sorted<'a>(
+    paths: impl IntoIterator<Item = &'a [String]>,
+) -> Result<(), PathError> {
+    let mut last = None;
+    for path in paths {
+        if last.is_some_and(|last| path <= last) {
+            return Err(PathError::new(path, PathFault::Unsorted));
+        }
+        last = Some(path);
+    }
+    Ok(())
+}
+
 /// Checks the paths of a share, which are sorted: each alone, and that they fit into one folder.
 /// No path may lead through another, so a file is no folder and an empty folder is empty.
 pub(crate) fn check_paths<'a>(

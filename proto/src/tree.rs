@@ -7,23 +7,12 @@
 
 use crate::{
     digest,
-    geometry::{BLOCK_LEN, FileIndex, Geometry, PieceIndex},
+    geometry::{BLOCK_LEN, FileIndex, Geometry},
     id::Digest,
 };
 
 /// A leaf where the file has no block.
 const NO_BLOCK: Digest = Digest::new([0; 32]);
-
-/// How many leaves the tree under a piece's digest has, padding among them: a full piece's in a file
-/// of several pieces, else the next power of two of its blocks.
-#[must_use]
-pub fn width(geometry: &Geometry, piece: PieceIndex) -> u32 {
-    if has_layer(geometry, geometry.span(piece).file) {
-        full_width(geometry)
-    } else {
-        geometry.block_count(piece).next_power_of_two()
-    }
-}
 
 /// The root over `leaves`, padded with zero digests to `width` leaves.
 ///
@@ -38,26 +27,24 @@ pub fn root(leaves: &[Digest], width: u32) -> Digest {
 ///
 /// # Panics
 /// If there is not a digest for each piece up to the file's last.
-#[must_use]
-pub fn root_of_file(geometry: &Geometry, file: FileIndex, digests: &[Digest]) -> Option<Digest> {
+pub(crate) fn root_of_file(
+    geometry: &Geometry,
+    file: FileIndex,
+    digests: &[Digest],
+) -> Option<Digest> {
     let mut pieces = geometry.file_pieces(file);
     let first = pieces.next()?.as_usize();
     let layer = &digests[first..=first + pieces.len()];
     if has_layer(geometry, file) {
-        Some(root_of_layer(layer, full_width(geometry)))
+        Some(root_of_layer(layer, geometry.piece_length() / BLOCK_LEN))
     } else {
         layer.first().copied()
     }
 }
 
 /// Whether a file has more than one piece, and so a layer of digests below its root.
-#[must_use]
-pub fn has_layer(geometry: &Geometry, file: FileIndex) -> bool {
+pub(crate) fn has_layer(geometry: &Geometry, file: FileIndex) -> bool {
     geometry.file_len(file) > u64::from(geometry.piece_length())
-}
-
-const fn full_width(geometry: &Geometry) -> u32 {
-    geometry.piece_length() / BLOCK_LEN
 }
 
 /// The root over a piece layer, padded to the next power of two with pieces that have no block.

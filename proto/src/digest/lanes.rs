@@ -3,7 +3,7 @@
 //! Every word of the algorithm is a vector here that has this word of each message, and every
 //! operation is the algorithm's on all lanes at once. What differs between instruction sets is how
 //! the operations are called and how the words of a block get from the messages into lanes; a module
-//! that defines those gets its `hash_lanes` from [`hash_lanes!`].
+//! that defines those gets its `hash_lanes` function from the macro of that name.
 
 /// First 32 bits of the fractions of the cube roots of the first 64 primes (FIPS 180-4, 4.2.2),
 /// sixteen rounds a row.

@@ -166,10 +166,15 @@ fn shares_that_cannot_be_are_refused() {
     let paths = |paths: &[&str]| build(info(paths.iter().map(|p| file(p, 1)).collect()));
     let message = |result: Result<Manifest, ManifestError>| result.unwrap_err().to_string();
     assert_eq!(paths(&[]), Err(ManifestError::Nothing));
-    assert_eq!(paths(&["b", "a"]), Err(ManifestError::Malformed { part: "order of paths" }));
-    assert_eq!(paths(&["a", "a"]), Err(ManifestError::Malformed { part: "order of paths" }));
+    let unsorted = r#""a": the paths are not in order, or one is there twice"#;
+    assert_eq!(message(paths(&["b", "a"])), unsorted);
+    assert_eq!(message(paths(&["a", "a"])), unsorted);
     assert_eq!(message(paths(&["", "a"])), r#""": a file in a folder needs a name"#);
     assert_eq!(message(paths(&["a/../b"])), r#""a/../b": the name ".." stands for another folder"#);
+
+    let mut both = info(vec![file("a", 1)]);
+    both.empty_folders = vec![vec!["a".into()]];
+    assert_eq!(message(build(both)), unsorted);
 
     let mut twins = info(vec![file("A", 1)]);
     twins.empty_folders = vec![vec!["a".into()]];
@@ -302,26 +307,6 @@ fn extras_have_limits() {
         refused(r#"the webseed "file:///etc/passwd" does not begin with http:// or https://"#)
     );
     assert!(with(|e| e.trackers[0].port = 0).unwrap_err().starts_with("a tracker of the manifest"));
-}
-
-#[test]
-fn the_default_piece_length_makes_1000_to_2000_pieces() {
-    for (bytes, pieces_of) in [
-        (0, 16 * K),
-        (K * K - 1, 16 * K),
-        (K * K, 64 * K),
-        (100 * K * K, 64 * K),
-        (K * K * K, K * K),
-        (10 * K * K * K, 8 * K * K),
-        (1 << 40, 16 * K * K),
-        (u64::MAX, 16 * K * K),
-    ] {
-        assert_eq!(u64::from(default_piece_length(bytes)), pieces_of, "{bytes}");
-    }
-    for bytes in (130..16_000).map(|mib| mib * K * K) {
-        let pieces = bytes / u64::from(default_piece_length(bytes));
-        assert!((1000..2000).contains(&pieces), "{pieces} pieces of {bytes}");
-    }
 }
 
 /// Shares with folders, empty files and files of several pieces, and any extras.
