@@ -5,14 +5,23 @@
 //! each piece has one width, so that all piece digests are on one level (the file's piece layer);
 //! a file of one piece is padded only to the next power of two of its own blocks.
 
+use std::sync::LazyLock;
+
 use crate::{
     digest,
     geometry::{BLOCK_LEN, FileIndex, Geometry},
     id::Digest,
 };
 
-/// A leaf where the file has no block.
-const NO_BLOCK: Digest = Digest::new([0; 32]);
+/// The root over 2^i missing leaves, for each height i that a tree of files can have: the same in
+/// every tree, so hashed once.
+static EMPTY: LazyLock<[Digest; 64]> = LazyLock::new(|| {
+    let mut roots = [Digest::new([0; 32]); 64];
+    for height in 1..roots.len() {
+        roots[height] = parent(roots[height - 1], roots[height - 1]);
+    }
+    roots
+});
 
 /// The root over `leaves`, padded with zero digests to `width` leaves.
 ///
@@ -20,7 +29,7 @@ const NO_BLOCK: Digest = Digest::new([0; 32]);
 /// If `width` is not a power of two, or there are more leaves than that.
 #[must_use]
 pub fn root(leaves: &[Digest], width: u32) -> Digest {
-    climb(leaves, width, NO_BLOCK)
+    climb(leaves, width, 0)
 }
 
 /// The root of a file, from the digests of the pieces of all files; `None` if the file is empty.
@@ -50,28 +59,28 @@ pub(crate) fn has_layer(geometry: &Geometry, file: FileIndex) -> bool {
 /// The root over a piece layer, padded to the next power of two with pieces that have no block.
 fn root_of_layer(pieces: &[Digest], piece_width: u32) -> Digest {
     let width = u32::try_from(pieces.len()).expect("a share has fewer than 2^32 pieces");
-    climb(pieces, width.next_power_of_two(), root(&[], piece_width))
+    climb(pieces, width.next_power_of_two(), piece_width.trailing_zeros() as usize)
 }
 
-/// The root over `nodes`, padded with `pad` to `width` nodes.
-fn climb(nodes: &[Digest], width: u32, mut pad: Digest) -> Digest {
+/// The root over `nodes` at a height above the leaves, padded with empty ones to `width` nodes.
+fn climb(nodes: &[Digest], width: u32, height: usize) -> Digest {
     assert!(width.is_power_of_two(), "a tree is as wide as a power of two");
     assert!(nodes.len() <= width as usize, "more leaves than the tree is wide");
+    let top = height + width.trailing_zeros() as usize;
     // Nodes lie end to end, so that two that are hashed together are one message.
     let mut level: Vec<u8> = Vec::with_capacity(nodes.len().next_multiple_of(2) * 32);
     nodes.iter().for_each(|node| level.extend(node.as_bytes()));
     let mut above = Vec::with_capacity(level.len() / 2);
-    for _ in 0..width.trailing_zeros() {
-        // All further right is padding, and its roots are all the same: one stands for the rest.
+    for empty in &EMPTY[height..top] {
+        // All further right is padding, and its roots are known: one stands for the rest.
         if level.len() % 64 == 32 {
-            level.extend(pad.as_bytes());
+            level.extend(empty.as_bytes());
         }
         above.clear();
         digest::hash_pairs(&level, &mut above);
         std::mem::swap(&mut level, &mut above);
-        pad = parent(pad, pad);
     }
-    level.first_chunk().map_or(pad, |root| Digest::new(*root))
+    level.first_chunk().map_or(EMPTY[top], |root| Digest::new(*root))
 }
 
 fn parent(left: Digest, right: Digest) -> Digest {
@@ -81,6 +90,8 @@ fn parent(left: Digest, right: Digest) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NO_BLOCK: Digest = Digest::new([0; 32]);
 
     const fn leaf(n: u8) -> Digest {
         Digest::new([n; 32])
