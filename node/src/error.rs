@@ -44,7 +44,7 @@ pub enum NodeError {
         source: io::Error,
     },
     /// A name that a manifest may not hold.
-    #[error("cannot share {}: the name {source}; rename it", path.display())]
+    #[error("cannot share {}: {source}; rename it", path.display())]
     Name {
         /// The file or folder.
         path: PathBuf,
