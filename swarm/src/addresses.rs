@@ -2,7 +2,7 @@
 //!
 //! An address is a claim until somebody with the right key has answered there. Claims cost the
 //! swarm a dial each, so they are bounded in number, tried less and less often, and passed on (PEX)
-//! only once proven.
+//! only while that node is connected to us.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -231,14 +231,11 @@ impl AddressBook {
         self.queue.first().map(|&(due, _)| due)
     }
 
-    /// How many addresses are known.
-    pub(crate) fn known(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Connected nodes that another may dial: each proved its key at this address.
+    /// Connected nodes that another may dial: each proved its key at this address, or from this host
+    /// while it said that it listens on this port. Without the latter a swarm that knows a single
+    /// node, which dials nobody, would never learn of itself.
     pub(crate) fn shareable(&self, except: &PeerId, max: usize) -> Vec<PeerAddr> {
-        let proven = self.entries.iter().filter(|(_, e)| e.proven && e.state == State::Connected);
+        let proven = self.entries.iter().filter(|(_, e)| e.state == State::Connected);
         let peers = proven.filter_map(|(&addr, e)| e.id.map(|id| PeerAddr { id, addr }));
         peers.filter(|peer| peer.id != *except).take(max).collect()
     }
@@ -329,15 +326,19 @@ mod tests {
     }
 
     #[test]
-    fn only_what_we_dialled_ourselves_is_passed_on() {
+    fn connected_nodes_are_passed_on_and_claims_are_not() {
         let mut book = AddressBook::new(ME);
         book.learn(at(0), target(1), Source::Tracker);
         book.next(at(0));
         book.connected(at(0), id(1), addr(1), true);
         book.connected(at(0), id(2), addr(2), false);
-        let proven = PeerAddr { id: id(1), addr: addr(1) };
-        assert_eq!(book.shareable(&id(2), 10), [proven]);
-        assert_eq!(book.shareable(&id(1), 10), []);
+        book.learn(at(0), target(3), Source::Tracker);
+        let peer = |n| PeerAddr { id: id(n), addr: addr(n) };
+        assert_eq!(book.shareable(&id(2), 10), [peer(1)]);
+        assert_eq!(book.shareable(&id(1), 10), [peer(2)]);
+        assert_eq!(book.shareable(&id(9), 10), [peer(1), peer(2)]);
+        book.closed(at(1), id(2), Grudge::None, &mut rng());
+        assert_eq!(book.shareable(&id(9), 10), [peer(1)]);
     }
 
     #[test]

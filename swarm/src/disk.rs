@@ -1,7 +1,7 @@
 //! What the disk says: trouble and its end, pieces in doubt, and the finish.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -20,6 +20,10 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// Pieces being read again at a time: enough to keep two disk workers busy, not so many that uploads
 /// wait behind them.
 const CHECKS_MAX: usize = 4;
+/// A piece that cannot be read is tried again after this...
+const CHECK_RETRY: Duration = Duration::from_secs(5);
+/// ...and so often before it counts as lost.
+const CHECK_TRIES: u32 = 5;
 
 /// The state of the disk, as far as we know it.
 #[derive(Debug)]
@@ -29,6 +33,9 @@ pub(crate) struct Disk {
     checks: VecDeque<PieceIndex>,
     /// Pieces being read again.
     checking: BTreeSet<PieceIndex>,
+    /// Pieces that could not be read, and how often, to be tried once more at that time.
+    unreadable: BTreeMap<PieceIndex, u32>,
+    retry_checks: Option<Time>,
     finish: Finish,
 }
 
@@ -61,6 +68,8 @@ impl Disk {
             trouble: None,
             checks: VecDeque::new(),
             checking: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
+            retry_checks: None,
             finish: if done { Finish::Done } else { Finish::Open },
         }
     }
@@ -106,13 +115,18 @@ impl Disk {
 impl Swarm {
     pub(crate) fn disk_deadline(&self) -> Option<Time> {
         // A disk in trouble is tried at the members' pulse: without a peer there is nothing to write.
-        match self.disk.finish {
+        let finish = match self.disk.finish {
             Finish::Retry(due) => Some(due),
             _ => None,
-        }
+        };
+        [finish, self.disk.retry_checks].into_iter().flatten().min()
     }
 
     pub(crate) fn run_disk(&mut self, now: Time, out: &mut Outbox) {
+        if self.disk.retry_checks.is_some_and(|due| now >= due) {
+            self.disk.retry_checks = None;
+            self.disk.checks.extend(self.disk.unreadable.keys());
+        }
         while self.disk.checking.len() < CHECKS_MAX
             && let Some(piece) = self.disk.checks.pop_front()
         {
@@ -252,6 +266,15 @@ impl Swarm {
             good
         });
         let checked = self.disk.checking.remove(&piece);
+        if checked && matches!(error, Some(DiskError::NoSpace | DiskError::Failed(_))) {
+            let tries = self.disk.unreadable.entry(piece).or_default();
+            *tries += 1;
+            if *tries < CHECK_TRIES {
+                self.disk.retry_checks.get_or_insert(now + CHECK_RETRY);
+                return;
+            }
+        }
+        self.disk.unreadable.remove(&piece);
         if self.ledger.is_doubted(piece) {
             if checked {
                 self.ledger.settle(piece, good);

@@ -35,9 +35,9 @@ const HEDGE_MARGIN: Duration = Duration::from_millis(50);
 /// Requests at the end of each other peer's queue that are looked at for one more holder.
 const HEDGE_LOOKED_AT: usize = 16;
 /// What may be asked for twice: this share of all bytes...
-const HEDGE_SHARE: u64 = 16;
+const HEDGE_SHARE: u64 = 32;
 /// ...and this much, so that small shares end fast too.
-const HEDGE_FLOOR: u64 = 1 << 20;
+const HEDGE_FLOOR: u64 = 128 << 10;
 /// First wait after a peer rejected a request; doubled with each more.
 const REJECT_HOLD: Duration = Duration::from_millis(50);
 
@@ -130,6 +130,9 @@ impl Swarm {
                 }
                 return;
             };
+            if self.sessions.get(&conn).is_some_and(|session| session.asked.owes(now, run)) {
+                return;
+            }
             self.ask(now, conn, run, out);
         }
     }
@@ -267,13 +270,19 @@ impl Swarm {
     fn cancel_delivered(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         let ledger = &self.ledger;
-        for ask in session.asked.take_back(|ask| !ledger.is_wanted(ask.run)) {
+        for ask in session.asked.take_back(now, |ask| !ledger.is_wanted(ask.run)) {
             self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
         }
         self.fill(now, conn, out);
     }
 
-    pub(crate) fn on_reject(&mut self, now: Time, conn: ConnId, run: RawRun) -> Option<()> {
+    pub(crate) fn on_reject(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        run: RawRun,
+        out: &mut Outbox,
+    ) -> Option<()> {
         let run = self.geometry().run(self.piece(run.piece)?, run.first, run.count)?;
         let session = self.sessions.get_mut(&conn)?;
         if let Some(ask) = session.asked.rejected(run) {
@@ -285,13 +294,14 @@ impl Swarm {
             session.asked.suggested.retain(|&piece| piece != run.piece());
             self.release(conn, &[ask]);
         }
+        self.fill(now, conn, out);
         Some(())
     }
 
     pub(crate) fn on_choke(&mut self, conn: ConnId) -> Option<()> {
         let session = self.sessions.get_mut(&conn)?;
         session.chokes_us = true;
-        let taken = session.asked.take_back(|_| true);
+        let taken = session.asked.dropped();
         self.release(conn, &taken);
         Some(())
     }
@@ -342,7 +352,7 @@ impl Swarm {
         out: &mut Outbox,
     ) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
-        let taken = session.asked.take_back(gone);
+        let taken = session.asked.take_back(now, gone);
         for ask in &taken {
             self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
         }
@@ -397,20 +407,16 @@ impl Swarm {
         self.fetch.share = share;
     }
 
-    /// A peer that is late loses its requests. The oldest is not cancelled: its answer, if it still
-    /// comes, is of use, and shows that the peer is alive.
+    /// A peer that is late loses its requests. What of it still comes is of use.
     fn drop_late(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        let Some(&oldest) = session.asked.oldest() else { return };
-        if now < session.asked.pace.late_at(&oldest.sent, oldest.len) {
+        let Some(asked) = self.sessions.get_mut(&conn).map(|session| &mut session.asked) else {
             return;
+        };
+        let oldest = asked.oldest();
+        if oldest.is_some_and(|oldest| now >= asked.pace.late_at(&oldest.sent, oldest.len)) {
+            asked.pace.snub(now);
+            self.take_back(now, conn, |_| true, out);
         }
-        session.asked.pace.snub(now);
-        let taken = session.asked.take_back(|_| true);
-        for ask in taken.iter().filter(|ask| ask.run != oldest.run) {
-            self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
-        }
-        self.release(conn, &taken);
     }
 
     /// A peer whose rate has fallen is asked for more than it delivers soon: the newest requests go
@@ -435,6 +441,9 @@ impl Swarm {
         while self.hedged_bytes_left() > 0 {
             let Some(max) = self.may_hedge(now, conn) else { return };
             let Some(run) = self.choose_hedge(now, conn, max) else { return };
+            if self.sessions.get(&conn).is_some_and(|session| session.asked.owes(now, run)) {
+                return;
+            }
             self.fetch.hedged += u64::from(self.geometry().run_len(run));
             self.ask(now, conn, run, out);
         }

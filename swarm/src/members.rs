@@ -28,10 +28,12 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(30);
 const USELESS: Duration = Duration::from_secs(5);
 /// Dials under way at a time: a list of dead addresses must not use up the file descriptors.
 const DIALS_AT_A_TIME: u32 = 16;
-/// Between two lists of addresses to the same peer, as in BEP 11.
-const PEX_EVERY: Duration = Duration::from_secs(60);
+/// A new peer is told addresses at once, and again after this wait and twice as long each time, up
+/// to a minute as in BEP 11: without a tracker, this is how a swarm comes together.
+const PEX_FIRST: Duration = Duration::from_secs(1);
+const PEX_MAX_WAIT: Duration = Duration::from_secs(60);
 /// Lists that come faster than this are ignored: somebody floods the address book.
-const PEX_MIN: Duration = Duration::from_secs(30);
+const PEX_MIN: Duration = Duration::from_millis(500);
 /// Addresses in one list of ours.
 const PEX_SEND: usize = 32;
 /// Addresses remembered as told to one peer; then it may hear some twice.
@@ -43,12 +45,11 @@ pub(crate) struct Members {
     /// Dials under way.
     dialing: u32,
     pulse: Time,
-    pex: Time,
 }
 
 impl Members {
     pub(crate) fn new(now: Time) -> Self {
-        Self { dialing: 0, pulse: now, pex: now + PEX_EVERY }
+        Self { dialing: 0, pulse: now }
     }
 }
 
@@ -163,7 +164,8 @@ impl Swarm {
             Goodbye::Shutdown | Goodbye::Duplicate | Goodbye::TimedOut => Grudge::None,
             _ => Grudge::Useless,
         };
-        out.push(Output::Close { conn, reason });
+        // It has left; what we say is not read any more.
+        out.push(Output::Close { conn, reason: Goodbye::NothingToExchange });
         self.detach(now, conn, grudge, None, out);
         Some(())
     }
@@ -189,7 +191,7 @@ impl Swarm {
         out: &mut Outbox,
     ) {
         let Some(mut session) = self.sessions.remove(&conn) else { return };
-        let taken = session.asked.take_back(|_| true);
+        let taken = session.asked.dropped();
         self.release(conn, &taken);
         self.forget_have(&session);
         self.forget_suggestions(&session);
@@ -271,24 +273,25 @@ impl Swarm {
                 self.send(now, conn, Message::KeepAlive, out);
             }
         }
-        if now >= self.members.pex {
-            self.members.pex = now + PEX_EVERY;
-            self.tell_addresses(now, out);
-        }
+        self.tell_addresses(now, out);
         let lonely = self.sessions.is_empty() && self.members.dialing == 0;
         if lonely && !self.ledger.have().is_full() {
             self.announcer.now_please(now);
         }
     }
 
+    /// Tells every peer whose time has come the addresses that it was not told yet.
     fn tell_addresses(&mut self, now: Time, out: &mut Outbox) {
-        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
-        for conn in conns {
+        let due = |session: &&Session| session.have.is_some() && now >= session.tell_at;
+        let due: Vec<ConnId> = self.sessions.values().filter(due).map(|s| s.conn).collect();
+        for conn in due {
             let Some(session) = self.sessions.get_mut(&conn) else { continue };
+            let age = now.since(session.connected);
+            session.tell_at = now + age.clamp(PEX_FIRST, PEX_MAX_WAIT);
             let mut news = self.book.shareable(&session.peer, usize::MAX);
             news.retain(|addr| !session.told.contains(addr));
             news.truncate(PEX_SEND);
-            if news.is_empty() || session.have.is_none() {
+            if news.is_empty() {
                 continue;
             }
             session.told.extend(&news);

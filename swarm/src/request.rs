@@ -4,7 +4,7 @@
 //! is too small grows until the path is full and not the window is the limit. Both are measured as
 //! BBR does (Cardwell et al., "BBR: Congestion-Based Congestion Control", 2016): bandwidth as the
 //! largest delivery rate over one request's flight seen lately, latency as the shortest flight. A
-//! new peer starts with a few blocks and doubles each round trip until its rate stops growing.
+//! new peer starts with a few blocks and its window at most doubles each round trip.
 
 use std::time::Duration;
 
@@ -26,14 +26,11 @@ const RUN_TIME: Duration = Duration::from_millis(30);
 const BANDWIDTH_AGE: Duration = Duration::from_secs(2);
 /// A delivery rate over less time says more about batching than about the path.
 const FLIGHT_MIN: Duration = Duration::from_micros(50);
-/// The rate must grow by this much in a round trip, in percent, to go on doubling...
-const GROWTH_PERCENT: u64 = 25;
-/// ...and may fail to do so this many times, as in BBR.
-const FLAT_ROUNDS_MAX: u8 = 3;
 /// Answers are late after this many times the predicted wait, plus a floor that lets a lost packet
 /// be sent again by TCP twice.
 const LATE_FACTOR: u32 = 4;
 const LATE_FLOOR: Duration = Duration::from_millis(1500);
+const LATE_MAX: Duration = Duration::from_secs(60);
 /// Wait for the first answers of a peer whose rate is not known.
 const FIRST_WAIT: Duration = Duration::from_secs(6);
 /// How long a peer that is stuck is left alone.
@@ -42,7 +39,8 @@ const SNUB: Duration = Duration::from_secs(10);
 /// The measured pace of one peer.
 #[derive(Debug, Clone)]
 pub(crate) struct Pace {
-    /// Shortest flight of a request.
+    /// Shortest flight of a request. It never grows: once the path is full, a longer flight is one
+    /// that waited behind our own requests, and a window that grew with it would feed itself.
     latency: Option<Duration>,
     /// Largest delivery rates of this period and the last one, bytes a second.
     best: [u64; 2],
@@ -51,20 +49,12 @@ pub(crate) struct Pace {
     delivered: u64,
     /// When data last came, or when asking began.
     progress: Time,
-    startup: Option<Startup>,
+    /// What the window may have grown to: a byte more for each byte delivered.
+    ceiling: u64,
     /// It is stuck; it is asked again at this time, or when it delivers after all.
     snubbed: Option<Time>,
-}
-
-/// The doubling at the start.
-#[derive(Debug, Clone, Copy)]
-struct Startup {
-    window: u64,
-    /// The rate that must be beaten.
-    bar: u64,
-    flat_rounds: u8,
-    /// A round trip ends when a request is answered that was sent after this many bytes had come.
-    round_end: u64,
+    /// How often that happened in a row.
+    snubs: u32,
 }
 
 /// What is noted with each request.
@@ -84,8 +74,9 @@ impl Pace {
             period: now,
             delivered: 0,
             progress: now,
-            startup: Some(Startup::FIRST),
+            ceiling: WINDOW_MIN,
             snubbed: None,
+            snubs: 0,
         }
     }
 
@@ -102,40 +93,30 @@ impl Pace {
         self.delivered += bytes;
         self.progress = now;
         let flight = now.since(sent.at);
-        // A flight with nothing else under way is the path as it is now; another may have waited
-        // behind our own requests, so it counts only if it was shorter.
-        let alone = sent.in_flight <= WINDOW_MIN;
-        self.latency = match self.latency {
-            Some(latency) if !alone => Some(latency.min(flight)),
-            // A quarter at a time, so that a single delay does not count for much.
-            Some(latency) if flight > latency => Some(latency + (flight - latency) / 4),
-            _ => Some(flight),
-        };
+        self.latency = Some(self.latency.map_or(flight, |latency| latency.min(flight)));
         let nanos = flight.max(FLIGHT_MIN).as_nanos();
         let rate = u128::from(self.delivered - sent.delivered) * 1_000_000_000 / nanos;
         self.note_rate(now, u64::try_from(rate).unwrap_or(u64::MAX));
         if self.snubbed.take().is_some() {
-            self.startup = Some(Startup::FIRST);
+            self.ceiling = WINDOW_MIN;
+            self.snubs = 0;
         }
-        let (bandwidth, delivered) = (self.bandwidth(), self.delivered);
-        if let Some(startup) = &mut self.startup {
-            startup.window = (startup.window + bytes).min(WINDOW_MAX);
-            if sent.delivered >= startup.round_end && startup.is_over(bandwidth, delivered) {
-                self.startup = None;
-            }
-        }
+        self.ceiling = (self.ceiling + bytes).min(self.target().saturating_mul(2));
     }
 
     /// It did not deliver in time: until it does, it is trusted with a block now and then.
     pub(crate) fn snub(&mut self, now: Time) {
         self.snubbed = Some(now + SNUB);
+        self.snubs += 1;
+        // The path may be another one when it comes back.
         self.best = [0; 2];
+        self.latency = None;
     }
 
     /// It begins to serve us anew.
     pub(crate) fn forgive(&mut self) {
         if self.snubbed.take().is_some() {
-            self.startup = Some(Startup::FIRST);
+            self.ceiling = WINDOW_MIN;
         }
     }
 
@@ -162,9 +143,11 @@ impl Pace {
         if self.snubbed.is_some() {
             return u64::from(BLOCK_LEN);
         }
-        if let Some(startup) = &self.startup {
-            return startup.window;
-        }
+        self.target().min(self.ceiling)
+    }
+
+    /// The window that fills the path and is not too long a queue on it.
+    fn target(&self) -> u64 {
         let time = 2 * self.latency.unwrap_or_default() + SLACK;
         bytes_in(self.bandwidth(), time).clamp(WINDOW_MIN, WINDOW_MAX)
     }
@@ -199,9 +182,11 @@ impl Pace {
 
     fn patience(&self, bytes: u64) -> Duration {
         if self.bandwidth() == 0 {
-            return FIRST_WAIT;
+            // Twice as long each time: it may be that slow, and then asking anew only costs it its
+            // place in line.
+            return FIRST_WAIT * 2_u32.pow(self.snubs.min(4));
         }
-        (LATE_FACTOR * self.expected(bytes)).min(Duration::from_secs(60)) + LATE_FLOOR
+        (LATE_FACTOR * self.expected(bytes)).min(LATE_MAX) + LATE_FLOOR
     }
 
     fn note_rate(&mut self, now: Time, rate: u64) {
@@ -212,22 +197,6 @@ impl Pace {
             self.period = now;
         }
         self.best[0] = self.best[0].max(rate);
-    }
-}
-
-impl Startup {
-    const FIRST: Self = Self { window: WINDOW_MIN, bar: 0, flat_rounds: 0, round_end: 0 };
-
-    /// A round trip has ended: whether the rate has stopped growing.
-    fn is_over(&mut self, bandwidth: u64, delivered: u64) -> bool {
-        self.round_end = delivered;
-        if bandwidth >= self.bar.saturating_add(self.bar / 100 * GROWTH_PERCENT) {
-            self.bar = bandwidth;
-            self.flat_rounds = 0;
-        } else {
-            self.flat_rounds += 1;
-        }
-        self.flat_rounds >= FLAT_ROUNDS_MAX
     }
 }
 
@@ -293,7 +262,7 @@ mod tests {
         link.run_for(1500 * MS);
         let delivered = link.run_for(1000 * MS);
         assert!(delivered > 120_000_000, "{delivered}");
-        assert!(link.pace.window() < 3 * 12_500_000 + 12_500_000, "{}", link.pace.window());
+        assert!(link.pace.window() < 4 * 12_500_000, "{}", link.pace.window());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One peer: what it said, what we asked of it, and what it asked of us.
 
-use std::{collections::VecDeque, net::SocketAddr};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use swarm_proto::{
     bitfield::Bitfield,
@@ -21,6 +21,8 @@ use crate::{
 pub(crate) const ASKED_MAX: usize = 512;
 /// Requests that were taken back and whose answer may still be on its way; the oldest is given up.
 const GHOSTS_MAX: usize = 1024;
+/// How long a peer may owe the answer to a cancelled request before it is not expected any more.
+const OWED: Duration = Duration::from_secs(10);
 /// Pieces that a peer suggested and that were not begun yet; the oldest is given up.
 const SUGGESTED_MAX: usize = 32;
 
@@ -56,6 +58,8 @@ pub(crate) struct Session {
     pub(crate) leaves_wanted: Vec<PieceIndex>,
     /// Addresses that it was told, so that none is told twice.
     pub(crate) told: Vec<PeerAddr>,
+    /// When it is told more.
+    pub(crate) tell_at: Time,
     /// When it last told us addresses.
     pub(crate) pex_received: Option<Time>,
     /// Pieces that we suggested to it and that it does not have yet, and whether it has asked.
@@ -93,6 +97,7 @@ impl Session {
             last_sent: now,
             leaves_wanted: Vec::new(),
             told: Vec::new(),
+            tell_at: now,
             pex_received: None,
             suggestions: Vec::new(),
             bad_blocks: 0,
@@ -146,6 +151,14 @@ pub(crate) struct Ask {
     pub(crate) sent: Sent,
 }
 
+/// A request that is no longer counted on.
+#[derive(Debug)]
+struct Ghost {
+    ask: Ask,
+    /// When it was cancelled: an answer is due all the same. `None`: dropped by a choke.
+    cancelled: Option<Time>,
+}
+
 /// What we asked a peer for.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -158,7 +171,7 @@ pub(crate) struct Asked {
     bytes: u64,
     /// Requests that were taken back, or dropped by a choke. A choke and a request may cross on the
     /// wire, and so may a cancel and an answer: data for these is no fault.
-    ghosts: VecDeque<Ask>,
+    ghosts: VecDeque<Ghost>,
     /// Its own limits.
     bytes_max: u64,
     run_blocks_max: u32,
@@ -239,8 +252,8 @@ impl Asked {
             self.bytes -= ask.map_or(0, |ask| ask.len);
             ask
         } else {
-            let at = self.ghosts.iter().position(|ask| ask.run == run);
-            at.and_then(|at| self.ghosts.remove(at))
+            let at = self.ghosts.iter().position(|ghost| ghost.ask.run == run);
+            at.and_then(|at| self.ghosts.remove(at)).map(|ghost| ghost.ask)
         };
         let Some(ask) = ask else { return false };
         self.pace.arrived(now, &ask.sent, ask.len);
@@ -254,7 +267,7 @@ impl Asked {
     pub(crate) fn rejected(&mut self, run: BlockRun) -> Option<Ask> {
         // Taken back and rejected is the usual answer to a cancel; ghosts are older than anything
         // in the queue for the same run.
-        if let Some(at) = self.ghosts.iter().position(|ask| ask.run == run) {
+        if let Some(at) = self.ghosts.iter().position(|ghost| ghost.ask.run == run) {
             self.ghosts.remove(at);
             return None;
         }
@@ -264,8 +277,28 @@ impl Asked {
         Some(ask)
     }
 
-    /// Takes back the requests for which `gone` holds.
-    pub(crate) fn take_back(&mut self, mut gone: impl FnMut(&Ask) -> bool) -> Vec<Ask> {
+    /// Whether the peer still owes an answer for just this run, which was cancelled: asked again
+    /// now, one answer could not be told from the other.
+    pub(crate) fn owes(&self, now: Time, run: BlockRun) -> bool {
+        let recent = |at| now.since(at) < OWED;
+        self.ghosts.iter().any(|ghost| ghost.ask.run == run && ghost.cancelled.is_some_and(recent))
+    }
+
+    /// Takes back the requests for which `gone` holds, to be cancelled.
+    pub(crate) fn take_back(&mut self, now: Time, gone: impl FnMut(&Ask) -> bool) -> Vec<Ask> {
+        self.make_ghosts(Some(now), gone)
+    }
+
+    /// The peer has dropped all requests.
+    pub(crate) fn dropped(&mut self) -> Vec<Ask> {
+        self.make_ghosts(None, |_| true)
+    }
+
+    fn make_ghosts(
+        &mut self,
+        cancelled: Option<Time>,
+        mut gone: impl FnMut(&Ask) -> bool,
+    ) -> Vec<Ask> {
         let mut taken = Vec::new();
         self.queue.retain(|ask| {
             let take = gone(ask);
@@ -275,7 +308,7 @@ impl Asked {
             !take
         });
         self.bytes -= taken.iter().map(|ask| ask.len).sum::<u64>();
-        self.ghosts.extend(&taken);
+        self.ghosts.extend(taken.iter().map(|&ask| Ghost { ask, cancelled }));
         let excess = self.ghosts.len().saturating_sub(GHOSTS_MAX);
         self.ghosts.drain(..excess);
         taken

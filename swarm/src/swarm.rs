@@ -93,7 +93,8 @@ impl Swarm {
             members: Members::new(now),
             fetch: Fetch::new(config.download_limit, now),
             blame: Blame::default(),
-            disk: Disk::new(have.is_full()),
+            // A share without bytes has still to get its empty files.
+            disk: Disk::new(have.is_full() && !have.is_empty()),
             serve: Serve::new(config.upload_limit, now),
             gossip: Gossip::new(now, rng.random_range(0..have.len().max(1))),
             totals: Totals::default(),
@@ -206,7 +207,7 @@ impl Swarm {
             Message::NotInterested => self.on_interest(now, conn, false),
             Message::Request(run) => self.on_request(now, conn, run, out),
             Message::Cancel(run) => self.on_cancel(now, conn, run, out),
-            Message::Reject(run) => self.on_reject(now, conn, run),
+            Message::Reject(run) => self.on_reject(now, conn, run, out),
             Message::Block { piece, first, data } => {
                 self.on_block(now, conn, piece, first, &data, out)
             }
