@@ -220,13 +220,16 @@ pub struct FetchArgs {
     /// The share appears in this folder, under its own name
     #[arg(short, long, value_name = "DIR", env = "SWARM_OUTPUT", hide_env_values = true, value_hint = ValueHint::DirPath)]
     pub output: Option<PathBuf>,
-    /// What to do after completion: needed, never, forever, ratio:R or time:D
+    /// What to do after completion: needed, never, forever, ratio:R or time:D [default: needed]
     ///
-    /// needed: share on while somebody who is connected lacks something, at most until one copy
-    /// is uploaded, and at most 10 minutes. With nobody there it ends after 3 seconds.
-    /// never: stop at once. forever: until stopped. ratio:1.5: until one and a half copies are
-    /// uploaded, whoever is there. time:30m: for half an hour.
+    /// - needed:    share on while a connected peer lacks something, at most one copy and 10 minutes;
+    ///              with nobody there it ends after 3 seconds
+    /// - never:     stop at once
+    /// - forever:   share until stopped
+    /// - ratio:1.5: share until one and a half copies are uploaded, whoever is there
+    /// - time:30m:  share for half an hour
     #[arg(long, value_name = "POLICY", env = "SWARM_SEED", hide_env_values = true)]
+    #[arg(verbatim_doc_comment)]
     pub seed: Option<Policy>,
     /// Give up when nothing was received for this long, or none [default: none on a terminal, else 2m]
     ///

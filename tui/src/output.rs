@@ -25,7 +25,7 @@ use crate::{
     args::ProgressMode,
     exit::Failure,
     output::json::Line,
-    text::counted,
+    text::{counted, inert},
     units::{Bytes, Clock, Rate},
 };
 
@@ -135,8 +135,10 @@ impl Console {
 
     /// Says why the program ends, on stderr for people, and on stdout for programs.
     pub fn failure(&self, failure: &Failure) {
-        self.stderr(&format!("{} {}", self.painted("error:", "31"), failure.message));
-        if let Some(hint) = &failure.hint {
+        // Paths and the words of others are in it.
+        let (message, hint) = (inert(&failure.message), failure.hint.as_deref().map(inert));
+        self.stderr(&format!("{} {message}", self.painted("error:", "31")));
+        if let Some(hint) = hint {
             self.stderr(&format!("{} {hint}", self.painted("hint:", "36")));
         }
         // The program ends with this failure whether anybody still reads its output or not.

@@ -54,11 +54,11 @@ pub async fn run(cx: Context, args: VerifyArgs) -> Result<(), Failure> {
         cx.console.result(format_args!("… and {} more", lines.len() - NAMED_MAX))?;
     }
     let message = format!(
-        "{} is not what the manifest says: {} of {} verified, {} bad",
+        "{} is not what the manifest says: {} of {} verified, {}",
         path.display(),
         Bytes(*good_bytes),
         Bytes(bytes),
-        counted((missing.len() + damaged.len()) as u64, "file"),
+        counted((missing.len() + damaged.len()) as u64, "bad file"),
     );
     Err(Failure::new(Code::Verification, "verification", message)
         .hint("`swarm get` with the same manifest fetches what is bad or missing"))

@@ -213,3 +213,139 @@ impl View for Events {
         self.console.object(&Line::Progress(snapshot.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+    use swarm_node::Event;
+    use swarm_proto::{id::PeerId, message::Goodbye};
+
+    use super::*;
+    use crate::{exit::Code, output::sample};
+
+    /// The lines of the examples in the manual.
+    fn examples() -> Vec<Map<String, Value>> {
+        include_str!("../../../docs/json.md")
+            .lines()
+            .filter(|line| line.starts_with("{\"event\""))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// One of each line of ours, every optional field there.
+    fn lines() -> Vec<Value> {
+        let (swarm, path) = (sample::seeding().swarm, Path::new("/data/weights"));
+        let (listen, name) = (([10, 0, 0, 7], 6000).into(), "weights");
+        let failure = Failure::new(Code::Network, "no_peers", "no peer").hint("wait");
+        let lines = [
+            Line::Hashing { bytes_done: 1, bytes: 2 },
+            Line::Seeding {
+                link: "",
+                swarm,
+                name,
+                path,
+                bytes: 1,
+                pieces: 1,
+                listen,
+                peer: "",
+                tracker: None,
+                trackers: &[],
+            },
+            Line::Started {
+                swarm,
+                name,
+                path,
+                bytes: 1,
+                bytes_have: 0,
+                pieces: 1,
+                listen,
+                peer: "",
+            },
+            Line::Progress((&sample::downloading()).into()),
+            Line::Completed {
+                path,
+                bytes: 1,
+                seconds: 1.0,
+                swarm,
+                resumed: 0,
+                downloaded: 1,
+                from_seeds: 1,
+                from_peers: 0,
+                uploaded: 0,
+                duplicate: 0,
+                corrupt: 0,
+            },
+            Line::Stopped { swarm: Some(swarm), seconds: 1.0, uploaded: Some(1) },
+            Line::Listening { tracker: "", listen },
+            Line::Stats { swarms: 1, peers: 1, connections: 1, announces: 1 },
+            Line::Demo { swarm, bytes: 1, downloaders: 4, folder: path },
+            Line::DemoProgress { downloader: 1, bytes_have: 1, down_rate: 1, from_seeds: 1 },
+            Line::DemoCompleted {
+                downloader: 1,
+                seconds: 1.0,
+                downloaded: 1,
+                from_seeds: 1,
+                from_peers: 0,
+            },
+            Line::DemoSummary {
+                verified: true,
+                downloaders: 4,
+                bytes: 1,
+                seconds: 1.0,
+                rate: 1,
+                seeder_uploaded: 1,
+                seeder_copies: 1.0,
+                from_seeds: 1,
+                from_peers: 0,
+            },
+            Line::error(&failure),
+        ];
+        lines.iter().map(|line| json!(line)).collect()
+    }
+
+    /// One of each event of the engine that is passed on.
+    fn events() -> Vec<Value> {
+        let (peer, addr) = (PeerId::new([1; 32]), ([10, 0, 0, 7], 6000).into());
+        let events = [
+            Event::PeerJoined { peer, addr },
+            Event::PeerLeft { peer, reason: Some(Goodbye::NothingToExchange) },
+            Event::PeerBanned { peer, piece: 17 },
+            Event::PieceCorrupt { piece: 17 },
+            Event::DiskFull,
+            Event::DiskRecovered,
+            Event::DiskFailed { message: String::new() },
+            Event::FileChanged { file: 3 },
+            Event::TrackerUp { tracker: 0 },
+            Event::TrackerDown { tracker: 0 },
+        ];
+        events.iter().map(|event| json!(event)).collect()
+    }
+
+    #[test]
+    fn the_manual_has_every_event_with_exactly_its_fields() {
+        let keys = |line: &Map<String, Value>| line.keys().cloned().collect::<Vec<_>>();
+        let printed: Vec<_> = [lines(), events()].concat();
+        let examples = examples();
+        assert_eq!(
+            examples.iter().map(|line| &line["event"]).collect::<Vec<_>>(),
+            printed.iter().map(|line| &line["event"]).collect::<Vec<_>>(),
+        );
+        for (example, printed) in examples.iter().zip(&printed) {
+            assert_eq!(keys(example), keys(printed.as_object().unwrap()), "{}", example["event"]);
+        }
+    }
+
+    #[test]
+    fn words_in_the_manual_are_the_words_printed() {
+        let (lines, manual) = (lines(), examples());
+        let find = |all: &[Value], name: &str| {
+            all.iter().find(|line| line["event"] == name).cloned().unwrap_or_default()
+        };
+        let example = |name: &str| manual.iter().find(|line| line["event"] == name).unwrap();
+        for field in ["state"] {
+            assert_eq!(example("progress")[field], find(&lines, "progress")[field]);
+        }
+        assert_eq!(example("peer_left")["reason"], find(&events(), "peer_left")["reason"]);
+        assert_eq!(example("error")["code"], find(&lines, "error")["code"]);
+    }
+}

@@ -10,6 +10,8 @@ use crate::exit::Failure;
 
 /// A line at least this often while anything moves.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// Reading and hashing that takes no longer than this is not mentioned.
+const SHORT: Duration = Duration::from_secs(1);
 /// And a line each time this share is done, in percent.
 const STEP: f64 = 10.0;
 
@@ -57,7 +59,8 @@ impl Plain {
 impl View for Plain {
     fn hashing(&mut self, now: Duration, progress: Progress) {
         let done = percent(progress.done, progress.total);
-        if progress.total > 0 && self.hashing.due(now, done, None) {
+        // What is read in a moment is not worth a line.
+        if now >= SHORT && progress.total > 0 && self.hashing.due(now, done, None) {
             let amount = amount(progress.done, progress.total);
             self.console.stderr(&format!("hashing {done:.0} %: {amount}"));
         }

@@ -1,0 +1,206 @@
+//! Bad input: one line that says what is wrong, one that says what to do, the right code, and nothing
+//! half-written.
+
+use std::{
+    fs,
+    os::unix::{fs::symlink, net::UnixListener},
+};
+
+use crate::world::{World, assert_fails, bytes};
+
+/// The names in the working folder.
+fn left(world: &World) -> Vec<String> {
+    let entries = fs::read_dir(world.path("")).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_not_there() {
+    let world = World::new();
+    for args in [&["create", "none"][..], &["seed", "none"], &["verify", "none"]] {
+        assert_fails(&world.run(args), 1, "none: no such file or folder");
+    }
+    for args in [&["show", "none"][..], &["get", "none"]] {
+        let ran = world.run(args);
+        assert_fails(&ran, 1, "none: no such file or folder");
+        assert!(ran.stderr.contains("or a link in quotes"), "{}", ran.stderr);
+    }
+    assert_eq!(left(&world), [""; 0]);
+}
+
+#[test]
+fn a_share_that_holds_nothing() {
+    let world = World::new();
+    fs::create_dir(world.path("empty")).unwrap();
+    let ran = world.run(&["create", "empty"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.starts_with("error: nothing to share: "), "{ran:?}");
+    assert_eq!(left(&world), ["empty"]);
+}
+
+#[test]
+fn a_file_of_no_bytes_is_shared() {
+    let world = World::new();
+    world.write("nothing", "");
+    world.create("nothing");
+    assert_eq!(world.run(&["verify", "nothing.swarm"]).stdout, "verified: 1 file, 0 B\n");
+}
+
+#[test]
+fn links_and_sockets_in_a_share() {
+    let world = World::new();
+    world.write("share/file", "bytes");
+    symlink("file", world.path("share/link")).unwrap();
+    let ran = world.run(&["create", "share"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("symbolic link\nhint: use --follow-symlinks"), "{ran:?}");
+    let followed = world.run(&["create", "share", "--follow-symlinks"]);
+    assert_eq!(followed.code, 0, "{followed:?}");
+
+    fs::remove_file(world.path("share/link")).unwrap();
+    let _socket = UnixListener::bind(world.path("share/socket")).unwrap();
+    let ran = world.run(&["create", "share", "--force"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("it is a socket\nhint: move it out of the share"), "{ran:?}");
+}
+
+#[test]
+fn a_name_that_not_every_machine_can_hold() {
+    let world = World::new();
+    world.write("share/a\u{202E}b", "bytes");
+    let ran = world.run(&["create", "share"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("hint: rename it"), "{ran:?}");
+    assert!(!ran.stderr.contains('\u{202E}'), "{ran:?}");
+}
+
+#[test]
+fn a_manifest_that_exists_is_not_replaced_unasked() {
+    let world = World::new();
+    world.write("file", "bytes");
+    world.write("file.swarm", "precious");
+    assert_fails(&world.run(&["create", "file"]), 6, "file.swarm: exists already");
+    assert_eq!(fs::read(world.path("file.swarm")).unwrap(), b"precious");
+    assert_eq!(world.run(&["create", "file", "--force"]).code, 0);
+    assert_eq!(world.run(&["verify", "file.swarm"]).code, 0);
+    assert_eq!(left(&world), ["file", "file.swarm"]);
+}
+
+#[test]
+fn manifests_that_cannot_be_used() {
+    let world = World::new();
+    world.write("file", bytes(100_000, 3));
+    world.create("file");
+    let good = fs::read(world.path("file.swarm")).unwrap();
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    let cases = [
+        ("text.swarm", b"this is no manifest".to_vec()),
+        ("empty.swarm", Vec::new()),
+        ("short.swarm", good[..good.len() - 7].to_vec()),
+        ("flipped.swarm", flipped),
+    ];
+    for (name, bytes) in cases {
+        world.write(name, bytes);
+        for args in [&["show", name][..], &["verify", name], &["get", name], &["seed", name]] {
+            let ran = world.run(args);
+            assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{args:?} {ran:?}");
+            assert!(ran.stderr.starts_with(&format!("error: {name}: ")), "{args:?} {ran:?}");
+        }
+    }
+    let short = world.run(&["show", "short.swarm"]);
+    let what = "short.swarm: the manifest is damaged or cut short: its checksum does not match";
+    assert_fails(&short, 3, what);
+}
+
+#[test]
+fn a_manifest_from_a_newer_version() {
+    let world = World::new();
+    world.write("file", "bytes");
+    world.create("file");
+    let mut newer = fs::read(world.path("file.swarm")).unwrap();
+    // The version is behind the magic.
+    newer[6] = 9;
+    world.write("newer.swarm", newer);
+    let ran = world.run(&["show", "newer.swarm"]);
+    assert_fails(&ran, 3, "newer.swarm: the manifest has version 9, this program knows 1");
+    assert!(ran.stderr.contains("hint: update it"), "{ran:?}");
+}
+
+#[test]
+fn links_that_cannot_be_used() {
+    let world = World::new();
+    let id = "a".repeat(52);
+    for (link, what) in [
+        ("swarm:?dn=x".into(), "the link has no id"),
+        ("swarm:?id=abc".into(), r#""abc" after id= is not 52 base32 characters (a-z, 2-7)"#),
+        (
+            format!("swarm:?id={id}&tr=key@host:1"),
+            r#"the key in "key@host:1" is not 52 base32 characters (a-z, 2-7)"#,
+        ),
+        (
+            format!("swarm:?id={id}&tr={id}@host"),
+            &format!(r#""{id}@host" does not end in a port from 1 to 65535, such as host:7000"#),
+        ),
+    ] {
+        let ran = world.run(&["get", &link]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{ran:?}");
+        assert_eq!(ran.stderr.lines().next(), Some(format!("error: {what}").as_str()), "{ran:?}");
+    }
+}
+
+#[test]
+fn flags_and_settings_that_mean_nothing() {
+    let world = World::new();
+    for (args, what) in [
+        (&["get", "x", "--upload-limit", "fast"][..], "expected a rate such as 10M"),
+        (&["get", "x", "--seed", "sometimes"], "expected needed, never, forever"),
+        (&["get", "x", "--timeout", "soon"], "expected a time such as 90"),
+        (&["get", "x", "--tracker", "host:1"], "names no key"),
+        (&["get", "x", "--advertise", "a b"], "no host name or address"),
+        (&["seed", ".", "--data", "x"], "--data and --skip-verify need a manifest"),
+        (&["create", ".", "--identity", "x"], "--sign"),
+    ] {
+        let ran = world.run(args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?} {ran:?}");
+        assert!(ran.stderr.contains(what), "{args:?} {ran:?}");
+    }
+}
+
+#[test]
+fn a_configuration_file_that_means_nothing() {
+    let world = World::new();
+    let path = world.write("bad.toml", "listen = '0.0.0.0:0'\nuplaod-limit = '1M'\n");
+    let ran = world.run(&["config", "show", "--config", "bad.toml"]);
+    assert_eq!(ran.code, 2);
+    let error = "error: bad.toml: line 2: unknown field `uplaod-limit`, expected one of `listen`";
+    assert!(ran.stderr.starts_with(error), "{ran:?}");
+    fs::remove_file(path).unwrap();
+    let ran = world.run(&["config", "show", "--config", "bad.toml"]);
+    assert_fails(&ran, 2, "bad.toml: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_port_that_somebody_has() {
+    let world = World::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let ran = world.run(&["tracker", "--listen", &addr]);
+    assert_fails(
+        &ran,
+        4,
+        &format!("cannot listen on {addr} for the tracker: another program has the port"),
+    );
+}
+
+#[test]
+fn a_key_file_that_is_none() {
+    let world = World::new();
+    world.write("key", "no key");
+    let ran = world.run(&["tracker", "--listen", "127.0.0.1:0", "--identity", "key"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.starts_with("error: key key: "), "{ran:?}");
+}

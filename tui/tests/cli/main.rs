@@ -1,0 +1,9 @@
+//! The real program, as a user runs it: what it prints where, how it ends, and what it leaves behind.
+#![expect(unreachable_pub, reason = "tests offer nothing to anybody outside")]
+
+/// Bad input: what is said, the exit code, and that nothing is left behind.
+mod bad_input;
+/// Commands that answer a question and end.
+mod queries;
+/// Running the program in a folder of its own.
+mod world;
