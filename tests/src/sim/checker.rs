@@ -8,7 +8,8 @@
 //! - requests what does not exist, what the other side does not have, while it is choked, or more
 //!   at a time than the other side or its own memory allows,
 //! - answers what was not asked, or talks on a connection that has ended,
-//! - bans or accuses a peer that kept to the rules.
+//! - bans or accuses a peer that kept to the rules,
+//! - contradicts itself ([`Swarm::check_invariants`], now and then).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +20,7 @@ use swarm_engine::{ConnId, Event, Input, Output, Swarm, Time};
 use swarm_proto::{
     announce::HaveReport,
     bitfield::Bitfield,
-    geometry::{BlockRun, PieceIndex},
+    geometry::{BLOCK_LEN, BlockRun, PieceIndex, RUN_BLOCKS_MAX},
     id::PeerId,
     message::{Goodbye, Message, RawRun},
 };
@@ -29,6 +30,9 @@ use super::{disk::Disk, share::Share, world::NodeId};
 /// Inputs of one node between two looks at all of its state: a look costs as much as the share has
 /// pieces.
 const LOOK_EVERY: u32 = 64;
+
+/// Bytes in the longest run that can be requested.
+const LONGEST_RUN: u64 = RUN_BLOCKS_MAX as u64 * BLOCK_LEN as u64;
 
 /// Books about all honest nodes, and the first thing that must not be.
 #[derive(Debug)]
@@ -65,6 +69,8 @@ struct Session {
     /// We said what we have.
     introduced: bool,
     closing: bool,
+    /// The other side has said goodbye; whoever closes then only echoes its reason.
+    left: bool,
     /// Our requests that are open, and their bytes.
     ours_open: BTreeSet<Run>,
     requested: u64,
@@ -109,7 +115,7 @@ impl Checker {
     }
 
     /// An engine is about to get an input.
-    pub fn input(&mut self, node: NodeId, input: &Input, disk: &Disk) {
+    pub fn input(&mut self, node: NodeId, input: &Input) {
         let pieces = self.share.geometry().piece_count();
         let Some(books) = self.nodes.get_mut(&node) else { return };
         books.inputs += 1;
@@ -123,6 +129,7 @@ impl Checker {
                     unchoked: false,
                     introduced: false,
                     closing: false,
+                    left: false,
                     ours_open: BTreeSet::new(),
                     requested: 0,
                     theirs_open: BTreeMap::new(),
@@ -140,7 +147,6 @@ impl Checker {
             }
             _ => {}
         }
-        let _ = disk;
     }
 
     /// An engine wants something done.
@@ -158,7 +164,7 @@ impl Checker {
                 }
                 let peer = session.peer;
                 let accusation = matches!(reason, Goodbye::Misbehaved | Goodbye::CorruptData);
-                if accusation && !self.suspects.contains(&peer) {
+                if accusation && !session.left && !self.suspects.contains(&peer) {
                     self.violated(node, format!("accuses innocent {peer:?}: {reason:?}"));
                 }
             }
@@ -190,10 +196,8 @@ impl Checker {
                     self.claims(node, disk, gained.iter().copied(), "announces");
                 }
             },
-            Output::Event(Event::PeerBanned { peer, piece }) => {
-                if !self.suspects.contains(peer) {
-                    self.violated(node, format!("bans innocent {peer:?} for piece {piece}"));
-                }
+            Output::Event(Event::PeerBanned { peer, piece }) if !self.suspects.contains(peer) => {
+                self.violated(node, format!("bans innocent {peer:?} for piece {piece}"));
             }
             _ => {}
         }
@@ -204,6 +208,9 @@ impl Checker {
         let Some(books) = self.nodes.get(&node) else { return };
         if books.inputs % LOOK_EVERY != 0 {
             return;
+        }
+        if let Err(contradiction) = engine.check_invariants() {
+            return self.violated(node, contradiction);
         }
         let snapshot = engine.snapshot(now);
         let pieces = self.share.geometry().piece_count();
@@ -226,6 +233,7 @@ impl Checker {
                 books.requested -= std::mem::take(&mut session.requested);
             }
             Message::Unchoke => session.unchoked = true,
+            Message::Goodbye(_) => session.left = true,
             Message::HaveAll => session.theirs = Bitfield::full(geometry.piece_count()),
             Message::Bitfield(bytes) => {
                 if let Ok(have) = Bitfield::from_bytes(geometry.piece_count(), bytes) {
@@ -245,13 +253,10 @@ impl Checker {
             Message::Request(raw) => {
                 *session.theirs_open.entry(key(*raw)).or_default() += 1;
             }
-            Message::Cancel(raw) => close_theirs(session, key(*raw)),
-            Message::Reject(raw) => {
-                if session.ours_open.remove(&key(*raw)) {
-                    let bytes = len(&self.share, *raw);
-                    session.requested -= bytes;
-                    books.requested -= bytes;
-                }
+            Message::Reject(raw) if session.ours_open.remove(&key(*raw)) => {
+                let bytes = len(&self.share, *raw);
+                session.requested -= bytes;
+                books.requested -= bytes;
             }
             Message::Block { piece, first, data } => {
                 let found =
@@ -353,17 +358,19 @@ fn requests(share: &Share, books: &mut Books, conn: ConnId, raw: RawRun) -> Resu
     if !session.theirs.has(run.piece()) {
         return Err("requests what the other side does not have:".into());
     }
-    if !session.ours_open.insert(key(raw)) {
-        return Err("requests twice:".into());
+    // A peer that was silent for long may be asked once more for what it has not answered.
+    if session.ours_open.insert(key(raw)) {
+        let bytes = len(share, raw);
+        session.requested += bytes;
+        books.requested += bytes;
     }
-    let bytes = len(share, raw);
-    session.requested += bytes;
-    books.requested += bytes;
     if raw.count > session.run_blocks_max || session.requested > session.request_bytes_max {
         return Err("requests more than the other side allows:".into());
     }
+    // A request that was given up on without a word is still in these books, one for each peer.
+    let given_up = books.sessions.len() as u64 * LONGEST_RUN;
     let (held, most) = (books.requested + books.storing, books.buffer_bytes);
-    if held > most {
+    if held > most + given_up {
         return Err(format!("would hold {held} bytes, {most} allowed:"));
     }
     Ok(())

@@ -185,6 +185,14 @@ impl Env {
         self.queue.after(delay, Event::Input { to, life, input });
     }
 
+    /// Enters into the reports that a node has everything, for the first time or again.
+    pub fn finished(&mut self, node: NodeId) {
+        let report = &mut self.reports[node.0];
+        if report.finished.is_none() {
+            report.finished = Some(self.queue.now().since(report.started));
+        }
+    }
+
     /// Enters payload that comes to a node into the reports.
     pub fn count_payload(&mut self, to: NodeId, from: Option<NodeId>, message: &Message) {
         let Message::Block { piece, first, data } = message else { return };

@@ -13,8 +13,8 @@ use swarm_engine::{
     Command, Config, ConnId, Event as Told, Input, Outbox, Output, Snapshot, Swarm, Time,
 };
 use swarm_proto::{
-    geometry::{BlockRun, PieceIndex, RUN_BLOCKS_MAX},
-    message::{Hello, Message, PROTOCOL_VERSION, PeerAddr},
+    geometry::{BlockRun, PieceIndex},
+    message::{Hello, Message, PeerAddr},
 };
 
 use super::{
@@ -24,8 +24,6 @@ use super::{
     world::NodeId,
 };
 
-/// Bytes that our hello lets others have requested from us.
-const REQUEST_BYTES_MAX: u32 = 16 << 20;
 /// Bytes that may wait in a connection's queue. The engine keeps to its `send_bytes` over all
 /// connections, so a queue longer than this is a mistake of the engine.
 const QUEUE_MAX: u64 = 32 << 20;
@@ -100,6 +98,10 @@ impl Node {
         self.rng.fill_bytes(&mut seed);
         self.life += 1;
         let have = self.disk.recorded().clone();
+        if have.is_full() {
+            // The engine takes everything to be in its place, so the shell has to see to that.
+            env.finished(self.id);
+        }
         let manifest = Arc::clone(env.share.manifest());
         let me = env.card(self.id).peer;
         let engine = Swarm::new(self.config.clone(), me, manifest, have, seed, env.queue.now());
@@ -151,19 +153,10 @@ impl Node {
         self.engine.as_ref().map(|engine| engine.snapshot(now))
     }
 
-    /// What this node says first on a connection.
+    /// What this node says first on a connection, if its process runs.
     #[must_use]
-    pub fn hello(&self, env: &Env) -> Hello {
-        Hello {
-            version: PROTOCOL_VERSION,
-            swarm: env.share.manifest().id(),
-            peer: env.card(self.id).peer,
-            features: 0,
-            client: self.config.client.clone(),
-            listen_port: self.config.listen_port,
-            request_bytes_max: REQUEST_BYTES_MAX,
-            run_blocks_max: RUN_BLOCKS_MAX,
-        }
+    pub fn hello(&self) -> Option<Hello> {
+        self.engine.as_ref().map(Swarm::hello)
     }
 
     /// Gives the engine an input and does what it wants done.
@@ -171,7 +164,7 @@ impl Node {
         let Some(engine) = &mut self.engine else { return };
         let now = env.queue.now();
         env.trace.input(now, self.id, &input);
-        env.checker.input(self.id, &input, &self.disk);
+        env.checker.input(self.id, &input);
         engine.handle(now, input, &mut self.outbox);
         let mut outbox = std::mem::take(&mut self.outbox);
         for output in outbox.drain(..) {
@@ -289,12 +282,8 @@ impl Node {
     }
 
     fn told(&self, env: &mut Env, event: &Told) {
-        let now = env.queue.now();
         match event {
-            Told::Completed => {
-                let report = &mut env.reports[self.id.0];
-                report.finished.get_or_insert(now.since(report.started));
-            }
+            Told::Completed => env.finished(self.id),
             Told::PeerBanned { peer, .. } => {
                 let banned = env.node_of(*peer);
                 env.reports[self.id.0].banned.extend(banned);

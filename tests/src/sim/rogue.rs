@@ -112,7 +112,7 @@ impl Rogue {
 
     /// Its time to act by itself has come.
     pub fn beat(&mut self, env: &mut Env) {
-        if self.beats % ANNOUNCE_EVERY == 0 && env.trackers > 0 {
+        if self.beats.is_multiple_of(ANNOUNCE_EVERY) && env.trackers > 0 {
             self.announce(env);
         }
         self.beats += 1;
@@ -121,8 +121,11 @@ impl Rogue {
             match self.behaviour {
                 Behaviour::Drip(bytes) => self.serve(env, conn, bytes),
                 Behaviour::Fickle => {
-                    let message =
-                        if self.beats % 2 == 0 { Message::Unchoke } else { Message::Choke };
+                    let message = if self.beats.is_multiple_of(2) {
+                        Message::Unchoke
+                    } else {
+                        Message::Choke
+                    };
                     say(env, conn, message);
                 }
                 Behaviour::Flood => self.flood(env, conn),

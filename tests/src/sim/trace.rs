@@ -39,17 +39,17 @@ impl Trace {
     /// An engine gets an input.
     pub fn input(&mut self, now: Time, node: NodeId, input: &Input) {
         let text = describe_input(input);
-        self.note(now, node, '<', text);
+        self.note(now, node, '<', &text);
     }
 
     /// An engine wants something done.
     pub fn output(&mut self, now: Time, node: NodeId, output: &Output) {
         let text = describe_output(output);
-        self.note(now, node, '>', text);
+        self.note(now, node, '>', &text);
     }
 
-    fn note(&mut self, now: Time, node: NodeId, direction: char, text: String) {
-        (now, node.0, direction, &text).hash(&mut self.hasher);
+    fn note(&mut self, now: Time, node: NodeId, direction: char, text: &str) {
+        (now, node.0, direction, text).hash(&mut self.hasher);
         if self.print {
             eprintln!("{now} n{} {direction} {text}", node.0);
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use swarm_engine::{Command, ConnId, Input, Side, Snapshot, Target, Time, TrackerIndex};
-use swarm_proto::geometry::PieceIndex;
+use swarm_proto::{geometry::PieceIndex, message::Hello};
 
 use super::{
     disk::Disk,
@@ -58,12 +58,8 @@ impl World {
         if self.run_until(limit, Self::all_finished)? {
             return Ok(());
         }
-        let late = |node: &NodeId| self.alive(*node) && self.honest(*node).is_some();
-        let late: Vec<_> = self
-            .nodes()
-            .filter(|node| late(node) && self.env.reports[node.0].finished.is_none())
-            .map(|node| (node.0, self.snapshot(node).map_or(0, |s| s.pieces_have)))
-            .collect();
+        let late = self.nodes().filter(|node| self.unfinished(*node));
+        let late: Vec<_> = late.map(|node| (node.0, self.recorded(node))).collect();
         let pieces = self.env.share.geometry().piece_count();
         let what = format!("unfinished after {limit:?}, of {pieces} pieces: {late:?}");
         Err(Failure { seed: self.seed, time: self.now(), node: None, what })
@@ -251,10 +247,7 @@ impl World {
     /// Whether every honest node that is alive has finished, and none is still to come.
     #[must_use]
     pub fn all_finished(&self) -> bool {
-        self.nodes().all(|node| {
-            let report = &self.env.reports[node.0];
-            report.rogue || report.seeder || report.finished.is_some() || self.gone(node)
-        })
+        !self.nodes().any(|node| self.unfinished(node))
     }
 
     /// Whether the honest nodes that are alive, without this one, hold every piece together.
@@ -333,9 +326,11 @@ impl World {
         }
     }
 
-    /// The node was there and its process is dead.
-    fn gone(&self, node: NodeId) -> bool {
-        !self.alive(node) && self.honest(node).is_some_and(|node| node.life() > 0)
+    /// Whether a node is still to finish: not if it was there and is dead.
+    fn unfinished(&self, node: NodeId) -> bool {
+        let report = &self.env.reports[node.0];
+        let gone = !self.alive(node) && self.honest(node).is_some_and(|node| node.life() > 0);
+        !report.rogue && report.finished.is_none() && !gone
     }
 
     fn conns(&self, node: NodeId) -> impl Iterator<Item = ConnId> + '_ {
@@ -426,18 +421,23 @@ impl World {
         let (dialer, life) = from;
         let hosts = [dialer, to].map(|node| self.env.card(node).host);
         let cut = self.env.net.is_cut(hosts[0], hosts[1]);
-        if cut || !self.env.card(to).alive || self.life(dialer) != Some(life) {
+        let possible = !cut && self.life(dialer) == Some(life) && self.env.net.is_open(ends[0]);
+        let hellos = (self.hello(dialer), self.hello(to));
+        let ((Some(mine), Some(theirs)), true) = (hellos, possible) else {
             self.env.net.reset(ends[0]);
             let delay = if cut { DIAL_TIMEOUT } else { Duration::ZERO };
             return self.env.dial_fails(dialer, life, target, delay, false);
-        }
-        let input = |conn, node: NodeId, addr, side, hello| {
-            let peer = self.env.card(node).peer;
-            Input::Connected { conn, peer, addr, side, hello }
         };
-        let dialed = input(ends[0], to, target.addr, Side::Dialed, self.hello(to));
+        let input = |conn, hello: Hello, addr, side| Input::Connected {
+            conn,
+            peer: hello.peer,
+            addr,
+            side,
+            hello,
+        };
         let from_addr = self.env.outgoing_addr(dialer, ends[0]);
-        let accepted = input(ends[1], dialer, from_addr, Side::Accepted, self.hello(dialer));
+        let dialed = input(ends[0], theirs, target.addr, Side::Dialed);
+        let accepted = input(ends[1], mine, from_addr, Side::Accepted);
         let half = self.env.net.rtt(hosts[0], hosts[1]) / 2;
         // First in the queue: what the other side says next comes right after its hello.
         self.env.queue.after(half, Event::Input { to: dialer, life, input: dialed });
@@ -466,10 +466,11 @@ impl World {
         }
     }
 
-    fn hello(&self, node: NodeId) -> swarm_proto::message::Hello {
+    /// What a node says first, if its process runs.
+    fn hello(&self, node: NodeId) -> Option<Hello> {
         match &self.actors[node.0] {
-            Actor::Honest(actor) => actor.hello(&self.env),
-            Actor::Rogue(rogue) => rogue.hello(&self.env),
+            Actor::Honest(actor) => actor.hello(),
+            Actor::Rogue(rogue) => Some(rogue.hello(&self.env)),
         }
     }
 

@@ -28,6 +28,8 @@ fn transfer(bytes: u64, mbit: u64) -> Duration {
 }
 
 /// Ends the test with the failure's own words.
+#[track_caller]
+#[expect(clippy::panic, reason = "this is how a test fails")]
 fn ok<T>(result: Result<T, Failure>) -> T {
     result.unwrap_or_else(|failure| panic!("{failure}"))
 }
