@@ -388,4 +388,6 @@ fn verify_all(
 #[cfg(test)]
 mod process_tests;
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod tests;

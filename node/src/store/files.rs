@@ -216,6 +216,19 @@ impl Files {
         self.open(file)?.0.sync_data()
     }
 
+    /// Has the system forget what it holds of a file in memory and has no more intention to write.
+    /// After a failed sync that may be all there is of it.
+    pub(crate) fn drop_cached(&self, file: FileIndex) {
+        #[cfg(target_os = "linux")]
+        if let Ok((open, _)) = self.open(file) {
+            let dropped = rustix::fs::fadvise(&open, 0, None, rustix::fs::Advice::DontNeed);
+            tracing::debug!(file = file.get(), ?dropped, "dropped what was in memory");
+        }
+        // Elsewhere it cannot be asked to.
+        #[cfg(not(target_os = "linux"))]
+        let _ = file;
+    }
+
     /// Closes what is open.
     pub(crate) fn close(&self) {
         self.cache.remove_share(self.key);
@@ -241,15 +254,18 @@ impl Files {
     }
 
     fn part_for_writing(&self, file: FileIndex) -> Result<Arc<File>, DiskError> {
-        let name = || self.path(file).join("/");
-        let Home::Download { work, .. } = &self.home else {
-            return Err(DiskError::Failed(format!("{} is shared, not downloaded", name())));
+        let theirs = |path: PathBuf| {
+            let path = path.display();
+            DiskError::Failed(format!("{path} has changed; what is yours is not written to"))
         };
-        let Place::Part(stamp) = self.place(file) else {
-            let name = name();
-            return Err(DiskError::Failed(format!(
-                "{name} was changed after it was verified; move it away and get it again"
-            )));
+        let (work, stamp) = match (&self.home, self.place(file)) {
+            (Home::Download { work, .. }, Place::Part(stamp)) => (work, stamp),
+            (Home::Download { .. }, Place::Final(_)) => {
+                return Err(theirs(self.path(file).iter().collect()));
+            }
+            (Home::Seed(root), _) => {
+                return Err(theirs(below(root, &self.manifest.file(file).path)));
+            }
         };
         if let Some(open) = self.cache.get(self.key, file) {
             return Ok(open);

@@ -53,7 +53,11 @@ pub(crate) enum Note {
 pub(crate) struct Recorder {
     share: Arc<Share>,
     ledger: Ledger,
-    /// The resume state on the disk claims less than it could.
+    /// Pieces forgotten since the last time that the resume state on the disk was put right.
+    forgotten: Vec<PieceIndex>,
+    /// That state claims a piece that is forgotten.
+    claims_too_much: bool,
+    /// That state claims less than it could.
     behind: bool,
     /// When to record what waits.
     due: Option<Instant>,
@@ -76,38 +80,62 @@ impl Recorder {
             have.insert(piece);
         }
         let ledger = Ledger::new(Arc::clone(share.files.manifest()), recorded);
-        let (due, paused_until) = (None, Instant::now());
-        let mut this = Self { share, ledger, behind: false, due, paused_until, finished: false };
+        let mut this = Self {
+            share,
+            ledger,
+            forgotten: Vec::new(),
+            claims_too_much: false,
+            behind: false,
+            due: None,
+            paused_until: Instant::now(),
+            finished: false,
+        };
         verified.iter().for_each(|&piece| this.record(piece));
         (this, have)
     }
 
     /// Takes notes until told to close.
     pub(crate) fn run(mut self, notes: &mpsc::Receiver<Note>) {
-        loop {
+        let mut open = true;
+        while open {
             let note = match self.due {
                 Some(due) => notes.recv_timeout(due.saturating_duration_since(Instant::now())),
                 None => notes.recv().map_err(mpsc::RecvTimeoutError::from),
             };
-            match note {
-                Ok(Note::Record(piece)) => self.record(piece),
-                Ok(Note::Forget(piece)) => self.forget(piece),
-                Ok(Note::Finish) => {
-                    let result = self.finish();
-                    self.share.answer(Input::Finished(result));
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Ok(Note::Close) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    let _ = self.flush();
-                    return;
-                }
+            open = match note {
+                Ok(note) => self.take(note),
+                Err(mpsc::RecvTimeoutError::Timeout) => true,
+                Err(mpsc::RecvTimeoutError::Disconnected) => false,
+            };
+            // Whatever came in the meantime is served by the same sync and the same write.
+            while open
+                && self.ledger.waiting_bytes() < WAIT_BYTES
+                && let Ok(note) = notes.try_recv()
+            {
+                open = self.take(note);
             }
+            self.unclaim();
             let due = self.due.is_some_and(|due| due <= Instant::now());
-            if due || self.ledger.waiting_bytes() >= WAIT_BYTES {
+            if due || !open || self.ledger.waiting_bytes() >= WAIT_BYTES {
                 // What failed has been reported piece by piece.
                 let _ = self.flush();
             }
         }
+    }
+
+    /// Takes one note; false if it is the last.
+    fn take(&mut self, note: Note) -> bool {
+        match note {
+            Note::Record(piece) => self.record(piece),
+            Note::Forget(piece) => self.forget(piece),
+            Note::Finish => {
+                self.unclaim();
+                let result = self.finish();
+                self.share.answer(Input::Finished(result));
+            }
+            Note::Close => return false,
+        }
+        true
     }
 
     /// Puts everything in its place: syncs, gives every file its final name, makes what is empty,
@@ -137,6 +165,10 @@ impl Recorder {
     }
 
     fn record(&mut self, piece: PieceIndex) {
+        // Once everything is in its place there is no record any more.
+        if self.finished {
+            return;
+        }
         match self.ledger.record(piece) {
             Ok(()) => self.wake_later(),
             Err(Lost) => {
@@ -147,17 +179,31 @@ impl Recorder {
     }
 
     fn forget(&mut self, piece: PieceIndex) {
-        if self.ledger.forget(piece) {
+        if !self.finished && self.ledger.forget(piece) {
+            self.claims_too_much = true;
+        }
+        self.forgotten.push(piece);
+    }
+
+    /// Takes forgotten pieces out of the resume state on the disk, and lets them be written again.
+    fn unclaim(&mut self) {
+        if self.claims_too_much {
             self.save();
-            if self.behind
-                && let Home::Download { work, .. } = self.share.files.home()
-                && let Err(error) = work.remove("resume")
-            {
-                // Without a record everything is verified; with this one the piece would not be.
-                tracing::error!(path = %work.path().display(), %error, "cannot remove a stale record");
+        }
+        if self.claims_too_much
+            && let Home::Download { work, .. } = self.share.files.home()
+        {
+            // Without a record everything is verified; with this one these pieces would not be.
+            match work.remove("resume") {
+                Ok(()) => self.claims_too_much = false,
+                Err(error) => {
+                    tracing::error!(path = %work.path().display(), %error, "cannot remove a record");
+                }
             }
         }
-        self.share.forgotten(piece);
+        for piece in self.forgotten.drain(..) {
+            self.share.forgotten(piece);
+        }
     }
 
     /// Syncs and records what waits. If syncing fails nothing is known of what was written since
@@ -198,6 +244,7 @@ impl Recorder {
         files: &BTreeSet<FileIndex>,
     ) -> Result<(), (DiskError, HashSet<PieceIndex>)> {
         let all = &self.share.files;
+        let geometry = all.manifest().geometry();
         let at_once = cfg!(target_os = "linux") && files.len() > SYNCS_MAX;
         let take = || -> HashSet<PieceIndex> {
             if at_once {
@@ -221,6 +268,11 @@ impl Recorder {
         synced.map_err(|error| {
             // The system reports a lost write once, and it may have been one of these, too.
             written.extend(take());
+            // What is read from now on comes from the disk, not from pages that never got there.
+            let doubtful = written.iter().map(|&piece| geometry.span(piece).file);
+            for file in doubtful.chain(files.iter().copied()).collect::<BTreeSet<_>>() {
+                all.drop_cached(file);
+            }
             (error, written)
         })
     }
@@ -272,8 +324,11 @@ impl Recorder {
         let resume = Resume { have: self.ledger.durable().clone(), files: files.kept() };
         let saved = work.write("resume", &resume.encode(files.manifest().id()));
         self.behind = saved.is_err();
-        if let Err(error) = saved {
-            tracing::warn!(path = %work.path().display(), %error, "cannot save resume state");
+        match saved {
+            Ok(()) => self.claims_too_much = false,
+            Err(error) => {
+                tracing::warn!(path = %work.path().display(), %error, "cannot save resume state");
+            }
         }
     }
 

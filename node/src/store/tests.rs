@@ -50,7 +50,7 @@ impl Download<'_> {
     }
 
     /// Stores a piece as the engine does, in runs, and checks the answers.
-    fn write(&mut self, piece: PieceIndex) {
+    pub(super) fn write(&mut self, piece: PieceIndex) {
         self.try_write(piece).unwrap();
     }
 
@@ -154,12 +154,12 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-fn work_folder(sample: &Sample, output: &TempDir) -> std::path::PathBuf {
+pub(super) fn work_folder(sample: &Sample, output: &TempDir) -> std::path::PathBuf {
     work_path(output.path(), sample.manifest.id())
 }
 
 /// Three files of 3, 1 and 2 pieces, an empty one, an empty folder, and a program.
-fn varied() -> Sample {
+pub(super) fn varied() -> Sample {
     let sample = Sample::new(&[("a", 40_000), ("b/c", 1), ("b/d/e", 32_768), ("empty", 0)]);
     fs::create_dir_all(sample.path.join("b/nothing/here")).unwrap();
     let program = sample.path.join("b/c");
@@ -414,6 +414,41 @@ fn a_forgotten_piece_is_out_of_the_record_before_it_is_overwritten() {
     assert_eq!(resume.have.iter().collect::<Vec<_>>(), [1]);
     second.have.remove(pieces[0]);
     assert_eq!(second.complete(), Ok(()));
+}
+
+#[test]
+fn a_thousand_pieces_are_forgotten_with_few_writes() {
+    let (sample, output) = (Sample::file("big", 1000 << 14), output());
+    let mut download = download(&sample, output.path()).unwrap();
+    // All but one: a whole file gets its final name, and is not written to again.
+    for &piece in &download.pieces()[..999] {
+        download.fetch(piece);
+    }
+    // Whoever changes a file makes the engine forget all of it at once.
+    for piece in download.pieces() {
+        download.store.submit(Job::Forget(piece));
+    }
+    let first = download.pieces()[0];
+    download.write(first);
+    let why = "1000 pieces are not recorded".into();
+    assert_eq!(download.finish(), Err(DiskError::Failed(why)));
+    assert_eq!(download.complete(), Ok(()));
+    assert_eq!(fs::read(output.path().join("big")).unwrap(), noise(0, 1000 << 14));
+}
+
+#[test]
+fn a_finished_file_is_the_users_and_not_written_to() {
+    let (sample, output) = (varied(), output());
+    let mut download = download(&sample, output.path()).unwrap();
+    assert_eq!(download.complete(), Ok(()));
+    let piece = download.pieces()[0];
+    let mine = output.path().join("share/a");
+    fs::write(&mine, "mine").unwrap();
+    assert_eq!(download.read(piece), Err(DiskError::Changed));
+    download.store.submit(Job::Forget(piece));
+    let message = "share/a has changed; what is yours is not written to".into();
+    assert_eq!(download.try_write(piece), Err(DiskError::Failed(message)));
+    assert_eq!(fs::read(mine).unwrap(), b"mine");
 }
 
 #[test]
