@@ -127,7 +127,7 @@ pub enum Command {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Accept connections on this address; port 0 picks a free one
+    /// Accept connections on this address; port 0 picks a free one [default: [::]:0, which is all]
     #[arg(long, value_name = "ADDR:PORT", env = "SWARM_LISTEN", hide_env_values = true)]
     pub listen: Option<SocketAddr>,
     /// The host that others can reach this machine at, if not the address that it has itself

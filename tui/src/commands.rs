@@ -40,6 +40,13 @@ pub struct Context {
     pub stop: CancellationToken,
 }
 
+impl Context {
+    /// The same for a command that answers with one object.
+    pub fn for_answer(self) -> Self {
+        Self { console: self.console.for_answer(), ..self }
+    }
+}
+
 /// Reads a manifest file.
 pub fn read_manifest(path: &Path) -> Result<Manifest, Failure> {
     let failed = |error: std::io::Error| Failure::file(path, &error);

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs, io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -31,8 +31,8 @@ const TIMEOUT_UNWATCHED: Duration = Duration::from_secs(120);
 pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a setting with its default.
 # A flag of the same name wins over a SWARM_* variable, which wins over this file.
 
-## How this machine is reached; port 0 picks a free one.
-#listen = "0.0.0.0:0"
+## How this machine is reached: [::] is every address, IPv4 as well; port 0 picks a free one.
+#listen = "[::]:0"
 ## The host that others can reach this machine at. Unset: the address that it has itself.
 #advertise = "files.example.org"
 ## "tls", or "plain" for closed networks: unencrypted, and nobody proves who they are.
@@ -203,7 +203,8 @@ impl Settings {
         let Typed { network, swarm, fetch } = typed;
         let trackers = (!swarm.trackers.is_empty()).then_some(swarm.trackers);
         let patience = if watched { None } else { Some(TIMEOUT_UNWATCHED) };
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        // Takes IPv4 as well, and becomes 0.0.0.0 on a machine without IPv6.
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
         let settings = Self {
             listen: origins.pick("listen", network.listen, file.listen, any),
             advertise: origins.pick(

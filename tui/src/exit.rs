@@ -63,12 +63,14 @@ pub struct Failure {
     pub message: String,
     /// What to do about it, on one line.
     pub hint: Option<String>,
+    /// The object on stdout says it already: programs get one object from a question.
+    pub answered: bool,
 }
 
 impl Failure {
     /// A failure without advice.
     pub fn new(code: Code, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { code, kind, message: message.into(), hint: None }
+        Self { code, kind, message: message.into(), hint: None, answered: false }
     }
 
     /// Adds what the user can do.
@@ -84,6 +86,12 @@ impl Failure {
             Some((message, hint)) => Self::new(code, kind, message).hint(hint),
             None => Self::new(code, kind, text),
         }
+    }
+
+    /// The object that was printed is the answer; nothing more is said to programs.
+    pub fn answered(mut self) -> Self {
+        self.answered = true;
+        self
     }
 
     /// Something is wrong with what was typed.
@@ -152,8 +160,7 @@ impl From<NodeError> for Failure {
         };
         match error {
             NodeError::Io { ref path, ref source, .. } => {
-                let Self { code, kind, hint, .. } = Self::file(path, source);
-                Self { code, kind, message: error.to_string(), hint }
+                Self { message: error.to_string(), ..Self::file(path, source) }
             }
             NodeError::Locked { .. } => Self::new(code, kind, error.to_string())
                 .hint("wait for it or stop it, or choose another folder with --output"),

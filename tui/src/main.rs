@@ -136,8 +136,8 @@ fn dispatch(
         match command {
             Command::Seed(args) => commands::seed::run(cx, args).await,
             Command::Get(args) => commands::get::run(cx, args).await,
-            Command::Create(args) => commands::create::run(cx, args).await,
-            Command::Verify(args) => commands::verify::run(cx, args).await,
+            Command::Create(args) => commands::create::run(cx.for_answer(), args).await,
+            Command::Verify(args) => commands::verify::run(cx.for_answer(), args).await,
             Command::Tracker(args) => commands::tracker::run(cx, args).await,
             Command::Demo(args) => commands::demo::run(cx, args).await,
             // Done above.

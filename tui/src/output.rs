@@ -83,6 +83,14 @@ impl Console {
         Self { json: json || mode == Mode::Json, quiet, colour, mode, bars }
     }
 
+    /// The same for a command that answers with one object: its progress is not for stdout.
+    pub fn for_answer(mut self) -> Self {
+        if self.mode == Mode::Json {
+            self.mode = Mode::Hidden;
+        }
+        self
+    }
+
     /// Whether results are JSON.
     pub const fn is_json(&self) -> bool {
         self.json
@@ -141,8 +149,10 @@ impl Console {
         if let Some(hint) = hint {
             self.stderr(&format!("{} {hint}", self.painted("hint:", "36")));
         }
-        // The program ends with this failure whether anybody still reads its output or not.
-        let _ = self.object(&Line::error(failure));
+        if !failure.answered {
+            // The program ends with this failure whether anybody still reads its output or not.
+            let _ = self.object(&Line::error(failure));
+        }
     }
 
     /// Says what the engine reports.

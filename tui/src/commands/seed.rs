@@ -140,11 +140,11 @@ async fn share(
     services: &Services,
     begun: Instant,
 ) -> Result<(), Failure> {
-    let (manifest, path) = match input {
-        Input::Manifest(manifest, data) => (*manifest, data),
-        Input::Files(path) => (make(cx, args, &path, services).await?, path),
+    let (manifest, path, verify) = match input {
+        Input::Manifest(manifest, data) => (*manifest, data, !args.skip_verify),
+        // What has just been read needs no second reading.
+        Input::Files(path) => (make(cx, args, &path, services).await?, path, false),
     };
-    let verify = matches!(args.path.extension(), Some(e) if e == "swarm") && !args.skip_verify;
     let manifest = Arc::new(manifest);
     create::announce(cx, &manifest);
 

@@ -32,6 +32,7 @@ pub fn run(console: &Console, args: &ShowArgs) -> Result<(), Failure> {
             manifest.publisher().map(|_| ()).map_err(|bad| {
                 Failure::new(Code::Manifest, "signature", bad.to_string())
                     .hint("do not trust it; get the manifest from the publisher again")
+                    .answered()
             })
         }
     }

@@ -116,7 +116,7 @@ pub enum Line<'a> {
 impl<'a> Line<'a> {
     /// Why the program ends.
     pub fn error(failure: &'a Failure) -> Self {
-        let Failure { code, kind, message, hint } = failure;
+        let Failure { code, kind, message, hint, .. } = failure;
         Self::Error { code: *code as u8, kind, message, hint: hint.as_deref() }
     }
 }

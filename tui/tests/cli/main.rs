@@ -3,7 +3,11 @@
 
 /// Bad input: what is said, the exit code, and that nothing is left behind.
 mod bad_input;
+/// The demo.
+mod demo;
 /// Commands that answer a question and end.
 mod queries;
+/// Sharing and fetching between processes.
+mod transfers;
 /// Running the program in a folder of its own.
 mod world;

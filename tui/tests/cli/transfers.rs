@@ -1,0 +1,325 @@
+//! Sharing and fetching between processes, over loopback, and how they end.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::world::{Ran, Running, World, assert_fails, assert_same, bytes};
+
+/// Enough for several pieces from several peers, little enough for a test.
+const SIZE: usize = 6 << 20;
+
+/// A folder of every kind of entry.
+fn write_share(world: &World) {
+    world.write("share/big", bytes(SIZE, 1));
+    let tool = world.write("share/bin/tool", bytes(70_000, 2));
+    fs::set_permissions(tool, fs::Permissions::from_mode(0o755)).unwrap();
+    world.write("share/none", "");
+    fs::create_dir(world.path("share/empty")).unwrap();
+}
+
+/// `seed` on loopback, as far as it serves.
+fn seed(world: &World, args: &[&str]) -> (Running, Value) {
+    let all = [&["seed", "share", "--json", "--listen", "127.0.0.1:0"], args].concat();
+    let mut running = world.start(&all);
+    let seeding = running.event("seeding");
+    (running, seeding)
+}
+
+/// The arguments of a `get` on loopback.
+fn get<'a>(link: &'a str, output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["get", link, "-o", output, "--json", "--listen", "127.0.0.1:0"], more].concat()
+}
+
+fn last_event(ran: &Ran) -> Value {
+    serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap()
+}
+
+fn find_event(ran: &Ran, kind: &str) -> Value {
+    let mut events = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.find(|event| event["event"] == kind).unwrap_or_else(|| panic!("no {kind}: {ran:?}"))
+}
+
+fn executable(path: &Path) -> bool {
+    fs::metadata(path).unwrap().permissions().mode() & 0o100 != 0
+}
+
+#[test]
+fn one_command_shares_and_another_fetches() {
+    let world = World::new();
+    write_share(&world);
+    let mut seeder = world.start(&["seed", "share", "--listen", "127.0.0.1:0"]);
+    let line = seeder.line().unwrap();
+    // What is printed is a command line that can be pasted.
+    let link = line.strip_prefix("swarm get '").unwrap().strip_suffix('\'').unwrap();
+    let ran = world.run(&["get", link, "-o", "copy", "--listen", "127.0.0.1:0"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "copy/share\n"), "{ran:?}");
+    assert!(!ran.stderr.contains('\r'), "{ran:?}");
+    assert!(ran.stderr.contains("\nverified 6.07 MiB in 0:0"), "{ran:?}");
+    assert!(ran.stderr.contains("\nstopped sharing: nobody needs it"), "{ran:?}");
+    assert_same(&world.path("share"), &world.path("copy/share"));
+    assert!(executable(&world.path("copy/share/bin/tool")));
+    assert!(!executable(&world.path("copy/share/big")));
+
+    let ended = seeder.stop();
+    assert_eq!((ended.code, ended.stdout), (0, line + "\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("\nstopping (again to force)\n"), "{}", ended.stderr);
+    // Nothing but the copy is left of the download.
+    assert_eq!(fs::read_dir(world.path("copy")).unwrap().count(), 1);
+}
+
+#[test]
+fn programs_read_events() {
+    let world = World::new();
+    write_share(&world);
+    let (seeder, seeding) = seed(&world, &[]);
+    assert_eq!((&seeding["name"], &seeding["tracker"]), (&"share".into(), &seeding["trackers"][0]));
+    let link = seeding["link"].as_str().unwrap();
+    assert!(link.contains(seeding["tracker"].as_str().unwrap()), "{link}");
+    assert!(link.contains(seeding["peer"].as_str().unwrap()), "{link}");
+
+    let ran = world.run(&get(link, "copy", &["--seed", "never"]));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    let started = find_event(&ran, "started");
+    assert_eq!((&started["swarm"], &started["bytes_have"]), (&seeding["swarm"], &0.into()));
+    let done = find_event(&ran, "completed");
+    assert_eq!((&done["swarm"], &done["path"]), (&seeding["swarm"], &"copy/share".into()));
+    assert_eq!((&done["bytes"], &done["downloaded"]), (&seeding["bytes"], &seeding["bytes"]));
+    assert_eq!(done["from_seeds"], seeding["bytes"]);
+    assert_eq!((&done["corrupt"], &done["resumed"]), (&0.into(), &0.into()));
+    assert_eq!(last_event(&ran)["event"], "stopped");
+
+    let ended = seeder.stop();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, "stopping (again to force)\n"));
+    assert_eq!(last_event(&ended)["uploaded"], seeding["bytes"]);
+}
+
+#[test]
+fn a_manifest_and_a_separate_tracker_do_as_well() {
+    let world = World::new();
+    write_share(&world);
+    let mut tracker = world.start(&["tracker", "--json", "--listen", "127.0.0.1:0"]);
+    let listening = tracker.event("listening");
+    let at = listening["tracker"].as_str().unwrap();
+    assert_eq!(world.run(&["create", "share", "--tracker", at]).code, 0);
+    let mut seeder = world.start(&["seed", "share.swarm", "--json", "--listen", "127.0.0.1:0"]);
+    assert_eq!(seeder.event("seeding")["trackers"], Value::Array(vec![at.into()]));
+    let ran = world.run(&get("share.swarm", "copy", &[]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_same(&world.path("share"), &world.path("copy/share"));
+    assert_eq!(seeder.stop().code, 0);
+    let ended = tracker.stop();
+    assert_eq!((ended.code, last_event(&ended)["event"].clone()), (0, "stopped".into()));
+}
+
+#[test]
+fn a_tracker_keeps_its_key_and_is_one_line() {
+    let world = World::new();
+    let key = || {
+        let mut tracker = world.start(&["tracker", "--listen", "127.0.0.1:0"]);
+        let line = tracker.line().unwrap();
+        let ended = tracker.stop();
+        assert_eq!((ended.code, ended.stdout), (0, format!("{line}\n")));
+        line.split_once('@').unwrap().0.to_owned()
+    };
+    assert_eq!(key(), key());
+    let mode = fs::metadata(world.home().join("tracker.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn the_link_of_a_fixed_port_stays_good() {
+    let world = World::new();
+    write_share(&world);
+    let link = || {
+        let (seeder, seeding) =
+            seed(&world, &["--tracker", &format!("{}@127.0.0.1:9", "a".repeat(52))]);
+        assert_eq!(seeder.stop().code, 0);
+        let link = seeding["link"].as_str().unwrap();
+        link.rsplit_once(':').unwrap().0.to_owned()
+    };
+    assert_eq!(link(), link());
+}
+
+#[test]
+fn four_fetch_at_once_and_help_each_other() {
+    let world = World::new();
+    write_share(&world);
+    let (seeder, seeding) = seed(&world, &["--upload-limit", "4M"]);
+    let link = seeding["link"].as_str().unwrap();
+    let outputs = ["one", "two", "three", "four"];
+    let running: Vec<_> =
+        outputs.iter().map(|output| world.start(&get(link, output, &[]))).collect();
+    let mut from_peers = 0;
+    for (output, running) in outputs.iter().zip(running) {
+        let ran = running.end();
+        assert_eq!(ran.code, 0, "{ran:?}");
+        from_peers += find_event(&ran, "completed")["from_peers"].as_u64().unwrap();
+        assert_same(&world.path("share"), &world.path(output).join("share"));
+    }
+    assert!(from_peers > 0);
+    let sent = last_event(&seeder.stop())["uploaded"].as_u64().unwrap();
+    assert!(sent < 3 * SIZE as u64, "{sent}");
+}
+
+#[test]
+fn an_interrupted_download_goes_on() {
+    let world = World::new();
+    write_share(&world);
+    let (seeder, seeding) = seed(&world, &["--upload-limit", "2M"]);
+    let link = seeding["link"].as_str().unwrap();
+    for interrupt in [
+        |r: Running| Some(r.stop()),
+        |r: Running| {
+            r.kill();
+            None
+        },
+    ] {
+        let mut running = world.start(&get(link, "copy", &[]));
+        running.event("started");
+        while running.event("progress")["bytes_have"].as_u64().unwrap() < 1 << 20 {}
+        if let Some(stopped) = interrupt(running) {
+            assert_eq!(stopped.code, 7, "{stopped:?}");
+            assert_eq!(last_event(&stopped)["kind"], "stopped");
+            assert!(stopped.stderr.contains("hint: run the same command again"), "{stopped:?}");
+        }
+        assert!(!world.path("copy/share/big").exists());
+    }
+    let ran = world.run(&get(link, "copy", &[]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let resumed = find_event(&ran, "completed")["resumed"].as_u64().unwrap();
+    assert!(resumed >= 1 << 20, "{resumed}");
+    assert_same(&world.path("share"), &world.path("copy/share"));
+    assert_eq!(seeder.stop().code, 0);
+}
+
+#[test]
+fn a_second_download_of_the_same_into_the_same_folder_is_refused() {
+    let world = World::new();
+    write_share(&world);
+    let (seeder, seeding) = seed(&world, &["--upload-limit", "100k"]);
+    let link = seeding["link"].as_str().unwrap();
+    let mut first = world.start(&get(link, "copy", &[]));
+    first.event("started");
+    let second = world.run(&["get", link, "-o", "copy", "--listen", "127.0.0.1:0", "-q"]);
+    assert_eq!((second.code, second.stdout.as_str()), (8, ""), "{second:?}");
+    assert!(second.stderr.contains("hint: wait for it or stop it"), "{second:?}");
+    assert_eq!(first.stop().code, 7);
+    assert_eq!(seeder.stop().code, 0);
+}
+
+#[test]
+fn something_else_in_the_way_is_left_alone() {
+    let world = World::new();
+    write_share(&world);
+    let (seeder, seeding) = seed(&world, &[]);
+    let link = seeding["link"].as_str().unwrap();
+    world.write("copy/share/big", "precious");
+    let ran = world.run(&["get", link, "-o", "copy", "--listen", "127.0.0.1:0", "-q"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (6, ""), "{ran:?}");
+    assert!(ran.stderr.contains("hint: move it away or choose another folder"), "{ran:?}");
+    assert_eq!(fs::read(world.path("copy/share/big")).unwrap(), b"precious");
+
+    world.write("file", "");
+    let ran = world.run(&["get", link, "-o", "file", "--listen", "127.0.0.1:0", "-q"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (6, ""), "{ran:?}");
+    assert_eq!(seeder.stop().code, 0);
+}
+
+#[test]
+fn nobody_there() {
+    let world = World::new();
+    write_share(&world);
+    let link = world.create("share");
+    let ran = world.run(&["get", &link]);
+    assert_fails(&ran, 4, "nobody to ask: no tracker and no peer");
+
+    // A port that nobody listens on: taken and given back.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let peer = format!("{}@{free}", "a".repeat(52));
+    for flag in ["--tracker", "--peer"] {
+        let ran = world.run(&["get", &link, flag, &peer, "--timeout", "1s", "-q"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{ran:?}");
+        let ran =
+            world.run(&["get", "share.swarm", flag, &peer, "--timeout", "1s", "-q", "-o", "x"]);
+        assert_fails(&ran, 4, "no peer was found for 1s");
+    }
+}
+
+#[test]
+fn a_wrong_key_is_refused() {
+    let world = World::new();
+    write_share(&world);
+    let (seeder, seeding) = seed(&world, &[]);
+    let (right, peer) = (seeding["swarm"].as_str().unwrap(), seeding["peer"].as_str().unwrap());
+    let (_, addr) = peer.split_once('@').unwrap();
+    let link = format!("swarm:?id={right}&x.pe={}@{addr}", "a".repeat(52));
+    let ran = world.run(&get(&link, "copy", &["--timeout", "2s"]));
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert_eq!(last_event(&seeder.stop())["uploaded"], 0);
+}
+
+#[test]
+fn a_manifest_whose_files_are_elsewhere_or_changed() {
+    let world = World::new();
+    write_share(&world);
+    world.create("share");
+    fs::rename(world.path("share"), world.path("moved")).unwrap();
+    let ran = world.run(&["seed", "share.swarm", "-q"]);
+    assert_fails(&ran, 1, "share: no such file or folder");
+    assert!(ran.stderr.contains("--data"), "{ran:?}");
+    let mut damaged = bytes(SIZE, 1);
+    damaged[SIZE / 2] ^= 1;
+    world.write("moved/big", damaged);
+    let ran =
+        world.run(&["seed", "share.swarm", "--data", "moved", "--listen", "127.0.0.1:0", "-q"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{ran:?}");
+    assert!(ran.stderr.contains("hint: run `swarm verify`"), "{ran:?}");
+}
+
+#[test]
+fn both_ends_of_ipv6() {
+    // A machine without IPv6 cannot show anything here.
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let world = World::new();
+    write_share(&world);
+    let mut seeder = world.start(&["seed", "share", "--json", "--listen", "[::1]:0"]);
+    let seeding = seeder.event("seeding");
+    let link = seeding["link"].as_str().unwrap();
+    assert!(link.contains("@[::1]:") || link.contains("%5B::1%5D"), "{link}");
+    let ran = world.run(&["get", link, "-o", "copy", "--listen", "[::1]:0", "-q"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "copy/share\n"), "{ran:?}");
+    assert_same(&world.path("share"), &world.path("copy/share"));
+    assert_eq!(seeder.stop().code, 0);
+}
+
+#[test]
+fn plain_transport_says_so() {
+    let world = World::new();
+    write_share(&world);
+    let (seeder, seeding) = seed(&world, &["--transport", "plain"]);
+    let link = seeding["link"].as_str().unwrap();
+    assert!(link.contains("plain:127.0.0.1:"), "{link}");
+    let plain = ["--transport", "plain", "--seed", "never"];
+    let ran = world.run(&get(link, "copy", &plain));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let warning =
+        "warning: transport is plain: nothing is encrypted and nobody proves who they are";
+    assert!(ran.stderr.contains(warning), "{ran:?}");
+    assert_same(&world.path("share"), &world.path("copy/share"));
+    assert!(seeder.stop().stderr.contains(warning));
+}
+
+#[test]
+fn a_second_signal_is_an_order() {
+    let world = World::new();
+    let mut tracker = world.start(&["tracker", "--listen", "127.0.0.1:0"]);
+    tracker.line().unwrap();
+    // The two may be seen as one; a third is not, and after the end there is nobody to get it.
+    tracker.signal(Signal::TERM);
+    let ended = tracker.end();
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
