@@ -1,6 +1,6 @@
 //! Why something could not be done, in words that say what to do about it.
 
-use std::{io, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use swarm_engine::DiskError;
 use swarm_proto::{geometry::GeometryError, manifest::ManifestError, path::NameError};
@@ -110,6 +110,31 @@ pub enum NodeError {
         /// The least that will do.
         needed: u64,
     },
+    /// Peers cannot be accepted on the address.
+    #[error("cannot listen on {addr}: {source}{}", listen_hint(.source))]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A tracker or peer that was named cannot be used by this node.
+    #[error("cannot use {endpoint}: {why}")]
+    Endpoint {
+        /// As it was named.
+        endpoint: String,
+        /// Why not, and what to do.
+        why: String,
+    },
+    /// Nobody who was asked has the manifest.
+    #[error("{}", no_manifest(.tried))]
+    NoManifest {
+        /// Who was asked, and what came of it.
+        tried: Vec<(String, String)>,
+    },
+    /// This node has the swarm already.
+    #[error("this share is already being seeded or fetched here")]
+    AlreadyRunning,
     /// The caller stopped it.
     #[error("stopped")]
     Stopped,
@@ -129,7 +154,11 @@ impl NodeError {
             Self::Differs { .. } => ErrorKind::Verification,
             Self::Locked { .. } => ErrorKind::Locked,
             Self::Stopped => ErrorKind::Stopped,
-            Self::Name { .. }
+            Self::Listen { .. } | Self::Endpoint { .. } | Self::NoManifest { .. } => {
+                ErrorKind::Network
+            }
+            Self::AlreadyRunning
+            | Self::Name { .. }
             | Self::NotAFile { .. }
             | Self::Symlink { .. }
             | Self::NothingToShare { .. } => ErrorKind::Other,
@@ -153,4 +182,23 @@ impl NodeError {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
+}
+
+fn listen_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another program has the port, port 0 picks a free one",
+        io::ErrorKind::AddrNotAvailable => "; it is not an address of this machine",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 are for root, choose a higher one",
+        _ => "",
+    }
+}
+
+fn no_manifest(tried: &[(String, String)]) -> String {
+    if tried.is_empty() {
+        return "nobody to ask for the manifest: the link names no tracker and no peer; \
+                name one with --tracker or --peer"
+            .into();
+    }
+    let tried: Vec<_> = tried.iter().map(|(who, why)| format!("{who}: {why}")).collect();
+    format!("no manifest found; {}", tried.join("; "))
 }

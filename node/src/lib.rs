@@ -3,33 +3,43 @@
 //! A [`Node`] has one identity and one listener and carries any number of swarms. Each swarm is a
 //! [`Transfer`].
 
+mod announcer;
+mod conn;
 mod create;
 mod disk;
+mod driver;
+mod endpoint;
 mod error;
+mod fetch;
+mod hello;
+mod listener;
+mod node;
 mod scan;
 mod stamp;
 mod store;
 #[cfg(test)]
 mod testing;
+mod transfer;
 mod verify;
 mod walk;
 
 use std::{
-    net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 pub use create::{CreateOptions, Progress, create, default_piece_length};
 pub use error::{ErrorKind, NodeError};
+pub use node::Node;
 pub use swarm_engine::{Command, Event, Snapshot, State};
 pub use swarm_net::{Identity, Transport};
 use swarm_proto::{
-    id::{PeerId, SwarmId},
     link::{Endpoint, Link},
     manifest::Manifest,
 };
-use tokio::sync::{broadcast, watch};
+pub use transfer::Transfer;
 pub use verify::{Verification, verify};
 
 /// Settings of a node.
@@ -43,13 +53,26 @@ pub struct NodeConfig {
     pub transport: Transport,
     /// Threads that read, write and hash; 0 for one a CPU.
     pub disk_threads: usize,
-    /// Settings of each swarm.
+    /// For how long those named in a link are asked again for the manifest while they do not answer
+    /// or do not have it yet.
+    pub manifest_patience: Duration,
+    /// Settings of each swarm. What the node itself knows is filled in: listening port, advertised
+    /// address, number of trackers.
     pub engine: swarm_engine::Config,
 }
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        todo!()
+        Self {
+            listen: (Ipv6Addr::UNSPECIFIED, 0).into(),
+            advertise: None,
+            transport: Transport::Tls,
+            disk_threads: 0,
+            // A seeder that was started together with us is up by then; a dead link is said to be one
+            // before a person gives up.
+            manifest_patience: Duration::from_secs(10),
+            engine: swarm_engine::Config::default(),
+        }
     }
 }
 
@@ -84,112 +107,4 @@ pub struct SeedOptions {
     pub peers: Vec<Endpoint>,
     /// Read everything once before sharing it; else the files' sizes and times are trusted.
     pub verify: bool,
-}
-
-/// One identity, one listener, any number of swarms.
-#[derive(Debug)]
-pub struct Node {}
-
-impl Node {
-    /// Listens and is ready for swarms.
-    ///
-    /// # Errors
-    /// If the address cannot be listened on.
-    pub async fn start(_identity: Identity, _config: NodeConfig) -> Result<Self, NodeError> {
-        todo!()
-    }
-
-    /// The public key.
-    #[must_use]
-    pub fn peer_id(&self) -> PeerId {
-        todo!()
-    }
-
-    /// The address that peers are accepted on.
-    #[must_use]
-    pub fn listen_addr(&self) -> SocketAddr {
-        todo!()
-    }
-
-    /// Shares what is on the disk.
-    ///
-    /// # Errors
-    /// If the files are not there or are not what the manifest says.
-    pub async fn seed(
-        &self,
-        _manifest: Arc<Manifest>,
-        _options: SeedOptions,
-    ) -> Result<Transfer, NodeError> {
-        todo!()
-    }
-
-    /// Fetches a share: finds the manifest if it is not at hand, takes up what an earlier run left,
-    /// and starts. Returns when the transfer runs, not when it is complete.
-    ///
-    /// # Errors
-    /// If no manifest can be found, the folder cannot be used, another process has it, or files
-    /// that are not ours are in the way.
-    pub async fn get(&self, _source: Source, _options: GetOptions) -> Result<Transfer, NodeError> {
-        todo!()
-    }
-
-    /// Stops everything: says goodbye, syncs, saves resume state, joins every task. Takes no longer
-    /// than a few seconds.
-    pub async fn shutdown(self) {
-        todo!()
-    }
-}
-
-/// One running swarm. Dropping it does not stop the swarm; [`Transfer::stop`] does.
-#[derive(Debug, Clone)]
-pub struct Transfer {}
-
-impl Transfer {
-    /// The swarm's id.
-    #[must_use]
-    pub fn id(&self) -> SwarmId {
-        todo!()
-    }
-
-    /// The manifest.
-    #[must_use]
-    pub fn manifest(&self) -> &Arc<Manifest> {
-        todo!()
-    }
-
-    /// Where the share is, or will be when complete.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        todo!()
-    }
-
-    /// The latest snapshot; changes at most ten times a second.
-    #[must_use]
-    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
-        todo!()
-    }
-
-    /// Events from now on. A receiver that lags loses the oldest.
-    #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<Event> {
-        todo!()
-    }
-
-    /// Asks the engine for something.
-    pub fn command(&self, _command: Command) {
-        todo!()
-    }
-
-    /// Waits until everything is verified, synced and in place.
-    ///
-    /// # Errors
-    /// If the disk fails for good or the transfer is stopped before.
-    pub async fn completed(&self) -> Result<(), NodeError> {
-        todo!()
-    }
-
-    /// Says goodbye, syncs and saves resume state.
-    pub async fn stop(&self) {
-        todo!()
-    }
 }

@@ -1,0 +1,98 @@
+//! Accepting peers: from a socket to the swarm that it is for.
+
+mod gate;
+
+use std::{sync::Arc, time::Duration};
+
+use gate::{Gate, Pass};
+use swarm_engine::Side;
+use swarm_net::{Protocol, socket};
+use swarm_proto::{
+    geometry::RUN_BLOCKS_MAX,
+    message::{Goodbye, Hello, PROTOCOL_VERSION},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::sleep,
+};
+
+use crate::{
+    conn::{self, Opened},
+    hello::{self, HelloError},
+    node::Shared,
+};
+
+/// Handshakes under way at a time. Each costs a signature and may take 20 s if the other side is in
+/// no hurry; what does not fit waits in the kernel.
+const HANDSHAKES_MAX: usize = 256;
+/// How long accepting rests when the system has no more descriptors or memory for sockets: trying
+/// again at once would only burn the processor that could end other connections.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Accepts until the task is ended.
+pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
+    let (handshakes, gate) = (Arc::new(Semaphore::new(HANDSHAKES_MAX)), Gate::default());
+    loop {
+        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
+        let (socket, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                sleep(ACCEPT_REST).await;
+                continue;
+            }
+        };
+        // Too many from one place at a time: dropped before any work is done for them.
+        let Some(pass) = gate.enter(socket::canonical(from).ip()) else { continue };
+        let shared_too = Arc::clone(&shared);
+        shared.spawn(async move {
+            let handshake = (permit, pass);
+            if let Err(error) = serve(&shared_too, socket, handshake).await {
+                tracing::debug!(%from, %error, "no connection");
+            }
+        });
+    }
+}
+
+/// The handshake and everything after it. `handshake` is given back when the former is done.
+async fn serve(
+    shared: &Shared,
+    socket: TcpStream,
+    handshake: (tokio::sync::OwnedSemaphorePermit, Pass),
+) -> Result<(), HelloError> {
+    let mut conn = shared.security.accept(socket, Protocol::Peer).await?;
+    let hello = hello::read(&mut conn).await?;
+    let entry = shared.swarms.find(hello.swarm);
+    let ours =
+        entry.as_ref().map_or_else(|| stranger(shared, &hello), |entry| entry.scope.hello.clone());
+    conn.write(&ours).await?;
+    drop(handshake);
+    if let Err(error) = hello::check(&conn, &hello) {
+        hello::part(conn, error.goodbye()).await;
+        return Err(error);
+    }
+    let Some(entry) = entry else {
+        hello::part(conn, Goodbye::UnknownSwarm).await;
+        return Err(HelloError::WrongSwarm);
+    };
+    let id = entry.scope.next_conn();
+    let opened = Opened { id, side: Side::Accepted, hello, conn };
+    let cancel = entry.scope.cancel.clone();
+    cancel.run_until_cancelled(conn::run(opened, entry.arrivals)).await;
+    Ok(())
+}
+
+/// What we say to somebody who asks for a swarm that we do not have.
+fn stranger(shared: &Shared, theirs: &Hello) -> Hello {
+    Hello {
+        version: PROTOCOL_VERSION,
+        swarm: theirs.swarm,
+        peer: shared.identity.peer_id(),
+        features: 0,
+        client: shared.config.engine.client.clone(),
+        listen_port: 0,
+        request_bytes_max: 0,
+        run_blocks_max: RUN_BLOCKS_MAX,
+    }
+}
