@@ -73,10 +73,13 @@ fn inflict(damage: Damage, work: &Path) -> io::Result<()> {
         }
         Damage::RemovePart(number) => fs::remove_file(part(number)),
         Damage::ReplacePart(number, bit) => {
-            let mut bytes = fs::read(part(number))?;
+            // A copy, so that it has the same rights.
+            let copy = work.join("copy");
+            fs::copy(part(number), &copy)?;
+            let mut bytes = fs::read(&copy)?;
             flip(&mut bytes, bit);
-            fs::write(work.join("copy"), bytes)?;
-            fs::rename(work.join("copy"), part(number))
+            fs::write(&copy, bytes)?;
+            fs::rename(copy, part(number))
         }
     }
 }
@@ -116,15 +119,16 @@ proptest! {
         let _ = inflict(damage, &work_folder(&sample, &output));
 
         let mut second = download(&sample, output.path()).unwrap();
-        let have: Vec<_> = pieces.iter().map(|&piece| second.have.has(piece)).collect();
-        if matches!(damage, Damage::None) {
-            prop_assert_eq!(&have[..], &recorded[..]);
-        }
-        for (&piece, _) in pieces.iter().zip(have).filter(|&(_, have)| have) {
-            let verifies = check(&second.store, &mut second.answers, &sample.manifest, piece);
-            prop_assert_eq!(verifies, Ok(true));
+        for (&piece, recorded) in pieces.iter().zip(recorded) {
+            let have = second.have.has(piece);
+            // Nothing is lost without damage. What was only written may be found good, too.
+            prop_assert!(have || !recorded || !matches!(damage, Damage::None));
+            if have {
+                let verifies = check(&second.store, &mut second.answers, &sample.manifest, piece);
+                prop_assert_eq!(verifies, Ok(true));
+            }
         }
         prop_assert_eq!(second.complete(), Ok(()));
-        prop_assert_eq!(listing(&output.path().join("share")), listing(&sample.path));
+        prop_assert!(listing(&output.path().join("share")) == listing(&sample.path));
     }
 }

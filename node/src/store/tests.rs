@@ -279,6 +279,26 @@ fn a_part_that_was_replaced_or_cut_is_not_trusted() {
 }
 
 #[test]
+fn a_whole_file_changed_between_two_runs_is_not_trusted() {
+    let (sample, output) = (varied(), output());
+    let mut first = download(&sample, output.path()).unwrap();
+    for &piece in &first.pieces()[..3] {
+        first.fetch(piece);
+    }
+    first.store.close();
+    drop(first);
+    let path = output.path().join("share/a");
+    let file = File::options().write(true).open(&path).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(10);
+    // Touched, it is read and found good. Changed, it is somebody else's.
+    file.set_times(FileTimes::new().set_modified(later)).unwrap();
+    assert_eq!(download(&sample, output.path()).unwrap().have.count(), 3);
+    file.write_all_at(b"?", 0).unwrap();
+    let error = download(&sample, output.path()).err().unwrap();
+    assert!(matches!(error, NodeError::TargetExists { .. }), "{error}");
+}
+
+#[test]
 fn two_processes_cannot_have_one_download() {
     let (sample, output) = (varied(), output());
     let first = download(&sample, output.path()).unwrap();
