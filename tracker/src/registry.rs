@@ -367,7 +367,7 @@ impl Registry {
             return refuse(Refusal::Invalid, 0);
         }
         let peer = swarm.peer_mut(slot);
-        peer.contact = Contact::new(from, announce.advertise, announce.port);
+        peer.set_contact(Contact::new(from, announce.advertise, announce.port));
         peer.load = announce.load.min(100);
         peer.handed /= 2;
         let (seed, joined_ms) = (peer.is_seed(), peer.joined_ms);

@@ -75,10 +75,12 @@ impl Rarest {
             .map(|&(n, piece)| (piece, n + seeds))
             .collect();
         if let Some(&(_, last)) = lacked.get(max) {
-            // More than `max` pieces are candidates for the last places; draw among the equals.
-            let equals = lacked.partition_point(|&(_, n)| n < last)
-                ..lacked.partition_point(|&(_, n)| n <= last);
-            shuffle(&mut lacked[equals], rng);
+            // More pieces than there are places are equally rare as the last one: draw.
+            let from = lacked.partition_point(|&(_, n)| n < last);
+            let to = lacked.partition_point(|&(_, n)| n <= last);
+            for place in from..max {
+                lacked.swap(place, rng.random_range(place..to));
+            }
         }
         lacked.truncate(max);
         lacked

@@ -17,9 +17,9 @@ pub(super) enum Row {
     /// The first pieces, this many of them: more than [`sparse_max`], and less than all of them.
     Prefix(u32),
     /// These pieces only, ascending, at most [`sparse_max`].
-    SparseHave(Vec<u32>),
+    SparseHave(Box<[u32]>),
     /// All but these pieces, ascending, at most [`sparse_max`].
-    SparseMiss(Vec<u32>),
+    SparseMiss(Box<[u32]>),
     /// Any other set, and how many pieces are in it.
     Dense { ones: u32, words: Box<[u64]> },
 }
@@ -124,8 +124,8 @@ impl Row {
             return false;
         }
         match self {
-            Self::Empty => *self = Self::SparseHave(Vec::new()),
-            Self::Seed => *self = Self::SparseMiss(Vec::new()),
+            Self::Empty => *self = Self::SparseHave(Box::default()),
+            Self::Seed => *self = Self::SparseMiss(Box::default()),
             _ => {}
         }
         match self {
@@ -158,11 +158,11 @@ impl Row {
             if !matches!(self, Self::SparseHave(_)) {
                 let mut list = Vec::with_capacity(count as usize);
                 self.for_each(pieces, |piece| list.push(piece));
-                *self = Self::SparseHave(list);
+                *self = Self::SparseHave(list.into());
             }
         } else if (pieces - count) as usize <= few {
             if !matches!(self, Self::SparseMiss(_)) {
-                *self = Self::SparseMiss(self.missing(pieces));
+                *self = Self::SparseMiss(self.missing(pieces).into());
             }
         } else if let Self::Dense { ones, words } = self
             && is_prefix(*ones, words)
@@ -175,7 +175,7 @@ impl Row {
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Empty | Self::Seed | Self::Prefix(_) => 0,
-            Self::SparseHave(list) | Self::SparseMiss(list) => list.capacity() * 4,
+            Self::SparseHave(list) | Self::SparseMiss(list) => list.len() * 4,
             Self::Dense { words, .. } => words.len() * 8,
         }
     }
@@ -230,11 +230,13 @@ fn flip(list: &[u32], first: usize, out: &mut [u64]) {
     }
 }
 
-fn toggle(list: &mut Vec<u32>, piece: u32) {
-    match list.binary_search(&piece) {
-        Ok(at) => drop(list.remove(at)),
-        Err(at) => list.insert(at, piece),
+fn toggle(list: &mut Box<[u32]>, piece: u32) {
+    let mut longer = std::mem::take(list).into_vec();
+    match longer.binary_search(&piece) {
+        Ok(at) => drop(longer.remove(at)),
+        Err(at) => longer.insert(at, piece),
     }
+    *list = longer.into();
 }
 
 fn is_prefix(ones: u32, words: &[u64]) -> bool {
@@ -267,8 +269,8 @@ mod tests {
         assert_eq!(row(1000, []), Row::Empty);
         assert_eq!(row(1000, 0..1000), Row::Seed);
         assert_eq!(row(1000, 0..500), Row::Prefix(500));
-        assert_eq!(row(1000, [3, 999]), Row::SparseHave(vec![3, 999]));
-        assert_eq!(row(1000, (0..1000).filter(|&p| p != 70)), Row::SparseMiss(vec![70]));
+        assert_eq!(row(1000, [3, 999]), Row::SparseHave([3, 999].into()));
+        assert_eq!(row(1000, (0..1000).filter(|&p| p != 70)), Row::SparseMiss([70].into()));
         let even = row(1000, (0..1000).filter(|p| p % 2 == 0));
         assert!(matches!(even, Row::Dense { ones: 500, .. }));
         assert_eq!(even.heap_bytes(), 128);

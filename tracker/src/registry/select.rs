@@ -28,9 +28,12 @@ const CANDIDATES_MIN: usize = 48;
 const DRAWS_MAX: usize = 4;
 /// One place in this many is filled at random.
 const RANDOM_SHARE: usize = 4;
-/// Words of 64 pieces that are compared: rows of up to 4,096 pieces whole, of longer ones a part
-/// that is chosen anew each time.
-const WORDS_MAX: usize = 64;
+/// Words of 64 pieces that are compared: rows of up to 1,024 pieces whole, of longer ones a part
+/// that is chosen anew each time. That is two lines of cache a candidate; who is better than whom
+/// shows in a thousand pieces as well as in all.
+const WORDS: usize = 16;
+/// How many parts are tried to find one in which the seeker lacks a piece.
+const PARTS_MAX: usize = 8;
 /// How many of the rarest pieces count extra.
 const RARE_MAX: usize = 16;
 
@@ -67,10 +70,14 @@ pub(super) fn select(
     }
     let by_chance = candidates.split_off(candidates.len() - random);
     let measure = Measure::new(swarm, seeker, rng);
+    // Rows are fetched before any is compared, so that the waits for memory overlap.
+    let rows: Vec<Part> =
+        candidates.iter().map(|&slot| measure.part(swarm.peer(slot).row.as_ref())).collect();
     // A random number decides between equals: their order here follows their place in the swarm.
     let mut by_merit: Vec<(i64, u32, Slot)> = candidates
         .into_iter()
-        .map(|slot| (measure.merit(swarm.peer(slot)), rng.next_u32(), slot))
+        .zip(&rows)
+        .map(|(slot, row)| (measure.merit(swarm.peer(slot), row), rng.next_u32(), slot))
         .collect();
     by_merit.sort_unstable_by_key(|&(merit, chance, _)| std::cmp::Reverse((merit, chance)));
     by_merit.truncate(seeker.want - random);
@@ -81,7 +88,7 @@ pub(super) fn select(
 /// The addresses of these peers.
 pub(super) fn addresses(swarm: &Swarm, slots: &[Slot]) -> Vec<PeerAddr> {
     let peers = slots.iter().map(|&slot| swarm.peer(slot));
-    peers.filter_map(|peer| Some(PeerAddr { id: peer.id, addr: peer.contact?.addr })).collect()
+    peers.filter_map(|peer| Some(PeerAddr { id: peer.id, addr: peer.addr? })).collect()
 }
 
 /// Peers that may be handed out to the seeker, each once.
@@ -94,13 +101,13 @@ fn candidates(swarm: &Swarm, seeker: Seeker<'_>, now_ms: u64, rng: &mut impl Rng
     };
     let eligible = |&slot: &Slot| {
         let peer = swarm.peer(slot);
-        let reachable = peer.contact.is_some_and(|contact| contact.reach >= seeker.reach);
+        let reachable = peer.reach.is_some_and(|reach| reach >= seeker.reach);
         Some(slot) != seeker.slot && reachable && peer.until_ms > now_ms
     };
     if pool as usize <= CANDIDATES_MAX {
         return (0..pool).map(slot).filter(eligible).collect();
     }
-    let draw = (seeker.want * 3).clamp(CANDIDATES_MIN, CANDIDATES_MAX);
+    let draw = (seeker.want * 2).clamp(CANDIDATES_MIN, CANDIDATES_MAX);
     let (mut drawn, mut chosen) = (Vec::with_capacity(draw), Vec::new());
     for _ in 0..DRAWS_MAX {
         drawn.extend((0..draw).map(|_| rng.random_range(0..pool)));
@@ -119,11 +126,9 @@ fn candidates(swarm: &Swarm, seeker: Seeker<'_>, now_ms: u64, rng: &mut impl Rng
 fn without_repeated_claims(swarm: &Swarm, slots: impl Iterator<Item = Slot>) -> Vec<Slot> {
     let mut chosen: Vec<Slot> = Vec::with_capacity(slots.size_hint().0);
     for slot in slots {
-        let contact = swarm.peer(slot).contact;
-        let repeated = contact.is_some_and(|contact| contact.claimed)
-            && chosen
-                .iter()
-                .any(|&other| swarm.peer(other).contact.map(|c| c.addr) == contact.map(|c| c.addr));
+        let peer = swarm.peer(slot);
+        let repeated =
+            peer.claimed && chosen.iter().any(|&other| swarm.peer(other).addr == peer.addr);
         if !repeated {
             chosen.push(slot);
         }
@@ -131,32 +136,28 @@ fn without_repeated_claims(swarm: &Swarm, slots: impl Iterator<Item = Slot>) -> 
     chosen
 }
 
-/// What the seeker has, prepared for comparison with many rows.
+/// So many words of a row.
+type Part = [u64; WORDS];
+
+/// What the seeker has and lacks, prepared for comparison with many rows.
 struct Measure {
     pieces: u32,
     /// First word that is compared, and how many are.
     first: usize,
     words: usize,
-    /// The seeker's row in these words.
-    mine: [u64; WORDS_MAX],
-    /// Pieces compared, and how many of them the seeker has.
-    valid: u32,
+    /// What the seeker has in these words, and what it lacks.
+    has: Part,
+    lacks: Part,
+    /// How many pieces that is.
     held: u32,
+    lacked: u32,
     /// Rare pieces, and whether the seeker has each.
     rare: Vec<(u32, bool)>,
 }
 
 impl Measure {
     fn new(swarm: &Swarm, seeker: Seeker<'_>, rng: &mut impl Rng) -> Self {
-        let pieces = swarm.pieces().unwrap_or(0);
-        let all = pieces.div_ceil(64) as usize;
-        let words = all.min(WORDS_MAX);
-        let first = if all > words { rng.random_range(0..=all - words) } else { 0 };
         let row = seeker.row.unwrap_or(&Row::Empty);
-        let mut mine = [0; WORDS_MAX];
-        row.fill(pieces, first, &mut mine[..words]);
-        let valid = (words as u32 * 64).min(pieces - first as u32 * 64);
-        let held = mine[..words].iter().map(|word| word.count_ones()).sum();
         let mean = swarm.mean_holders();
         let seeds = swarm.seeds.len() as u64;
         let list = swarm.rarest.list().iter();
@@ -165,23 +166,38 @@ impl Measure {
             .filter(|&&(holders, _)| u64::from(holders) + seeds < mean)
             .map(|&(_, piece)| (piece, row.has(piece)))
             .collect();
-        Self { pieces, first, words, mine, valid, held, rare }
+        let pieces = swarm.pieces().unwrap_or(0);
+        let all = pieces.div_ceil(64) as usize;
+        let words = all.min(WORDS);
+        let (has, lacks) = ([0; WORDS], [0; WORDS]);
+        let mut this = Self { pieces, first: 0, words, has, lacks, held: 0, lacked: 0, rare };
+        let complete = matches!(row, Row::Seed);
+        for _ in 0..PARTS_MAX {
+            this.first = if all > words { rng.random_range(0..=all - words) } else { 0 };
+            row.fill(pieces, this.first, &mut this.has[..words]);
+            Row::Seed.fill(pieces, this.first, &mut this.lacks[..words]);
+            this.lacks.iter_mut().zip(&this.has).for_each(|(lacks, has)| *lacks &= !has);
+            this.held = ones(&this.has, &[u64::MAX; WORDS]);
+            this.lacked = ones(&this.lacks, &[u64::MAX; WORDS]);
+            if this.lacked > 0 || complete || all <= words {
+                break;
+            }
+        }
+        this
     }
 
     /// How useful the peer and the seeker are to each other. A peer that has all that the seeker
     /// lacks is worth 1000, one that lacks all that there is and that the seeker has half as much;
     /// the rest is in proportion to these two.
-    fn merit(&self, peer: &Peer) -> i64 {
-        let lacked = self.valid - self.held;
+    fn merit(&self, peer: &Peer, row: &Part) -> i64 {
         let (gain, give) = match &peer.row {
-            Some(Row::Empty) => (0, self.held),
-            Some(Row::Seed) => (lacked, 0),
-            // Unknown: between the two.
-            None => (lacked / 2, self.held / 2),
-            Some(row) => self.compare(row),
+            // Unknown: between nothing and all.
+            None => (self.lacked / 2, self.held / 2),
+            // Pieces that it has and the seeker lacks, and the reverse.
+            Some(_) => (ones(row, &self.lacks), self.held - ones(row, &self.has)),
         };
-        let gain = i64::from(gain) * 1000 / i64::from(lacked.max(1));
-        let give = i64::from(give) * 500 / i64::from(self.valid.max(1));
+        let gain = i64::from(gain) * 1000 / i64::from(self.lacked.max(1));
+        let give = i64::from(give) * 500 / i64::from((self.held + self.lacked).max(1));
         let rare: i64 = peer.row.as_ref().map_or(0, |row| {
             let worth = |&(piece, mine): &(u32, bool)| match (mine, row.has(piece)) {
                 (false, true) => 60,
@@ -196,19 +212,17 @@ impl Measure {
         gain + give + rare - busy
     }
 
-    /// Pieces that the row has and the seeker lacks, and the reverse.
-    fn compare(&self, row: &Row) -> (u32, u32) {
-        let mut filled = [0; WORDS_MAX];
-        let theirs = match row {
-            Row::Dense { words, .. } => &words[self.first..self.first + self.words],
-            _ => {
-                row.fill(self.pieces, self.first, &mut filled[..self.words]);
-                &filled[..self.words]
-            }
-        };
-        let pairs = self.mine[..self.words].iter().zip(theirs);
-        pairs.fold((0, 0), |(gain, give), (mine, theirs)| {
-            (gain + (theirs & !mine).count_ones(), give + (mine & !theirs).count_ones())
-        })
+    /// The part of a row that is compared.
+    fn part(&self, row: Option<&Row>) -> Part {
+        let mut part = [0; WORDS];
+        if let Some(row) = row {
+            row.fill(self.pieces, self.first, &mut part[..self.words]);
+        }
+        part
     }
+}
+
+/// Pieces in both sets. Of fixed length, so that it becomes a few vector instructions.
+fn ones(a: &Part, b: &Part) -> u32 {
+    a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum()
 }

@@ -7,7 +7,7 @@
 //! How many pieces there are is known from the manifest alone, never from a peer's claim. Until it is
 //! there, only "all" and "none" are kept.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::SocketAddr};
 
 use bytes::Bytes;
 use rand::Rng;
@@ -19,44 +19,65 @@ use swarm_proto::{
 
 use crate::allowance::Allowance;
 
-use super::{address::Contact, keyed::Keyed, manifests::Checked, rarest::Rarest, row::Row};
+use super::{
+    address::{Contact, Reach},
+    keyed::Keyed,
+    manifests::Checked,
+    rarest::Rarest,
+    row::Row,
+};
 
-/// A node in a swarm.
+/// A node in a swarm: two lines of cache, and what selection reads of a candidate is in the first.
+/// Candidates are drawn at random, so each line of one is a wait for memory.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Peer {
-    pub(super) id: PeerId,
-    /// Where it can be dialled; `None`: nowhere, it is not handed out.
-    pub(super) contact: Option<Contact>,
     /// What it has; `None`: it said so when the number of pieces was unknown, or there was no room.
     pub(super) row: Option<Row>,
-    /// `row_digest` of the row.
-    digest: u64,
-    pub(super) joined_ms: u64,
     /// When it is forgotten.
     pub(super) until_ms: u64,
-    pub(super) allowance: Allowance,
+    /// How far from it can be dialled; `None`: it cannot, and is not handed out.
+    pub(super) reach: Option<Reach>,
     /// Upload slots in use, in percent.
     pub(super) load: u8,
     /// How often it was handed out, halved with each announce of its own.
     pub(super) handed: u16,
+    /// Whether its address is of a host that it named itself.
+    pub(super) claimed: bool,
     /// Whether its completion was counted.
     pub(super) completed: bool,
+    pub(super) joined_ms: u64,
+    pub(super) allowance: Allowance,
+    /// `row_digest` of the row.
+    digest: u64,
+    pub(super) id: PeerId,
+    /// Where it can be dialled.
+    pub(super) addr: Option<SocketAddr>,
 }
 
 impl Peer {
     pub(super) fn new(id: PeerId, now_ms: u64) -> Self {
         Self {
-            id,
-            contact: None,
             row: Some(Row::Empty),
-            digest: 0,
-            joined_ms: now_ms,
             until_ms: now_ms,
-            allowance: Allowance::default(),
+            reach: None,
             load: 0,
             handed: 0,
+            claimed: false,
             completed: false,
+            joined_ms: now_ms,
+            allowance: Allowance::default(),
+            digest: 0,
+            id,
+            addr: None,
         }
+    }
+
+    /// Takes in where it can be dialled, if anywhere.
+    pub(super) fn set_contact(&mut self, contact: Option<Contact>) {
+        self.addr = contact.map(|contact| contact.addr);
+        self.reach = contact.map(|contact| contact.reach);
+        self.claimed = contact.is_some_and(|contact| contact.claimed);
     }
 
     pub(super) const fn is_seed(&self) -> bool {

@@ -112,6 +112,7 @@ fn ids(reply: &Announced) -> Vec<PeerId> {
 
 #[test]
 fn the_tables_cost_what_the_limits_say() {
+    assert_eq!(size_of::<swarm::Peer>(), 128);
     // A place in its list and one in the table of slots, each with a quarter to spare, and one in
     // the table of memberships.
     let slots = (32 + size_of::<Slot>() + 1) * 8 / 7;
