@@ -333,7 +333,7 @@ mod tests {
         book.connected(at(0), id(1), addr(1), true);
         book.connected(at(0), id(2), addr(2), false);
         book.learn(at(0), target(3), Source::Tracker);
-        let peer = |n| PeerAddr { id: id(n), addr: addr(n) };
+        let peer = |n: u8| PeerAddr { id: id(n), addr: addr(n.into()) };
         assert_eq!(book.shareable(&id(2), 10), [peer(1)]);
         assert_eq!(book.shareable(&id(1), 10), [peer(2)]);
         assert_eq!(book.shareable(&id(9), 10), [peer(1), peer(2)]);
@@ -360,7 +360,7 @@ mod tests {
         book.ban(id(1));
         book.learn(at(0), target(1), Source::Tracker);
         book.learn(at(0), target(0), Source::Tracker);
-        assert_eq!((book.next(at(9)), book.known()), (None, 0));
+        assert_eq!((book.next(at(9)), book.entries.len()), (None, 0));
         assert!(book.is_banned(&id(1)));
     }
 
@@ -383,7 +383,7 @@ mod tests {
         for i in 0..5000 {
             book.learn(at(0), claim(i), Source::Pex);
         }
-        assert_eq!(book.known(), ADDRESSES_MAX);
+        assert_eq!(book.entries.len(), ADDRESSES_MAX);
         let (mut now, mut rng) = (at(0), rng());
         for _ in 0..FAILURES_TO_EVICT {
             while let Some(dialed) = book.next(now) {
@@ -392,7 +392,7 @@ mod tests {
             now += RETRY_MAX;
         }
         book.learn(now, claim(6000), Source::Tracker);
-        assert_eq!(book.known(), ADDRESSES_MAX);
+        assert_eq!(book.entries.len(), ADDRESSES_MAX);
         assert!(std::iter::from_fn(|| book.next(now)).any(|t| t == claim(6000)));
     }
 }

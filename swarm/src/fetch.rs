@@ -35,7 +35,7 @@ const HEDGE_MARGIN: Duration = Duration::from_millis(50);
 /// Requests at the end of each other peer's queue that are looked at for one more holder.
 const HEDGE_LOOKED_AT: usize = 16;
 /// What may be asked for twice: this share of all bytes...
-const HEDGE_SHARE: u64 = 32;
+const HEDGE_SHARE: u64 = 64;
 /// ...and this much, so that small shares end fast too.
 const HEDGE_FLOOR: u64 = 128 << 10;
 /// First wait after a peer rejected a request; doubled with each more.

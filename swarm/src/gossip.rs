@@ -18,10 +18,10 @@ use swarm_proto::{
 use crate::{ConnId, Outbox, Output, Swarm, Time, session::Session};
 
 /// Between two messages about pieces. The first goes at once; while they come fast they are
-/// gathered, and 20 ms is little beside the time that a piece takes to be fetched.
-const HAVE_EVERY: Duration = Duration::from_millis(20);
+/// gathered, and 10 ms is little beside the time that a piece takes to be fetched.
+const HAVE_EVERY: Duration = Duration::from_millis(10);
 /// Suggestions to one peer that it has not asked for yet, beyond what its queue holds.
-const SUGGEST_AHEAD: usize = 2;
+const SUGGEST_AHEAD: usize = 4;
 /// Suggestions to one peer that it has not fetched.
 const SUGGESTIONS_MAX: usize = 16;
 /// Pieces that are looked at for one suggestion. The next search goes on where this one ended.
