@@ -185,7 +185,7 @@ impl Swarm {
         &mut self,
         now: Time,
         run: BlockRun,
-        error: DiskError,
+        error: &DiskError,
         out: &mut Outbox,
     ) {
         self.ledger.store_failed(run);
@@ -193,7 +193,7 @@ impl Swarm {
         self.fetch.freed();
         match &mut self.disk.trouble {
             None => {
-                out.push(Output::Event(event(&error)));
+                out.push(Output::Event(event(error)));
                 let (retry, wait) = (now + RETRY_FIRST, RETRY_FIRST);
                 self.disk.trouble = Some(Trouble { retry, wait, probe: None });
                 self.stop_fetching(now, out);
@@ -206,7 +206,7 @@ impl Swarm {
             // Blocks that were on their way when the trouble began.
             Some(_) => {}
         }
-        if error == DiskError::Changed {
+        if *error == DiskError::Changed {
             let file = self.geometry().span(run.piece()).file;
             self.on_file_changed(now, file, out);
         }
@@ -262,7 +262,7 @@ impl Swarm {
         let good = leaves.is_ok_and(|leaves| {
             let good = leaves.len() as u32 == self.geometry().block_count(piece)
                 && self.manifest.verifies(piece, &leaves);
-            self.hand_over_leaves(now, piece, good.then_some(leaves), out);
+            self.hand_over_leaves(now, piece, good.then_some(&leaves), out);
             good
         });
         let checked = self.disk.checking.remove(&piece);

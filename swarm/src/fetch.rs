@@ -28,7 +28,7 @@ const RANDOM_FIRST: u32 = 4;
 /// Unfinished pieces at a time. It bounds what a state per block may take: 40 KiB a piece of 16 MiB.
 const UNFINISHED_MAX: usize = 4096;
 /// Open pieces that are looked at for one request.
-const OPEN_LOOKED_AT: usize = 256;
+const OPEN_LOOKED_AT: usize = 64;
 /// A block is asked of a second peer only if that one is predicted to take less than half the time
 /// that the first still needs, and this less.
 const HEDGE_MARGIN: Duration = Duration::from_millis(50);
@@ -377,7 +377,7 @@ impl Swarm {
                 self.convict(now, run.piece(), &liars, out);
             }
             Progress::Corrupt(contributors) => {
-                self.on_corrupt(now, run.piece(), &contributors, out)
+                self.on_corrupt(now, run.piece(), &contributors, out);
             }
         }
         self.fetch.refill |= std::mem::take(&mut self.fetch.starved);

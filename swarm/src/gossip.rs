@@ -75,7 +75,8 @@ impl Swarm {
         self.picker.remove(piece);
         self.announcer.gained(piece.get());
         self.gossip.pending.push(piece.get());
-        self.gossip.due.get_or_insert(now.max(self.gossip.told + HAVE_EVERY));
+        let soonest = now.max(self.gossip.told + HAVE_EVERY);
+        self.gossip.due.get_or_insert(soonest);
         let mut sated = Vec::new();
         for session in self.sessions.values_mut().filter(|session| session.has(piece)) {
             session.wanted -= 1;

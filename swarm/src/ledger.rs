@@ -26,7 +26,7 @@ use swarm_proto::{
 
 use crate::{
     ConnId,
-    partial::{Block, Partial},
+    partial::{Block, Holders, Partial},
 };
 
 /// All pieces of a swarm.
@@ -219,7 +219,7 @@ impl Ledger {
                     continue;
                 }
             };
-            for &holder in holders.iter().flat_map(|holders| holders.as_slice()) {
+            for &holder in holders.iter().flat_map(Holders::as_slice) {
                 self.requested -= block_len(geometry, run.piece(), block);
                 if holder != conn && !arrived.others.contains(&holder) {
                     arrived.others.push(holder);

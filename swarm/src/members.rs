@@ -62,7 +62,8 @@ impl Swarm {
     }
 
     pub(crate) fn run_members(&mut self, now: Time, out: &mut Outbox) {
-        while self.may_dial()
+        while self.book.deadline().is_some_and(|due| now >= due)
+            && self.may_dial()
             && let Some(target) = self.book.next(now)
         {
             self.members.dialing += 1;

@@ -34,6 +34,8 @@ const TURN: i64 = 256 << 10;
 const AHEAD_MIN: u64 = 512 << 10;
 /// ...or as much as it drains in this time.
 const AHEAD_TIME: Duration = Duration::from_millis(250);
+/// What may wait for a peer beyond blocks: eight parts of a manifest, or the digests of 64 pieces.
+const UNREAD_MAX: u64 = 8 * MANIFEST_PART_MAX as u64;
 /// Digests of so many pieces may be asked for at a time.
 const LEAVES_MAX: usize = 4;
 
@@ -295,7 +297,9 @@ impl Swarm {
         let read_already =
             self.sessions.values().any(|session| session.leaves_wanted.contains(&piece));
         let session = self.sessions.get_mut(&conn)?;
-        let may_ask = session.leaves_wanted.len() < LEAVES_MAX;
+        // Whoever asks without reading the answers is not answered.
+        let may_ask = session.leaves_wanted.len() < LEAVES_MAX
+            && session.served.unflushed < UNREAD_MAX + self.config.send_bytes;
         if may_ask && self.ledger.have().has(piece) && !session.leaves_wanted.contains(&piece) {
             session.leaves_wanted.push(piece);
             if !read_already {
@@ -310,7 +314,7 @@ impl Swarm {
         &mut self,
         now: Time,
         piece: PieceIndex,
-        leaves: Option<Vec<Digest>>,
+        leaves: Option<&Vec<Digest>>,
         out: &mut Outbox,
     ) {
         for session in self.sessions.values_mut() {
@@ -318,7 +322,8 @@ impl Swarm {
                 continue;
             };
             session.leaves_wanted.swap_remove(at);
-            if let Some(leaves) = leaves.clone() {
+            if let Some(leaves) = leaves {
+                let leaves = leaves.clone();
                 let message = Message::Leaves { piece: piece.get(), leaves };
                 self.serve.unflushed += session.send(now, message, out);
             }
@@ -337,8 +342,7 @@ impl Swarm {
         let manifest = &self.manifest;
         let encoded = self.serve.manifest.get_or_insert_with(|| manifest.encode().into());
         let session = self.sessions.get_mut(&conn)?;
-        // It asks for the next part before it can have read this one: once is impatience.
-        if session.served.unflushed > 8 * MANIFEST_PART_MAX as u64 {
+        if session.served.unflushed > UNREAD_MAX + self.config.send_bytes {
             return None;
         }
         let start = (offset as usize).min(encoded.len());

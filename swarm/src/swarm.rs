@@ -132,7 +132,7 @@ impl Swarm {
             Input::Flushed { conn, bytes } => self.on_flushed(conn, bytes),
             Input::Closed { conn, misbehaved } => self.on_closed(now, conn, misbehaved, out),
             Input::Stored { run, leaves } => self.on_stored(now, run, &leaves, out),
-            Input::StoreFailed { run, error } => self.on_store_failed(now, run, error, out),
+            Input::StoreFailed { run, error } => self.on_store_failed(now, run, &error, out),
             Input::BlocksRead { conn, run, data } => self.on_blocks_read(now, conn, run, data, out),
             Input::LeavesRead { piece, leaves } => self.on_leaves_read(now, piece, leaves, out),
             Input::Finished(result) => self.on_finished(now, result, out),
@@ -142,7 +142,7 @@ impl Swarm {
                     out.push(Output::Event(Event::TrackerDown { tracker: tracker.0 }));
                 }
             }
-            Input::Command(command) => self.on_command(now, command, out),
+            Input::Command(command) => self.on_command(now, &command, out),
             Input::Tick => {}
         }
         self.run_due(now, out);
@@ -178,7 +178,9 @@ impl Swarm {
         self.run_serve(now, out);
         self.run_gossip(now, out);
         // Last, so that an announce tells of everything that has just happened.
-        self.run_announces(now, out);
+        if self.announcer.deadline().is_some_and(|due| now >= due) {
+            self.run_announces(now, out);
+        }
     }
 
     fn on_message(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Outbox) {
@@ -225,11 +227,11 @@ impl Swarm {
         }
     }
 
-    fn on_command(&mut self, now: Time, command: Command, out: &mut Outbox) {
+    fn on_command(&mut self, now: Time, command: &Command, out: &mut Outbox) {
         if self.mode == Mode::Stopped {
             return;
         }
-        match command {
+        match *command {
             Command::Pause => {
                 self.mode = Mode::Paused;
                 self.stop_fetching(now, out);

@@ -1,6 +1,6 @@
 //! What front ends see: the state of all parts as plain data.
 
-use swarm_proto::bitfield::Bitfield;
+use swarm_proto::{bitfield::Bitfield, geometry::PieceIndex};
 
 use crate::{
     Bottleneck, PeerSnapshot, Side, Snapshot, State, Swarm, Time, session::Session, swarm::Mode,
@@ -31,7 +31,7 @@ impl Swarm {
             copies_min: copies_min + self.fewest_of_ours(copies_min),
             copies_mean: copies_mean + have.count() as f32 / have.len().max(1) as f32,
             have: have.to_bytes(),
-            in_flight: self.ledger.unfinished().map(|piece| piece.get()).collect(),
+            in_flight: self.ledger.unfinished().map(PieceIndex::get).collect(),
         }
     }
 
