@@ -250,7 +250,8 @@ mod tests {
         let socket = |path: &Path| drop(UnixListener::bind(path).unwrap());
         let file = |path: &Path| fs::write(path, "x").unwrap();
         let loops = |path: &Path| symlink("..", path).unwrap();
-        let cases: [(&[u8], &dyn Fn(&Path), &str); 5] = [
+        type Make<'a> = &'a dyn Fn(&Path);
+        let cases: [(&[u8], Make<'_>, &str); 5] = [
             (b"socket", &socket, "a socket"),
             (b"trailing.", &file, "trailing."),
             (b"caf\xe9", &file, "is not UTF-8"),

@@ -65,7 +65,8 @@ pub(crate) enum Work {
     ReadLeaves(PieceIndex),
 }
 
-/// Threads that do the jobs of all swarms of a node, and the files that they keep open.
+/// Threads that do the jobs of all swarms of a node, and the files that they keep open. Dropping it
+/// blocks until what is queued is done and the threads have ended.
 #[derive(Debug)]
 pub(crate) struct DiskPool {
     queue: Arc<Queue>,
@@ -131,11 +132,6 @@ impl DiskPool {
 
     pub(crate) const fn open_files(&self) -> &Arc<FdCache> {
         &self.open_files
-    }
-
-    /// Does what is queued and joins the threads. Blocking.
-    pub(crate) fn shutdown(self) {
-        drop(self);
     }
 }
 

@@ -286,10 +286,12 @@ impl Driver {
     fn send(&mut self, conn: ConnId, message: Message) {
         let Some(queue) = self.state.queues.get_mut(&conn) else { return };
         queue.bytes += message.encoded_len() as u64;
-        let keep = queue.bytes <= self.queue_max && queue.messages.send(message).is_ok();
-        if !keep {
+        if queue.bytes > self.queue_max {
             tracing::debug!(conn = conn.0, "dropped a peer that does not read");
             self.state.queues.remove(&conn);
+        } else {
+            // An error means that the connection has ended, which we are about to hear.
+            let _ = queue.messages.send(message);
         }
     }
 

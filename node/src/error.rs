@@ -51,6 +51,14 @@ pub enum NodeError {
         /// What is wrong with its name.
         source: NameError,
     },
+    /// A name in a manifest that could pose as one of our own files.
+    #[error(
+        "the share holds the name {name:?}, which is kept for unfinished downloads; it is not fetched"
+    )]
+    ReservedName {
+        /// The name.
+        name: String,
+    },
     /// Something in a share that is neither file nor folder.
     #[error("cannot share {}: it is {what}; move it out of the share", path.display())]
     NotAFile {
@@ -145,7 +153,9 @@ impl NodeError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Manifest(_) | Self::Geometry(_) => ErrorKind::Manifest,
+            Self::Manifest(_) | Self::Geometry(_) | Self::ReservedName { .. } => {
+                ErrorKind::Manifest
+            }
             Self::Io { .. }
             | Self::ChangedWhileReading { .. }
             | Self::TargetExists { .. }

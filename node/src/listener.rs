@@ -55,7 +55,7 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// The handshake and everything after it. `handshake` is given back when the former is done.
+/// The handshake, and whom it is for. `handshake` is given back when it is done.
 async fn serve(
     shared: &Shared,
     socket: TcpStream,
@@ -78,8 +78,8 @@ async fn serve(
     };
     let id = entry.scope.next_conn();
     let opened = Opened { id, side: Side::Accepted, hello, conn };
-    let cancel = entry.scope.cancel.clone();
-    cancel.run_until_cancelled(conn::run(opened, entry.arrivals)).await;
+    // From here on it is the swarm's, which says goodbye before it ends.
+    entry.scope.spawn(conn::run(opened, entry.arrivals));
     Ok(())
 }
 

@@ -29,7 +29,6 @@ use swarm_proto::{
     geometry::PieceIndex,
     id::SwarmId,
     manifest::{MANIFEST_LEN_MAX, Manifest},
-    path::NameError,
 };
 use tokio::sync::mpsc::UnboundedSender;
 pub(crate) use work_folder::WORK_PREFIX;
@@ -90,7 +89,7 @@ impl Store {
         let tree = Tree::open(&output).map_err(NodeError::io("use", &output))?;
         let (work, new) = WorkFolder::open(&tree, &output, manifest.id())?;
         let taken = read_resume(&work, &manifest)
-            .and_then(|resume| take_up(&manifest, &tree, &work, &output, resume, progress))
+            .and_then(|resume| take_up(&manifest, &tree, &work, &output, resume.as_ref(), progress))
             .and_then(|taken| keep_manifest(&work, &manifest).map(|()| taken));
         let taken = match taken {
             Ok(taken) => taken,
@@ -344,10 +343,7 @@ fn check_names(manifest: &Manifest) -> Result<(), NodeError> {
     let names = std::iter::once(&info.name).chain(paths.flatten());
     match names.into_iter().find(|name| name.starts_with(WORK_PREFIX)) {
         None => Ok(()),
-        Some(name) => Err(NodeError::Name {
-            path: name.into(),
-            source: NameError { name: name.clone(), why: "belongs to an unfinished download" },
-        }),
+        Some(name) => Err(NodeError::ReservedName { name: name.clone() }),
     }
 }
 

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use swarm_proto::{geometry::FileIndex, manifest::Manifest};
+use swarm_proto::{
+    geometry::{FileIndex, PieceIndex},
+    manifest::Manifest,
+};
 
 use crate::{NodeError, Progress, create::below, scan::scan};
 
@@ -59,7 +62,7 @@ pub fn verify(
             }
             None => {
                 missing.insert(file);
-                bad.extend(geometry.file_pieces(file).map(|piece| piece.get()));
+                bad.extend(geometry.file_pieces(file).map(PieceIndex::get));
             }
         }
     }

@@ -40,7 +40,7 @@ const PAUSE: u32 = 10;
 const SYNCS_MAX: usize = 32;
 
 /// What the recorder is told.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Note {
     Record(PieceIndex),
     Forget(PieceIndex),

@@ -55,7 +55,7 @@ pub(crate) fn take_up(
     tree: &Tree,
     work: &WorkFolder,
     output: &Path,
-    resume: Option<Resume>,
+    resume: Option<&Resume>,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<TakenUp, NodeError> {
     let geometry = manifest.geometry();
@@ -89,7 +89,7 @@ pub(crate) fn take_up(
         };
         places.push(place);
         let pieces = || geometry.file_pieces(file);
-        match vouched(resume.as_ref(), file, place) {
+        match vouched(resume, file, place) {
             Vouched::Nothing => {}
             Vouched::Unsure => unsure.push(file),
             Vouched::Recorded(have) => {
