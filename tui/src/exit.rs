@@ -162,6 +162,13 @@ impl From<NodeError> for Failure {
             NodeError::Io { ref path, ref source, .. } => {
                 Self { message: error.to_string(), ..Self::file(path, source) }
             }
+            NodeError::Listen { addr, source } => Self::listen("for peers", addr, &source),
+            NodeError::NoManifest { tried } => {
+                let tried: Vec<_> =
+                    tried.iter().map(|(who, why)| format!("{who}: {why}")).collect();
+                Self::new(code, "no_manifest", format!("no manifest found ({})", tried.join(", ")))
+                    .hint("check that somebody shares it and can be reached, and that the link is whole")
+            }
             NodeError::Locked { .. } => Self::new(code, kind, error.to_string())
                 .hint("wait for it or stop it, or choose another folder with --output"),
             _ => Self::advised(code, kind, &error.to_string()),

@@ -203,6 +203,11 @@ impl Console {
         self.mode == Mode::Plain
     }
 
+    /// Whether progress is printed as events.
+    pub fn has_events(&self) -> bool {
+        self.mode == Mode::Json
+    }
+
     /// A line on stderr, above the bars. If stderr is gone there is nobody to tell.
     pub fn stderr(&self, line: &str) {
         self.write_stderr(format!("{line}\n").as_bytes());

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tokio::time;
 
 use self::view::View;
-use super::{Context, blocking, create, show::link_of, tracker};
+use super::{Context, blocking, create, show::link_of, tracker, watch::settled};
 use crate::{
     args::{DemoArgs, ManifestArgs},
     exit::{Code, Failure},
@@ -190,15 +190,20 @@ impl Demo {
         let mut running: FuturesUnordered<_> = transfers
             .iter()
             .enumerate()
-            .map(|(n, transfer)| async move { (n, transfer.completed().await) })
+            .map(|(n, transfer)| async move {
+                let completed = transfer.completed().await;
+                let took = begun.elapsed();
+                settled(&mut transfer.snapshots()).await;
+                completed.map(|()| (n, took))
+            })
             .collect();
         let mut moved = (begun, 0);
         while !running.is_empty() {
             tokio::select! {
                 () = cx.stop.cancelled() => return Err(Failure::interrupted()),
-                Some((n, done)) = running.next() => {
-                    done?;
-                    downloaders[n].done = Some(begun.elapsed());
+                Some(completed) = running.next() => {
+                    let (n, took) = completed?;
+                    downloaders[n].done = Some(took);
                     self.say_completed(cx, n, &downloaders[n])?;
                 }
                 () = time::sleep(TICK) => {}

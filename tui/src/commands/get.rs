@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use swarm_node::{GetOptions, Identity, Node, Snapshot, Source, State, Transfer, Transport};
+use swarm_node::{
+    GetOptions, Identity, Node, NodeError, Snapshot, Source, State, Transfer, Transport,
+};
 use swarm_proto::link::Endpoint;
 use tokio::time;
 
@@ -18,6 +20,11 @@ use crate::{
     units::{Bytes, Clock, Rate, Span},
 };
 
+/// Those who may have the manifest are asked for this long before the user hears of it.
+const ROUND: Duration = Duration::from_secs(10);
+/// And then not for this long: all may have refused for good, and a refusal takes no time.
+const ROUND_PAUSE: Duration = Duration::from_secs(2);
+
 pub async fn run(cx: Context, args: GetArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let source = read_source(&args.source)?;
@@ -26,7 +33,9 @@ pub async fn run(cx: Context, args: GetArgs) -> Result<(), Failure> {
         Some(file) => cx.paths.identity(Key::Node, Some(file))?,
         None => Identity::generate(),
     };
-    let node = Node::start(identity, cx.settings.node()).await?;
+    let mut config = cx.settings.node();
+    config.manifest_patience = cx.settings.timeout.value.0.map_or(ROUND, |limit| limit.min(ROUND));
+    let node = Node::start(identity, config).await?;
     let done = fetch(&cx, &args, &node, source, begun).await;
     node.shutdown().await;
     done
@@ -47,7 +56,7 @@ async fn fetch(
     let arrived = download(cx, &transfer, &mut watch).await;
     watch.clear();
     arrived?;
-    let snapshot = watch.latest();
+    let snapshot = watch.settled().await;
     say_completed(cx, &transfer, &snapshot, resumed, begun.elapsed())?;
 
     let policy = cx.settings.seed.value;
@@ -87,11 +96,31 @@ async fn start(
         trackers: settings.trackers.value.clone(),
         peers: args.peers.clone(),
     };
-    let patience = settings.timeout.value.0;
     tokio::select! {
         () = cx.stop.cancelled() => Err(Failure::interrupted()),
-        () = waited(patience) => Err(out_of_patience("nobody had the manifest", patience)),
-        transfer = node.get(source, options) => Ok(transfer?),
+        transfer = ask_until_found(cx, node, source, options) => transfer,
+    }
+}
+
+/// Asks for the manifest until somebody has it or patience ends, and says now and then who did not.
+async fn ask_until_found(
+    cx: &Context,
+    node: &Node,
+    source: Source,
+    options: GetOptions,
+) -> Result<Transfer, Failure> {
+    let begun = Instant::now();
+    loop {
+        let error = match node.get(source.clone(), options.clone()).await {
+            Ok(transfer) => return Ok(transfer),
+            Err(error @ NodeError::NoManifest { .. }) => Failure::from(error),
+            Err(error) => return Err(error.into()),
+        };
+        if cx.settings.timeout.value.0.is_some_and(|limit| begun.elapsed() >= limit) {
+            return Err(error);
+        }
+        cx.console.warn(format_args!("{}; asking again", error.message));
+        time::sleep(ROUND_PAUSE).await;
     }
 }
 
@@ -158,13 +187,6 @@ fn out_of_patience(what: &str, limit: Option<Duration>) -> Failure {
         "check that somebody shares it and can be reached; --timeout sets how long to wait, \
          and the same command goes on from what is verified",
     )
-}
-
-async fn waited(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => time::sleep(limit).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Serves others until the policy or the user ends it.

@@ -14,7 +14,7 @@ use swarm_proto::{
 };
 use swarm_tracker::Server;
 
-use super::{Context, beside, create, read_manifest, tracker, watch::Watch};
+use super::{Context, beside, create, read_manifest, show::link_of, tracker, watch::Watch};
 use crate::{
     args::SeedArgs,
     exit::Failure,
@@ -203,8 +203,7 @@ fn say_where(
     let trackers = all_trackers(cx, &manifest.extras().trackers, services);
     let name = &manifest.info().name;
     let peers = vec![services.peer.clone()];
-    let link =
-        Link { id: manifest.id(), name: Some(name.clone()), trackers: trackers.clone(), peers };
+    let link = Link { trackers: trackers.clone(), peers, ..link_of(manifest) };
     let (link, peer) = (link.to_string(), services.peer.to_string());
     let listen = services.node.listen_addr();
     let trackers: Vec<_> = trackers.iter().map(ToString::to_string).collect();

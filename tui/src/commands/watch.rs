@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use swarm_node::{Event, Snapshot, Transfer};
+use swarm_node::{Event, Snapshot, State, Transfer};
 use tokio::{
     sync::{broadcast, watch},
     time,
@@ -18,6 +18,17 @@ use crate::{
 
 /// Even when nothing happens the caller looks at the clock this often.
 const TICK: Duration = Duration::from_secs(1);
+
+/// A snapshot follows its event within this time; if it does not, the one before has to do.
+const SNAPSHOT_MAX: Duration = Duration::from_secs(1);
+
+/// The first snapshot of a transfer that is complete: it has the final counts.
+pub async fn settled(snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> Arc<Snapshot> {
+    let seeding = snapshots.wait_for(|snapshot| snapshot.state == State::Seeding);
+    // The borrow that it returns must not outlive the wait.
+    let _ = time::timeout(SNAPSHOT_MAX, seeding).await.map(drop);
+    Arc::clone(&snapshots.borrow_and_update())
+}
 
 /// A transfer that is being followed.
 pub struct Watch {
@@ -59,6 +70,11 @@ impl Watch {
     /// The latest snapshot.
     pub fn latest(&mut self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow_and_update())
+    }
+
+    /// The first snapshot after completion: it has the final counts.
+    pub async fn settled(&mut self) -> Arc<Snapshot> {
+        settled(&mut self.snapshots).await
     }
 
     /// Takes the bar off the screen, before the last words.

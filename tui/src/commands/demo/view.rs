@@ -50,6 +50,9 @@ impl View {
         if self.console.has_lines() {
             self.console.stderr(&line(downloaders));
         }
+        if !self.console.has_events() {
+            return Ok(());
+        }
         for (n, downloader) in downloaders.iter().enumerate() {
             let snapshot = downloader.snapshot();
             self.console.object(&Line::DemoProgress {
