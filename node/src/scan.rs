@@ -27,8 +27,8 @@ const READ_LEN: u32 = RUN_BLOCKS_MAX * BLOCK_LEN;
 /// that none is left alone with a long rest.
 const TAKE_BYTES: u64 = 4 << 20;
 const TAKE_PIECES: usize = 64;
-/// More threads than this gain nothing on any disk that we know of.
-const THREADS_MAX: usize = 64;
+/// More threads than this gain nothing on any disk that we know of. Each has one file open.
+const THREADS_MAX: usize = 32;
 
 /// Opens a file of a share for reading. Called by several threads at a time.
 pub(crate) type Open<'a> = &'a (dyn Fn(FileIndex) -> io::Result<File> + Sync);

@@ -107,6 +107,7 @@ impl Files {
     pub(crate) fn store(&self, run: BlockRun, data: &[u8]) -> Result<Vec<Digest>, DiskError> {
         let geometry = self.manifest.geometry();
         let span = geometry.span(run.piece());
+        debug_assert_eq!(data.len(), geometry.run_len(run) as usize, "the engine has checked it");
         let mut leaves = Vec::with_capacity(run.count() as usize);
         hash_blocks(data, &mut leaves);
         self.part_for_writing(span.file)?
