@@ -3,12 +3,12 @@
 //! ```text
 //! cargo run --release -p swarm-tests --example flash_crowd            # the usual cases
 //! cargo run --release -p swarm-tests --example flash_crowd -- leechers=16 mib=64 piece=256 \
-//!     up=50 down=100 rtt=1 seeders=1 seed=1 timeline=1                # one of your own
+//!     up=50 down=100 rtt=1 seeders=1 seed=1 disk=800 timeline=500     # one of your own
 //! ```
 //!
 //! For each case: when the last and the median leecher had everything, that time over the bound of
 //! Kumar and Ross (HOTWEB 2006), how many copies the seeders sent, and how much came twice. With
-//! `timeline=1` also every half second: how busy the uplinks were, how many pieces are out, and
+//! `timeline=500` also every 500 ms: how busy the uplinks were, how many pieces are out, and
 //! what held the leechers back.
 
 use std::{
@@ -30,7 +30,10 @@ struct Case {
     up: u64,
     down: u64,
     rtt: u64,
-    timeline: bool,
+    /// What a node reads or writes and hashes, MB a second.
+    disk: u64,
+    /// Between two lines about how it goes; 0 for none.
+    timeline: u64,
 }
 
 const CROWD: Case = Case {
@@ -42,7 +45,8 @@ const CROWD: Case = Case {
     up: 50,
     down: 100,
     rtt: 1,
-    timeline: false,
+    disk: 800,
+    timeline: 0,
 };
 
 fn main() {
@@ -55,8 +59,8 @@ fn main() {
             Case { leechers: 50, ..CROWD },
             Case { leechers: 1, up: 1000, down: 1000, rtt: 1, ..CROWD },
             Case { leechers: 1, up: 1000, down: 1000, rtt: 100, mib: 256, ..CROWD },
-            Case { leechers: 1, up: 10_000, down: 10_000, mib: 256, ..CROWD },
-            Case { leechers: 4, up: 10_000, down: 10_000, mib: 256, ..CROWD },
+            Case { leechers: 1, up: 10_000, down: 10_000, disk: 10_000, mib: 256, ..CROWD },
+            Case { leechers: 4, up: 10_000, down: 10_000, disk: 10_000, mib: 256, ..CROWD },
         ]
     } else {
         vec![parse(&args)]
@@ -86,7 +90,8 @@ fn parse(args: &[String]) -> Case {
             "up" => case.up = value,
             "down" => case.down = value,
             "rtt" => case.rtt = value,
-            "timeline" => case.timeline = value != 0,
+            "disk" => case.disk = value,
+            "timeline" => case.timeline = value,
             _ => eprintln!("there is no {name}"),
         }
     }
@@ -98,10 +103,12 @@ fn run(case: Case) -> Result<(), Failure> {
     let mut world = Scenario::new(case.seed)
         .share(case.mib * MIB, case.piece * KIB)
         .seeders(case.seeders, host)
+        .with(|node| node.disk.rate = case.disk * 1_000_000)
         .leechers(case.leechers, host)
+        .with(|node| node.disk.rate = case.disk * 1_000_000)
         .build();
     let started = Instant::now();
-    if case.timeline {
+    if case.timeline > 0 {
         timeline(&mut world, case)?;
     }
     world.finish(Duration::from_secs(3600))?;
@@ -138,7 +145,7 @@ fn bound(case: Case) -> f64 {
 }
 
 fn timeline(world: &mut World, case: Case) -> Result<(), Failure> {
-    const STEP: Duration = Duration::from_millis(500);
+    let step = Duration::from_millis(case.timeline);
     let nodes: Vec<NodeId> = world.nodes().collect();
     let (seeders, leechers) = nodes.split_at(case.seeders);
     let busy = |world: &World, nodes: &[NodeId]| -> Duration {
@@ -147,10 +154,10 @@ fn timeline(world: &mut World, case: Case) -> Result<(), Failure> {
     let mut before = (Duration::ZERO, Duration::ZERO);
     println!("     s | seeders' uplinks | leechers' uplinks | pieces: out, mean | held back by");
     while !world.all_finished() {
-        world.run_for(STEP)?;
+        world.run_for(step)?;
         let now = (busy(world, seeders), busy(world, leechers));
         let percent = |part: Duration, nodes: &[NodeId]| {
-            part.as_secs_f64() * 100.0 / (STEP.as_secs_f64() * nodes.len() as f64)
+            part.as_secs_f64() * 100.0 / (step.as_secs_f64() * nodes.len() as f64)
         };
         let mut causes: BTreeMap<String, usize> = BTreeMap::new();
         for snapshot in leechers.iter().filter_map(|&node| world.snapshot(node)) {
@@ -160,7 +167,7 @@ fn timeline(world: &mut World, case: Case) -> Result<(), Failure> {
         let out = copies.iter().filter(|&&copies| copies > case.seeders as u32).count();
         let held: u32 = copies.iter().map(|copies| copies - case.seeders as u32).sum();
         println!(
-            "{:6.1} | {:15.1}% | {:16.1}% | {out:6} {:10.1} | {causes:?}",
+            "{:6.2} | {:15.1}% | {:16.1}% | {out:6} {:10.1} | {causes:?}",
             world.now().since(swarm_engine::Time::ZERO).as_secs_f64(),
             percent(now.0 - before.0, seeders),
             percent(now.1 - before.1, leechers),
