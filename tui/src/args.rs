@@ -222,12 +222,11 @@ pub struct FetchArgs {
     pub output: Option<PathBuf>,
     /// What to do after completion: needed, never, forever, ratio:R or time:D [default: needed]
     ///
-    /// - needed:    share on while a connected peer lacks something, at most one copy and 10 minutes;
-    ///              with nobody there it ends after 3 seconds
-    /// - never:     stop at once
-    /// - forever:   share until stopped
+    /// - needed: share on while a connected peer lacks something, at most one copy and 10 minutes
+    /// - never: stop at once
+    /// - forever: share until stopped
     /// - ratio:1.5: share until one and a half copies are uploaded, whoever is there
-    /// - time:30m:  share for half an hour
+    /// - time:30m: share for half an hour
     #[arg(long, value_name = "POLICY", env = "SWARM_SEED", hide_env_values = true)]
     #[arg(verbatim_doc_comment)]
     pub seed: Option<Policy>,

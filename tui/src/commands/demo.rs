@@ -12,7 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{
+    StreamExt,
+    future::{join_all, try_join_all},
+    stream::FuturesUnordered,
+};
 use swarm_node::{
     GetOptions, Identity, Node, NodeConfig, SeedOptions, Snapshot, Source, Transfer, Transport,
 };
@@ -82,22 +86,18 @@ struct Cast {
 
 impl Cast {
     async fn shutdown(self) {
-        for node in self.nodes {
-            node.shutdown().await;
-        }
+        join_all(self.nodes.into_iter().map(Node::shutdown)).await;
         if let Some(tracker) = self.tracker {
             tracker.shutdown().await;
         }
     }
 
     /// Another node, on loopback, with a key of its own.
-    async fn join(&mut self, upload_limit: Option<u64>) -> Result<&Node, Failure> {
+    async fn join(&mut self, upload_limit: Option<u64>) -> Result<(), Failure> {
         let mut config = NodeConfig { listen: loopback(), disk_threads: 1, ..Default::default() };
         config.engine.upload_limit = upload_limit;
-        let node = Node::start(Identity::generate(), config).await?;
-        self.nodes.push(node);
-        // It was pushed in the line above.
-        self.nodes.last().ok_or_else(|| Failure::new(Code::Other, "bug", "no node"))
+        self.nodes.push(Node::start(Identity::generate(), config).await?);
+        Ok(())
     }
 }
 
@@ -123,9 +123,13 @@ impl Demo {
         let server = tracker::start(&Identity::generate(), loopback(), Transport::Tls).await?;
         let at = Endpoint::at(Some(server.peer_id()), server.listen_addr());
         cast.tracker = Some(server);
-        let seeder = self.seed(cast, at.clone()).await?;
-
+        cast.join(self.args.upload_limit.0).await?;
         let count = self.args.peers;
+        for _ in 0..count {
+            cast.join(None).await?;
+        }
+        let Some((seeder, downloaders)) = cast.nodes.split_first() else { return Ok(()) };
+        let seeder = self.seed(seeder, at.clone()).await?;
         cx.console.object(&Line::Demo {
             swarm: self.manifest.id(),
             bytes: self.bytes(),
@@ -138,11 +142,8 @@ impl Demo {
             self.folder.display(),
         ));
         let begun = Instant::now();
-        let mut downloaders = Vec::new();
-        for n in 0..count {
-            let transfer = self.get(cast, n, at.clone()).await?;
-            downloaders.push(Downloader { transfer, done: None });
-        }
+        let started = downloaders.iter().zip(1..).map(|(node, n)| self.get(node, n, at.clone()));
+        let mut downloaders = try_join_all(started).await?;
         self.follow(cx, &mut downloaders, begun).await?;
         let took = begun.elapsed();
         self.compare(cx, &downloaders).await?;
@@ -154,8 +155,7 @@ impl Demo {
         self.manifest.geometry().total_bytes()
     }
 
-    async fn seed(&self, cast: &mut Cast, tracker: Endpoint) -> Result<Transfer, Failure> {
-        let node = cast.join(self.args.upload_limit.0).await?;
+    async fn seed(&self, node: &Node, tracker: Endpoint) -> Result<Transfer, Failure> {
         let options = SeedOptions {
             path: self.path.clone(),
             trackers: vec![tracker],
@@ -166,16 +166,16 @@ impl Demo {
     }
 
     /// A downloader that knows the link, as a user would.
-    async fn get(&self, cast: &mut Cast, n: u32, tracker: Endpoint) -> Result<Transfer, Failure> {
-        let node = cast.join(None).await?;
+    async fn get(&self, node: &Node, n: u32, tracker: Endpoint) -> Result<Downloader, Failure> {
         let mut link = link_of(&self.manifest);
         link.trackers = vec![tracker];
         let options = GetOptions {
-            output: self.folder.join(format!("downloader-{}", n + 1)),
+            output: self.folder.join(format!("downloader-{n}")),
             trackers: Vec::new(),
             peers: Vec::new(),
         };
-        Ok(node.get(Source::Link(link), options).await?)
+        let transfer = node.get(Source::Link(link), options).await?;
+        Ok(Downloader { transfer, done: None })
     }
 
     /// Shows all downloaders until all are done.

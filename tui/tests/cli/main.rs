@@ -1,5 +1,6 @@
 //! The real program, as a user runs it: what it prints where, how it ends, and what it leaves behind.
 #![expect(unreachable_pub, reason = "tests offer nothing to anybody outside")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 /// Bad input: what is said, the exit code, and that nothing is left behind.
 mod bad_input;
