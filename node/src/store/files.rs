@@ -110,10 +110,12 @@ impl Files {
         debug_assert_eq!(data.len(), geometry.run_len(run) as usize, "the engine has checked it");
         let mut leaves = Vec::with_capacity(run.count() as usize);
         hash_blocks(data, &mut leaves);
-        self.part_for_writing(span.file)?
-            .write_all_at(data, span.offset + u64::from(run.offset()))
+        let part = self.part_for_writing(span.file)?;
+        // Noted before, for a sync that fails while we write, and after, for the next one.
+        self.note_unsynced(run.piece());
+        part.write_all_at(data, span.offset + u64::from(run.offset()))
             .map_err(|error| self.disk_error("write to", span.file, &error))?;
-        self.unsynced().entry(span.file).or_default().insert(run.piece());
+        self.note_unsynced(run.piece());
         Ok(leaves)
     }
 
@@ -201,6 +203,11 @@ impl Files {
         // It was open for writing.
         self.cache.remove(self.key, file);
         Ok(())
+    }
+
+    fn note_unsynced(&self, piece: PieceIndex) {
+        let file = self.manifest.geometry().span(piece).file;
+        self.unsynced().entry(file).or_default().insert(piece);
     }
 
     /// Takes the pieces written since the last sync: of one file, or of all.
@@ -328,7 +335,11 @@ impl Files {
     /// The file has changed: nothing in it counts until it is verified again.
     fn doubt(&self, file: FileIndex, stamp: Stamp) {
         let mut places = self.places();
-        places.files[file.as_usize()] = Place::Final(stamp);
+        let place = &mut places.files[file.as_usize()];
+        // Another thread may have seen the same, and pieces may be verified again since.
+        if std::mem::replace(place, Place::Final(stamp)) == Place::Final(stamp) {
+            return;
+        }
         places.doubted.extend(self.manifest.geometry().file_pieces(file));
     }
 
