@@ -109,6 +109,15 @@ impl Failure {
         Self::new(Code::Pipe, "pipe", "the reader of the output went away")
     }
 
+    /// The system does not give us what any program needs.
+    pub fn system(error: &io::Error) -> Self {
+        let failure = Self::new(Code::Other, "system", error.to_string());
+        if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MFILE) {
+            return failure.hint("raise the limit with `ulimit -n`");
+        }
+        failure
+    }
+
     /// A file or folder of the user's cannot be read or written.
     pub fn file(path: &Path, error: &io::Error) -> Self {
         use io::ErrorKind as K;

@@ -127,11 +127,11 @@ fn dispatch(
         command => command,
     };
     raise_open_files();
-    let failed = |error: std::io::Error| Failure::new(Code::Other, "system", error.to_string());
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::system(&error))?;
     runtime.block_on(async {
-        let stop = signals::stop_on_signal(console.clone()).map_err(failed)?;
+        let stop = signals::stop_on_signal(console.clone());
+        let stop = stop.map_err(|error| Failure::system(&error))?;
         let cx = Context { console, paths, settings, stop };
         match command {
             Command::Seed(args) => commands::seed::run(cx, args).await,

@@ -4,6 +4,7 @@
 use std::{
     fs,
     os::unix::{fs::symlink, net::UnixListener},
+    process::Command,
 };
 
 use crate::world::{World, assert_fails, bytes};
@@ -194,6 +195,26 @@ fn a_port_that_somebody_has() {
         4,
         &format!("cannot listen on {addr} for the tracker: another program has the port"),
     );
+}
+
+#[test]
+fn too_few_files_may_be_open() {
+    let world = World::new();
+    world.write("file", "bytes");
+    for (limit, code, message) in [
+        ("8", 1, "error: Too many open files (os error 24)\n"),
+        ("20", 6, "error: only 20 files may be open at a time, 64 are needed\n"),
+    ] {
+        let limited = format!("ulimit -n {limit}; exec \"$0\" seed file --listen 127.0.0.1:0");
+        let program = env!("CARGO_BIN_EXE_swarm");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limited, program]).current_dir(world.path(""));
+        let out = shell.env("SWARM_HOME", world.home()).output().unwrap();
+        let stderr = String::from_utf8(out.stderr).unwrap();
+        assert_eq!((out.status.code(), out.stdout), (Some(code), Vec::new()), "{stderr}");
+        assert!(stderr.starts_with(message), "{stderr}");
+        assert!(stderr.contains("\nhint: raise"), "{stderr}");
+    }
 }
 
 #[test]

@@ -314,11 +314,10 @@ fn plain_transport_says_so() {
 }
 
 #[test]
-fn a_second_signal_is_an_order() {
+fn a_signal_of_the_system_ends_a_tracker() {
     let world = World::new();
     let mut tracker = world.start(&["tracker", "--listen", "127.0.0.1:0"]);
     tracker.line().unwrap();
-    // The two may be seen as one; a third is not, and after the end there is nobody to get it.
     tracker.signal(Signal::TERM);
     let ended = tracker.end();
     assert_eq!(ended.code, 0, "{ended:?}");
