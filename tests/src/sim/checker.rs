@@ -401,3 +401,6 @@ const fn key(raw: RawRun) -> Run {
 const fn raw((piece, first, count): Run) -> RawRun {
     RawRun { piece, first, count }
 }
+
+#[cfg(test)]
+mod tests;

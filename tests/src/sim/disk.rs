@@ -64,21 +64,20 @@ enum Block {
 }
 
 impl Disk {
-    /// An empty disk, or one that holds and has recorded the whole share.
+    /// A disk that holds and has recorded these pieces.
     #[must_use]
-    pub fn new(share: &Arc<Share>, spec: DiskSpec, rng: ChaCha8Rng, complete: bool) -> Self {
+    pub fn new(share: &Arc<Share>, spec: DiskSpec, rng: ChaCha8Rng, have: Bitfield) -> Self {
         let geometry = share.geometry();
-        let block = if complete { Block::True } else { Block::Missing };
-        let count = geometry.piece_count();
+        let blocks = geometry.pieces().map(|piece| {
+            let block = if have.has(piece) { Block::True } else { Block::Missing };
+            vec![block; geometry.block_count(piece) as usize]
+        });
         Self {
             share: Arc::clone(share),
             spec,
             rng,
-            blocks: geometry
-                .pieces()
-                .map(|piece| vec![block.clone(); geometry.block_count(piece) as usize])
-                .collect(),
-            recorded: if complete { Bitfield::full(count) } else { Bitfield::empty(count) },
+            blocks: blocks.collect(),
+            recorded: have,
             doubtful: BTreeSet::new(),
             rotten: BTreeSet::new(),
             full: false,
@@ -254,7 +253,9 @@ mod tests {
 
     fn disk(spec: DiskSpec, complete: bool) -> (Arc<Share>, Disk) {
         let share = Arc::new(Share::random(3, 32 * 1024, &[100_000]));
-        let disk = Disk::new(&share, spec, ChaCha8Rng::seed_from_u64(1), complete);
+        let pieces = share.geometry().piece_count();
+        let have = if complete { Bitfield::full(pieces) } else { Bitfield::empty(pieces) };
+        let disk = Disk::new(&share, spec, ChaCha8Rng::seed_from_u64(1), have);
         (share, disk)
     }
 

@@ -92,6 +92,17 @@ pub enum Event {
     Beat(NodeId),
 }
 
+impl Event {
+    /// The node whose process must run for this to happen.
+    #[must_use]
+    pub const fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::Input { to, .. } | Self::Tick { to, .. } | Self::Job { to, .. } => Some(*to),
+            _ => None,
+        }
+    }
+}
+
 /// Who a node is and where.
 #[derive(Debug, Clone)]
 pub struct Card {

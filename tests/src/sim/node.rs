@@ -182,7 +182,7 @@ impl Node {
     /// The time that the engine asked for may have come.
     pub fn tick(&mut self, env: &mut Env) {
         let now = env.queue.now();
-        if self.wakeup != Some(now) {
+        if self.wakeup.is_none_or(|wakeup| wakeup > now) {
             // The engine was woken for something else since, and another tick is on its way.
             return;
         }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use rand::Rng;
 use swarm_engine::Config;
-use swarm_proto::id::PeerId;
+use swarm_proto::{bitfield::Bitfield, geometry::PieceIndex, id::PeerId};
 
 use super::{
     KIB, MIB,
@@ -61,6 +61,8 @@ pub struct NodeSpec {
     pub config: Config,
     /// When it joins.
     pub start: Duration,
+    /// Which pieces a leecher has from the start.
+    pub has: Vec<u32>,
     /// Whether others can dial it.
     pub listens: bool,
     /// Nodes that its user names as peers, by number.
@@ -150,6 +152,7 @@ impl Scenario {
             disk: DiskSpec::default(),
             config: Config::default(),
             start: Duration::ZERO,
+            has: Vec::new(),
             listens: true,
             knows: Vec::new(),
             impostor: false,
@@ -221,8 +224,14 @@ impl Scenario {
         if let Role::Rogue(behaviour) = spec.role {
             return Actor::Rogue(Box::new(Rogue::new(id, behaviour, known, rng)));
         }
-        let complete = spec.role == Role::Seeder;
-        let disk = Disk::new(&env.share, spec.disk, self.rng("disk", i), complete);
+        let geometry = env.share.geometry();
+        let mut have = Bitfield::empty(geometry.piece_count());
+        let held =
+            |piece: &PieceIndex| spec.role == Role::Seeder || spec.has.contains(&piece.get());
+        geometry.pieces().filter(held).for_each(|piece| {
+            have.insert(piece);
+        });
+        let disk = Disk::new(&env.share, spec.disk, self.rng("disk", i), have);
         let config = Config {
             listen_port: env.card(id).addr.port(),
             trackers: self.trackers,

@@ -2,18 +2,20 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use swarm_engine::{Command, ConnId, Input, Side, Snapshot, Target, Time, TrackerIndex};
-use swarm_proto::{geometry::PieceIndex, message::Hello};
+use swarm_engine::{ConnId, Input, Side, Target, TrackerIndex};
+use swarm_proto::message::Hello;
 
 use super::{
-    disk::Disk,
     env::{DIAL_TIMEOUT, Env, Event},
-    net::{Host, Notice, other_end},
+    net::{Notice, other_end},
     node::Node,
-    report::{Failure, Report},
+    report::Failure,
     rogue::Rogue,
     tracker::{Ask, EXPIRE_EVERY, TRACKER_DELAY, Tracker},
 };
+
+mod faults;
+mod view;
 
 /// Events at one instant after which time would never go on.
 const EVENTS_MAX: u32 = 1_000_000;
@@ -38,6 +40,8 @@ pub struct World {
     trackers: Vec<Tracker>,
     /// Who is at the end of each connection that its node knows of.
     ends: BTreeMap<ConnId, NodeId>,
+    /// Nodes whose machine sleeps, and what waits for them to wake up.
+    asleep: BTreeMap<NodeId, Vec<Event>>,
 }
 
 impl World {
@@ -45,10 +49,8 @@ impl World {
         if !trackers.is_empty() {
             env.queue.after(EXPIRE_EVERY, Event::Expire);
         }
-        Self { seed, env, actors, trackers, ends: BTreeMap::new() }
+        Self { seed, env, actors, trackers, ends: BTreeMap::new(), asleep: BTreeMap::new() }
     }
-
-    // Running.
 
     /// Runs until every honest node that is alive has finished.
     ///
@@ -112,234 +114,10 @@ impl World {
         }
     }
 
-    // Interfering.
-
-    /// The process of a node dies. What it has not recorded is lost.
-    pub fn kill(&mut self, node: NodeId) {
-        self.env.cards[node.0].alive = false;
-        self.ends.retain(|_, at| *at != node);
-        self.env.net.kill(self.env.queue.now(), self.env.cards[node.0].host);
-        if let Actor::Honest(actor) = &mut self.actors[node.0] {
-            actor.kill(&mut self.env);
-        }
-    }
-
-    /// A node that was killed or stopped starts again, from what it has recorded.
-    pub fn start(&mut self, node: NodeId) {
-        self.env.cards[node.0].alive = true;
-        match &mut self.actors[node.0] {
-            Actor::Honest(actor) => actor.start(&mut self.env),
-            Actor::Rogue(rogue) => rogue.start(&mut self.env),
-        }
-        self.settle();
-    }
-
-    /// A node's user stops it: it says goodbye, and a second later its process is gone.
-    ///
-    /// # Errors
-    /// If something happens that must not.
-    pub fn stop(&mut self, node: NodeId) -> Result<(), Failure> {
-        self.command(node, Command::Stop);
-        self.run_for(Duration::from_secs(1))?;
-        self.kill(node);
-        Ok(())
-    }
-
-    /// A node's user asks its engine for something.
-    pub fn command(&mut self, node: NodeId, command: Command) {
-        if let Actor::Honest(actor) = &mut self.actors[node.0] {
-            actor.handle(&mut self.env, Input::Command(command));
-        }
-        self.settle();
-    }
-
-    /// Lets nothing through between two nodes. Their connections stand still.
-    pub fn cut(&mut self, a: NodeId, b: NodeId) {
-        self.env.net.cut(self.env.card(a).host, self.env.card(b).host);
-    }
-
-    /// Lets everything through again.
-    pub fn heal(&mut self, a: NodeId, b: NodeId) {
-        let (a, b) = (self.env.card(a).host, self.env.card(b).host);
-        self.env.net.heal(self.env.queue.now(), a, b);
-    }
-
-    /// Lets nothing through between a node and any other.
-    pub fn isolate(&mut self, node: NodeId) {
-        for other in self.nodes().filter(|other| *other != node) {
-            self.cut(node, other);
-        }
-    }
-
-    /// Lets everything through between a node and any other again.
-    pub fn rejoin(&mut self, node: NodeId) {
-        for other in self.nodes().filter(|other| *other != node) {
-            self.heal(node, other);
-        }
-    }
-
-    /// Breaks every connection of a node.
-    pub fn reset(&mut self, node: NodeId) {
-        let conns: Vec<_> = self.conns(node).collect();
-        for conn in conns {
-            self.env.net.reset(conn);
-        }
-        self.settle();
-    }
-
-    /// Changes what a node's access to the network is like.
-    pub fn set_host(&mut self, node: NodeId, host: Host) {
-        self.env.net.set_host(self.env.card(node).host, host);
-    }
-
-    /// A node's disk, to let something happen to it.
-    pub fn disk(&mut self, node: NodeId) -> Option<&mut Disk> {
-        match &mut self.actors[node.0] {
-            Actor::Honest(actor) => Some(actor.disk_mut()),
-            Actor::Rogue(_) => None,
-        }
-    }
-
-    /// Somebody changes a file under a node, in this piece. What the node sends before it notices
-    /// is its own fault.
-    pub fn change_file(&mut self, node: NodeId, piece: u32) {
-        let piece = self.env.share.geometry().piece(piece);
-        if let (Some(piece), Some(disk)) = (piece, self.disk(node)) {
-            disk.change(piece);
-        }
-    }
-
-    /// A tracker stops. What it knew is gone.
-    pub fn stop_tracker(&mut self, tracker: usize) {
-        self.trackers[tracker].stop();
-    }
-
-    /// A tracker starts again, knowing nothing.
-    pub fn start_tracker(&mut self, tracker: usize) {
-        self.trackers[tracker].start();
-    }
-
-    // Looking.
-
-    /// The present.
-    #[must_use]
-    pub const fn now(&self) -> Time {
-        self.env.queue.now()
-    }
-
-    /// All nodes.
-    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
-        (0..self.actors.len()).map(NodeId)
-    }
-
-    /// Whether a node's process runs.
-    #[must_use]
-    pub fn alive(&self, node: NodeId) -> bool {
-        self.env.card(node).alive
-    }
-
-    /// Whether a node has finished, in this or an earlier life.
-    #[must_use]
-    pub fn finished(&self, node: NodeId) -> bool {
-        self.env.reports[node.0].finished.is_some()
-    }
-
-    /// Whether every honest node that is alive has finished, and none is still to come.
-    #[must_use]
-    pub fn all_finished(&self) -> bool {
-        !self.nodes().any(|node| self.unfinished(node))
-    }
-
-    /// Whether the honest nodes that are alive, without this one, hold every piece together.
-    #[must_use]
-    pub fn complete_without(&self, node: NodeId) -> bool {
-        let others: Vec<_> = self
-            .nodes()
-            .filter(|other| *other != node && self.alive(*other))
-            .filter_map(|other| self.honest(other))
-            .collect();
-        let held = |piece: PieceIndex| others.iter().any(|node| node.disk().recorded().has(piece));
-        self.env.share.geometry().pieces().all(held)
-    }
-
-    /// How many honest nodes that are alive have recorded each piece.
-    #[must_use]
-    pub fn copies(&self) -> Vec<u32> {
-        let mut copies = vec![0; self.env.share.geometry().piece_count() as usize];
-        for node in self.nodes().filter(|node| self.alive(*node)) {
-            for piece in self.honest(node).iter().flat_map(|node| node.disk().recorded().iter()) {
-                copies[piece as usize] += 1;
-            }
-        }
-        copies
-    }
-
-    /// How many pieces a node has verified and recorded.
-    #[must_use]
-    pub fn recorded(&self, node: NodeId) -> u32 {
-        self.honest(node).map_or(0, |node| node.disk().recorded().count())
-    }
-
-    /// What a front end of a node would see.
-    #[must_use]
-    pub fn snapshot(&self, node: NodeId) -> Option<Snapshot> {
-        self.honest(node)?.snapshot(self.now())
-    }
-
-    /// The nodes that a node is connected to, once for each connection.
-    #[must_use]
-    pub fn neighbours(&self, node: NodeId) -> Vec<NodeId> {
-        let others = self.conns(node).filter_map(|conn| self.ends.get(&other_end(conn)).copied());
-        let mut others: Vec<_> = others.collect();
-        others.sort_unstable();
-        others
-    }
-
-    /// How long a node's uplink has been sending.
-    #[must_use]
-    pub fn uplink_busy(&self, node: NodeId) -> Duration {
-        self.env.net.busy(self.env.card(node).host)
-    }
-
-    /// What everything came to so far.
-    #[must_use]
-    pub fn report(&self) -> Report {
-        Report {
-            seed: self.seed,
-            trace: self.env.trace.digest(),
-            time: self.now().since(Time::ZERO),
-            bytes: self.env.share.geometry().total_bytes(),
-            nodes: self.env.reports.clone(),
-        }
-    }
-
-    /// What all nodes share.
-    #[must_use]
-    pub const fn env(&self) -> &Env {
-        &self.env
-    }
-
-    fn honest(&self, node: NodeId) -> Option<&Node> {
-        match &self.actors[node.0] {
-            Actor::Honest(actor) => Some(actor),
-            Actor::Rogue(_) => None,
-        }
-    }
-
-    /// Whether a node is still to finish: not if it was there and is dead.
-    fn unfinished(&self, node: NodeId) -> bool {
-        let report = &self.env.reports[node.0];
-        let gone = !self.alive(node) && self.honest(node).is_some_and(|node| node.life() > 0);
-        !report.rogue && report.finished.is_none() && !gone
-    }
-
-    fn conns(&self, node: NodeId) -> impl Iterator<Item = ConnId> + '_ {
-        self.ends.iter().filter(move |(_, at)| **at == node).map(|(conn, _)| *conn)
-    }
-
-    // Working off events.
-
     fn happen(&mut self, event: Event) {
+        if let Some(waiting) = event.node().and_then(|node| self.asleep.get_mut(&node)) {
+            return waiting.push(event);
+        }
         match event {
             Event::Start(node) => {
                 self.env.reports[node.0].started = self.now();
@@ -404,6 +182,9 @@ impl World {
     }
 
     fn tell(&mut self, node: NodeId, input: Input) {
+        if let (Some(life), Some(waiting)) = (self.life(node), self.asleep.get_mut(&node)) {
+            return waiting.push(Event::Input { to: node, life, input });
+        }
         if let Input::Connected { conn, side: Side::Dialed, .. } = &input {
             self.ends.insert(*conn, node);
         }

@@ -75,6 +75,49 @@ fn a_crashed_leecher_goes_on_from_what_it_recorded() {
 }
 
 #[test]
+fn a_host_without_power_is_given_up_after_the_idle_timeout() {
+    for_seeds(10, |seed| {
+        let mut world = Scenario::new(seed).seeders(1, HOME).leechers(3, HOME).build();
+        let gone = NodeId(2);
+        ok(world.run_for(millis(250)));
+        // Its last words don't get out, so the others' connections with it look alive.
+        world.isolate(gone);
+        world.kill(gone);
+        ok(world.finish(secs(60)));
+        assert!(ok(world.run_until(secs(240), |world| !world.neighbours(SEEDER).contains(&gone))));
+        world.rejoin(gone);
+        world.start(gone);
+        ok(world.finish(secs(400)));
+    });
+}
+
+#[test]
+fn a_machine_that_sleeps_for_hours_goes_on_when_it_wakes() {
+    for_seeds(10, |seed| {
+        let mut world = Scenario::new(seed).seeders(1, HOME).leechers(3, HOME).build();
+        let sleeper = NodeId(2);
+        ok(world.run_for(millis(250)));
+        world.suspend(sleeper);
+        ok(world.run_for(secs(4 * 3600)));
+        assert!(world.finished(NodeId(1)) && !world.finished(sleeper));
+        world.wake(sleeper);
+        ok(world.finish(secs(60)));
+        assert!(world.report().nodes.iter().all(|node| node.banned.is_empty()));
+    });
+}
+
+#[test]
+fn one_tracker_of_two_is_enough() {
+    for_seeds(10, |seed| {
+        let mut world = Scenario::new(seed).trackers(2).seeders(1, HOME).leechers(3, HOME).build();
+        world.stop_tracker(0);
+        ok(world.finish(secs(20)));
+        let trackers = world.snapshot(NodeId(1)).unwrap().trackers;
+        assert_eq!(trackers.iter().map(|tracker| tracker.up).collect::<Vec<_>>(), [false, true]);
+    });
+}
+
+#[test]
 fn transfers_go_on_while_the_tracker_is_away() {
     for_seeds(20, |seed| {
         let mut world = Scenario::new(seed)

@@ -1,7 +1,7 @@
 //! Swarms in which nothing goes wrong.
 
 use swarm_engine::Command;
-use swarm_tests::sim::{Host, KIB, MIB, NodeId, Scenario, for_seeds};
+use swarm_tests::sim::{Host, KIB, MIB, NodeId, Scenario, for_seeds, scenario::NodeSpec};
 
 use crate::{HOME, millis, ok, secs, transfer};
 
@@ -82,6 +82,140 @@ fn the_seeder_leaves_once_the_others_hold_every_piece() {
             }
             ok(world.finish(secs(60)));
         }
+    });
+}
+
+#[test]
+fn four_quarters_make_a_whole_without_a_seeder() {
+    for_seeds(20, |seed| {
+        let mut quarter = 0;
+        let mut world = Scenario::new(seed)
+            .leechers(4, HOME)
+            .with(|node| {
+                node.has = (quarter..32).step_by(4).collect();
+                quarter += 1;
+            })
+            .build();
+        ok(world.finish(secs(20)));
+        let report = world.report();
+        for node in &report.nodes {
+            let bytes: u64 = node.downloaded.values().sum();
+            assert_eq!(bytes - node.duplicate, 2 * MIB * 3 / 4, "nothing is fetched that is there");
+        }
+    });
+}
+
+#[test]
+fn few_connections_are_enough_for_many_nodes() {
+    for_seeds(5, |seed| {
+        let scenario = Scenario::new(seed)
+            .seeders(1, HOME)
+            .with(|node| node.config.connections_max = 5)
+            .leechers(24, HOME)
+            .with(|node| {
+                node.config.connections_max = 5;
+                node.config.dials_max = 3;
+            });
+        ok(scenario.run(secs(60)));
+    });
+}
+
+#[test]
+fn little_memory_is_enough() {
+    for_seeds(10, |seed| {
+        let frugal = |node: &mut NodeSpec| {
+            node.config.buffer_bytes = 256 * KIB;
+            node.config.send_bytes = 128 * KIB;
+        };
+        let scenario = Scenario::new(seed)
+            .share(4 * MIB, 512 * KIB)
+            .seeders(2, HOME)
+            .with(frugal)
+            .leechers(4, HOME)
+            .with(frugal);
+        ok(scenario.run(secs(30)));
+    });
+}
+
+#[test]
+fn a_slow_disk_slows_the_network_and_not_more() {
+    for_seeds(10, |seed| {
+        let scenario = Scenario::new(seed)
+            .share(4 * MIB, 64 * KIB)
+            .seeders(1, Host::mbit(1000, 1000))
+            .leechers(1, Host::mbit(1000, 1000))
+            .with(|node| {
+                node.disk.rate = 2_000_000;
+                node.config.buffer_bytes = MIB;
+            });
+        let report = ok(scenario.run(secs(30)));
+        // The disk needs 2.1 s for it. What waits for the disk is bounded by the checker.
+        assert!(report.last_finish().unwrap() < secs(3), "{report:?}");
+    });
+}
+
+#[test]
+fn a_long_way_is_filled() {
+    for_seeds(10, |seed| {
+        let host = Host::mbit(100, 100).rtt(millis(300));
+        let scenario =
+            Scenario::new(seed).share(16 * MIB, 256 * KIB).seeders(1, host).leechers(1, host);
+        let report = ok(scenario.run(secs(60)));
+        // Meeting takes five round trips or so, and so does doubling the window.
+        let expected = transfer(16 * MIB, 100) + millis(300) * 14;
+        assert!(report.last_finish().unwrap() < expected, "{:?}", report.last_finish());
+    });
+}
+
+#[test]
+fn a_flash_crowd_takes_little_more_than_the_shortest_possible_time() {
+    for_seeds(3, |seed| {
+        let scenario =
+            Scenario::new(seed).share(16 * MIB, 64 * KIB).seeders(1, HOME).leechers(16, HOME);
+        let report = ok(scenario.run(secs(60)));
+        let ratio =
+            report.last_finish().unwrap().as_secs_f64() / transfer(16 * MIB, 50).as_secs_f64();
+        assert!(ratio < 1.35, "{ratio}");
+        assert!(report.seed_copies() < 1.3, "{}", report.seed_copies());
+        assert!(report.duplicate() * 20 < report.bytes * 16, "{}", report.duplicate());
+        let (last, median) = (report.last_finish().unwrap(), report.median_finish().unwrap());
+        assert!(last < median * 5 / 4, "nobody is left behind: {last:?}, {median:?}");
+    });
+}
+
+#[test]
+fn the_engine_counts_what_the_network_carried() {
+    for_seeds(10, |seed| {
+        let mut world = Scenario::new(seed).seeders(1, HOME).leechers(5, HOME).build();
+        ok(world.finish(secs(30)));
+        ok(world.run_for(secs(2)));
+        let report = world.report();
+        for (node, counted) in world.nodes().zip(&report.nodes) {
+            let totals = world.snapshot(node).unwrap().totals;
+            assert_eq!(totals.uploaded, counted.uploaded);
+            assert_eq!(totals.downloaded, counted.downloaded.values().sum::<u64>());
+            assert_eq!(totals.duplicate, counted.duplicate);
+            assert_eq!(totals.corrupt, 0);
+        }
+    });
+}
+
+#[test]
+fn whoever_leaves_is_gone_from_the_tracker() {
+    for_seeds(5, |seed| {
+        let mut world = Scenario::new(seed)
+            .seeders(1, HOME)
+            .leechers(3, HOME)
+            .leechers(1, HOME)
+            .with(|node| node.start = secs(30))
+            .build();
+        ok(world.run_for(secs(10)));
+        ok(world.stop(NodeId(1)));
+        ok(world.stop(NodeId(2)));
+        ok(world.finish(secs(60)));
+        // Those who came later never hear of the two.
+        let seen = world.snapshot(NodeId(4)).unwrap().trackers[0].clone();
+        assert_eq!((seen.up, seen.seeds + seen.leechers), (true, 2), "{seen:?}");
     });
 }
 
