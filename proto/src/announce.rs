@@ -110,8 +110,9 @@ pub struct Announced {
     pub leechers: u32,
     /// How many downloads this tracker saw completed.
     pub completed: u32,
-    /// The rarest pieces of the swarm and how many nodes have each, rarest first, at most
-    /// [`RAREST_MAX`]. Empty while the tracker does not know the manifest.
+    /// The rarest pieces of the swarm that somebody has and the announcing node lacks, and how many
+    /// nodes have each, rarest first, at most [`RAREST_MAX`]; for a seed those of all pieces. Empty
+    /// while the tracker does not know the manifest.
     pub rarest: Vec<(u32, u32)>,
     /// The tracker lacks this node's row or the digest did not match: send a full one next time.
     pub need_full: bool,

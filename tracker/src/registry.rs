@@ -5,7 +5,7 @@
 //! holds the limits; the rest has a file each:
 //!
 //! - `swarm` the peers of one swarm, their rows and the piece counts; `row` one peer's pieces
-//! - `select` who meets whom; `rarest` the rarest pieces; `interval` when to announce again
+//! - `select` who meets whom, by `merit`; `rarest` the rarest pieces; `interval` when to announce again
 //! - `address` where a peer may be dialled; `manifests` manifests on their way in
 //! - `config` the limits; `gauges` what counts against them; `keyed` hashing with a secret
 //!
@@ -18,6 +18,7 @@ mod gauges;
 mod interval;
 mod keyed;
 mod manifests;
+mod merit;
 mod rarest;
 mod row;
 mod select;

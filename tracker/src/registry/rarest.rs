@@ -12,16 +12,20 @@ use super::row::Row;
 
 /// Pieces in the list: enough that a node which has most of them still finds some that it lacks.
 const LIST_MAX: usize = 4 * RAREST_MAX;
-/// The list is at least this old for each piece of the swarm when it is made anew: 4 ms for 1,000
-/// pieces, 16 s for the four million of the largest share. It costs about a thousandth of that.
-const AGE_MIN_NS: u64 = 4000;
+/// The list is at least this old when it is made anew: sooner, nobody could have acted on the last.
+const AGE_MIN_MS: u64 = 100;
+/// And for each piece this much older: 16 s for the four million of the largest share. Making it
+/// costs about a thousandth of that.
+const AGE_PIECE_NS: u64 = 4000;
 
-/// A list of the rarest pieces as they were a moment ago.
+/// A list of the rarest pieces that anybody has, as they were a moment ago.
 #[derive(Debug, Default)]
 pub(super) struct Rarest {
     /// Holders among those that are not seeds, and the piece; ascending, equals in random order.
     list: Vec<(u32, u32)>,
     made_ms: Option<u64>,
+    /// Whether there were seeds then.
+    seeded: bool,
     stale: bool,
 }
 
@@ -31,25 +35,35 @@ impl Rarest {
         self.stale = true;
     }
 
-    /// Makes the list anew if that is due. `counts` has the holders of each piece that are not seeds.
-    pub(super) fn refresh(&mut self, now_ms: u64, counts: &[u32], rng: &mut impl Rng) {
-        let age_min_ms = counts.len() as u64 * AGE_MIN_NS / 1_000_000;
+    /// Makes the list anew if that is due. `counts` has the holders of each piece that are not seeds;
+    /// `seeded` says whether there are seeds.
+    pub(super) fn refresh(
+        &mut self,
+        now_ms: u64,
+        counts: &[u32],
+        seeded: bool,
+        rng: &mut impl Rng,
+    ) {
+        let age_min_ms = AGE_MIN_MS + counts.len() as u64 * AGE_PIECE_NS / 1_000_000;
         let due = self.made_ms.is_none_or(|made| now_ms >= made + age_min_ms);
-        if !self.stale || !due || counts.is_empty() {
+        let stale = self.stale || self.seeded != seeded;
+        if !stale || !due || counts.is_empty() {
             return;
         }
-        self.stale = false;
-        self.made_ms = Some(now_ms);
+        (self.stale, self.seeded, self.made_ms) = (false, seeded, Some(now_ms));
         self.list.clear();
-        let limit = nth_smallest(counts, LIST_MAX);
+        // What nobody has cannot be fetched, so it is not rare but missing.
+        let least = u32::from(!seeded);
+        let Some(limit) = nth_smallest(counts, least, LIST_MAX) else { return };
         // All pieces below the limit are in the list, and there are fewer of them than it is long.
         // Those at the limit are taken from a random place on until the list is full.
         let start = rng.random_range(0..counts.len());
         let (tail, head) = counts.split_at(start);
         let from_start = (start as u32..).zip(head).chain((0..).zip(tail));
-        let mut at_limit = LIST_MAX.saturating_sub(counts.iter().filter(|&&n| n < limit).count());
+        let below = counts.iter().filter(|&&n| (least..limit).contains(&n)).count();
+        let mut at_limit = LIST_MAX.saturating_sub(below);
         for (piece, &n) in from_start {
-            if n < limit {
+            if (least..limit).contains(&n) {
                 self.list.push((n, piece));
             } else if n == limit && at_limit > 0 {
                 at_limit -= 1;
@@ -96,11 +110,12 @@ impl Rarest {
     }
 }
 
-/// The value that the `n`-th smallest count has; the largest if there are fewer.
-fn nth_smallest(counts: &[u32], n: usize) -> u32 {
-    let mut counts = counts.to_vec();
-    let at = n.min(counts.len()) - 1;
-    *counts.select_nth_unstable(at).1
+/// The value that the `n`-th smallest count has of those that are at least `least`; the largest if
+/// there are fewer.
+fn nth_smallest(counts: &[u32], least: u32, n: usize) -> Option<u32> {
+    let mut counts: Vec<u32> = counts.iter().copied().filter(|&count| count >= least).collect();
+    let at = n.min(counts.len()).checked_sub(1)?;
+    Some(*counts.select_nth_unstable(at).1)
 }
 
 fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
@@ -119,7 +134,7 @@ mod tests {
     fn rarest(counts: &[u32], seed: u64) -> Rarest {
         let mut rarest = Rarest::default();
         rarest.touch();
-        rarest.refresh(0, counts, &mut ChaCha8Rng::seed_from_u64(seed));
+        rarest.refresh(0, counts, false, &mut ChaCha8Rng::seed_from_u64(seed));
         rarest
     }
 
@@ -156,17 +171,29 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_has_is_not_rare() {
+        let mut rarest = rarest(&[0, 3, 0, 2], 1);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        assert_eq!(rarest.list(), [(2, 3), (3, 1)]);
+        // A seed has come.
+        rarest.refresh(1000, &[0, 3, 0, 2], true, &mut rng);
+        let told = rarest.lacking(&Row::Prefix(2), 1, 64, &mut rng);
+        assert_eq!(told, [(2, 1), (3, 3)]);
+        assert_eq!(nth_smallest(&[0, 0], 1, 5), None);
+    }
+
+    #[test]
     fn the_list_is_not_made_anew_without_need() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut counts = vec![5; 10_000];
         let mut rarest = rarest(&counts, 1);
         counts[9] = 1;
-        rarest.refresh(1000, &counts, &mut rng);
+        rarest.refresh(1000, &counts, false, &mut rng);
         assert_eq!(rarest.list()[0].0, 5, "nobody said that a count has changed");
         rarest.touch();
-        rarest.refresh(39, &counts, &mut rng);
-        assert_eq!(rarest.list()[0].0, 5, "40 ms have not passed");
-        rarest.refresh(40, &counts, &mut rng);
+        rarest.refresh(139, &counts, false, &mut rng);
+        assert_eq!(rarest.list()[0].0, 5, "it is not old enough");
+        rarest.refresh(140, &counts, false, &mut rng);
         assert_eq!(rarest.list()[0], (1, 9));
     }
 }

@@ -15,8 +15,9 @@ use swarm_proto::message::PeerAddr;
 
 use super::{
     address::Reach,
+    merit::{Measure, View},
     row::Row,
-    swarm::{Peer, Slot, Swarm},
+    swarm::{Slot, Swarm},
 };
 
 /// All of a swarm this large are candidates; of a larger one as many are drawn.
@@ -28,15 +29,6 @@ const CANDIDATES_MIN: usize = 48;
 const DRAWS_MAX: usize = 4;
 /// One place in this many is filled at random.
 const RANDOM_SHARE: usize = 4;
-/// Words of 64 pieces that are compared: rows of up to 1,024 pieces whole, of longer ones a part
-/// that is chosen anew each time. That is two lines of cache a candidate; who is better than whom
-/// shows in a thousand pieces as well as in all.
-const WORDS: usize = 16;
-/// How many parts are tried to find one in which the seeker lacks a piece.
-const PARTS_MAX: usize = 8;
-/// How many of the rarest pieces count extra.
-const RARE_MAX: usize = 16;
-
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seeker<'a> {
@@ -69,15 +61,15 @@ pub(super) fn select(
         candidates.swap(rng.random_range(0..last), last - 1);
     }
     let by_chance = candidates.split_off(candidates.len() - random);
-    let measure = Measure::new(swarm, seeker, rng);
+    let measure = Measure::new(swarm, seeker.row, rng);
     // Rows are fetched before any is compared, so that the waits for memory overlap.
-    let rows: Vec<Part> =
-        candidates.iter().map(|&slot| measure.part(swarm.peer(slot).row.as_ref())).collect();
+    let views: Vec<View> =
+        candidates.iter().map(|&slot| measure.view(swarm.peer(slot).row.as_ref())).collect();
     // A random number decides between equals: their order here follows their place in the swarm.
     let mut by_merit: Vec<(i64, u32, Slot)> = candidates
         .into_iter()
-        .zip(&rows)
-        .map(|(slot, row)| (measure.merit(swarm.peer(slot), row), rng.next_u32(), slot))
+        .zip(&views)
+        .map(|(slot, view)| (measure.merit(swarm.peer(slot), view), rng.next_u32(), slot))
         .collect();
     by_merit.sort_unstable_by_key(|&(merit, chance, _)| std::cmp::Reverse((merit, chance)));
     by_merit.truncate(seeker.want - random);
@@ -134,95 +126,4 @@ fn without_repeated_claims(swarm: &Swarm, slots: impl Iterator<Item = Slot>) -> 
         }
     }
     chosen
-}
-
-/// So many words of a row.
-type Part = [u64; WORDS];
-
-/// What the seeker has and lacks, prepared for comparison with many rows.
-struct Measure {
-    pieces: u32,
-    /// First word that is compared, and how many are.
-    first: usize,
-    words: usize,
-    /// What the seeker has in these words, and what it lacks.
-    has: Part,
-    lacks: Part,
-    /// How many pieces that is.
-    held: u32,
-    lacked: u32,
-    /// Rare pieces, and whether the seeker has each.
-    rare: Vec<(u32, bool)>,
-}
-
-impl Measure {
-    fn new(swarm: &Swarm, seeker: Seeker<'_>, rng: &mut impl Rng) -> Self {
-        let row = seeker.row.unwrap_or(&Row::Empty);
-        let mean = swarm.mean_holders();
-        let seeds = swarm.seeds.len() as u64;
-        let list = swarm.rarest.list().iter();
-        let rare = list
-            .take(RARE_MAX)
-            .filter(|&&(holders, _)| u64::from(holders) + seeds < mean)
-            .map(|&(_, piece)| (piece, row.has(piece)))
-            .collect();
-        let pieces = swarm.pieces().unwrap_or(0);
-        let all = pieces.div_ceil(64) as usize;
-        let words = all.min(WORDS);
-        let (has, lacks) = ([0; WORDS], [0; WORDS]);
-        let mut this = Self { pieces, first: 0, words, has, lacks, held: 0, lacked: 0, rare };
-        let complete = matches!(row, Row::Seed);
-        for _ in 0..PARTS_MAX {
-            this.first = if all > words { rng.random_range(0..=all - words) } else { 0 };
-            row.fill(pieces, this.first, &mut this.has[..words]);
-            Row::Seed.fill(pieces, this.first, &mut this.lacks[..words]);
-            this.lacks.iter_mut().zip(&this.has).for_each(|(lacks, has)| *lacks &= !has);
-            this.held = ones(&this.has, &[u64::MAX; WORDS]);
-            this.lacked = ones(&this.lacks, &[u64::MAX; WORDS]);
-            if this.lacked > 0 || complete || all <= words {
-                break;
-            }
-        }
-        this
-    }
-
-    /// How useful the peer and the seeker are to each other. A peer that has all that the seeker
-    /// lacks is worth 1000, one that lacks all that there is and that the seeker has half as much;
-    /// the rest is in proportion to these two.
-    fn merit(&self, peer: &Peer, row: &Part) -> i64 {
-        let (gain, give) = match &peer.row {
-            // Unknown: between nothing and all.
-            None => (self.lacked / 2, self.held / 2),
-            // Pieces that it has and the seeker lacks, and the reverse.
-            Some(_) => (ones(row, &self.lacks), self.held - ones(row, &self.has)),
-        };
-        let gain = i64::from(gain) * 1000 / i64::from(self.lacked.max(1));
-        let give = i64::from(give) * 500 / i64::from((self.held + self.lacked).max(1));
-        let rare: i64 = peer.row.as_ref().map_or(0, |row| {
-            let worth = |&(piece, mine): &(u32, bool)| match (mine, row.has(piece)) {
-                (false, true) => 60,
-                (true, false) => 30,
-                _ => 0,
-            };
-            self.rare.iter().map(worth).sum()
-        });
-        // A node with all slots taken is worth half a seed less; one handed out 40 times since it
-        // was last heard of has, for all we know, no room left.
-        let busy = i64::from(peer.load) * 5 + i64::from(peer.handed.min(40)) * 25;
-        gain + give + rare - busy
-    }
-
-    /// The part of a row that is compared.
-    fn part(&self, row: Option<&Row>) -> Part {
-        let mut part = [0; WORDS];
-        if let Some(row) = row {
-            row.fill(self.pieces, self.first, &mut part[..self.words]);
-        }
-        part
-    }
-}
-
-/// Pieces in both sets. Of fixed length, so that it becomes a few vector instructions.
-fn ones(a: &Part, b: &Part) -> u32 {
-    a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum()
 }

@@ -283,7 +283,7 @@ impl Swarm {
 
     /// Brings the list of rarest pieces up to date, if that is due.
     pub(super) fn refresh_rarest(&mut self, now_ms: u64, rng: &mut impl Rng) {
-        self.rarest.refresh(now_ms, &self.counts, rng);
+        self.rarest.refresh(now_ms, &self.counts, !self.seeds.is_empty(), rng);
     }
 
     /// How many peers have a piece, on average over all pieces, rounded down.

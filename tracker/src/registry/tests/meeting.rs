@@ -267,6 +267,25 @@ fn those_who_have_what_one_lacks_come_first() {
 }
 
 #[test]
+fn holders_of_rare_pieces_come_first() {
+    let mut world = World::knowing(1000);
+    world.announced(0, Announce { event: AnnounceEvent::Stopped, ..announce(HaveReport::All) });
+    // All have half of what there is; of the rest only five have anything, one piece.
+    for n in 1..=105 {
+        let have = if n <= 100 { full(1000, 0..500) } else { full(1000, (0..500).chain([777])) };
+        world.announced(n, announce(have));
+    }
+    forget_handed(&mut world);
+    world.wait(1);
+    let reply = world.announced(200, Announce { want: 8, ..announce(HaveReport::None) });
+    let mut first: Vec<usize> = reply.peers[..5].iter().map(|peer| number(peer.id)).collect();
+    first.sort_unstable();
+    first.retain(|n| *n > 100);
+    // Two of them may have been taken for the places that are filled at random.
+    assert!(first.len() >= 3, "{reply:?}");
+}
+
+#[test]
 fn idle_nodes_come_before_busy_ones() {
     let mut world = World::knowing(100);
     for n in 1..=100 {
