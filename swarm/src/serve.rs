@@ -74,15 +74,21 @@ impl Serve {
 
 impl Swarm {
     pub(crate) fn serve_deadline(&self) -> Option<Time> {
-        let choke = (!self.sessions.is_empty()).then(|| self.choker.due());
+        let choke = self.has_takers().then(|| self.choker.due());
         [choke, self.serve.limited].into_iter().flatten().min()
     }
 
     pub(crate) fn run_serve(&mut self, now: Time, out: &mut Outbox) {
-        if !self.sessions.is_empty() && now >= self.choker.due() {
+        // Without takers there is no round, so that the first one is not late for it.
+        if now >= self.choker.due() && self.has_takers() {
             self.rechoke(now, out);
         }
         self.serve_all(now, out);
+    }
+
+    /// Whether anybody wants to be served, or is.
+    fn has_takers(&self) -> bool {
+        self.sessions.values().any(|session| session.wants_us || !session.choked)
     }
 
     fn rechoke(&mut self, now: Time, out: &mut Outbox) {
@@ -105,29 +111,54 @@ impl Swarm {
         self.serve.optimistic = decision.optimistic;
         for conn in candidates.into_iter().map(|candidate| candidate.conn) {
             let choke = !decision.unchoke.contains(&conn);
-            let Some(session) = self.sessions.get_mut(&conn) else { continue };
-            if session.choked == choke || session.have.is_none() {
-                continue;
-            }
-            session.choked = choke;
-            session.served.clear();
-            session.served.sent_since_unchoke = 0;
-            session.served.excess = 0;
-            let message = if choke { Message::Choke } else { Message::Unchoke };
-            // Before it asks, so that its first request is for what nobody else will ask for.
-            if !choke {
-                self.suggest(now, conn, out);
-            }
-            self.send(now, conn, message, out);
+            self.choke(now, conn, choke, out);
         }
     }
 
-    pub(crate) fn on_interest(&mut self, now: Time, conn: ConnId, wants_us: bool) -> Option<()> {
+    /// Begins to serve a peer, or stops.
+    fn choke(&mut self, now: Time, conn: ConnId, choke: bool, out: &mut Outbox) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        if session.choked == choke {
+            return;
+        }
+        session.choked = choke;
+        session.served.clear();
+        session.served.sent_since_unchoke = 0;
+        session.served.excess = 0;
+        if choke {
+            self.send(now, conn, Message::Choke, out);
+        } else {
+            // Before it asks, so that its first request is for what nobody else will ask for.
+            self.suggest(now, conn, out);
+            self.send(now, conn, Message::Unchoke, out);
+        }
+    }
+
+    pub(crate) fn on_interest(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        wants_us: bool,
+        out: &mut Outbox,
+    ) -> Option<()> {
         let session = self.sessions.get_mut(&conn)?;
-        if session.wants_us != wants_us {
-            session.wants_us = wants_us;
-            self.choker.expedite(now);
-            self.note_use(now, conn);
+        if session.wants_us == wants_us {
+            return Some(());
+        }
+        session.wants_us = wants_us;
+        self.choker.expedite(now);
+        let served = self.sessions.values().filter(|session| !session.choked);
+        let served: Vec<ConnId> = served.map(|session| session.conn).collect();
+        if wants_us {
+            // A free slot waits for no round.
+            let free = served.len() < self.config.upload_slots as usize;
+            if free && self.mode == Mode::Running {
+                self.choke(now, conn, false, out);
+            }
+            // With a second taker there is somebody to trade with.
+            for taker in served {
+                self.suggest(now, taker, out);
+            }
         }
         Some(())
     }
@@ -182,10 +213,11 @@ impl Swarm {
         Some(())
     }
 
-    pub(crate) fn on_flushed(&mut self, conn: ConnId, bytes: u64) {
+    pub(crate) fn on_flushed(&mut self, now: Time, conn: ConnId, bytes: u64) {
         if let Some(session) = self.sessions.get_mut(&conn) {
             let bytes = bytes.min(session.served.unflushed);
             session.served.unflushed -= bytes;
+            session.served.drain.add(now, bytes);
             self.serve.unflushed -= bytes;
         }
     }
@@ -242,7 +274,7 @@ impl Swarm {
     /// How much may be read ahead for one peer.
     fn ahead_max(&self, now: Time, conn: ConnId) -> u64 {
         let Some(session) = self.sessions.get(&conn) else { return 0 };
-        let drained = session.served.rate.per_second(now) as f64 * AHEAD_TIME.as_secs_f64();
+        let drained = session.served.drain.per_second(now) as f64 * AHEAD_TIME.as_secs_f64();
         let share = self.config.send_bytes / self.serve.line.len().max(1) as u64;
         (drained as u64).max(AHEAD_MIN).min(share.max(1))
     }
@@ -345,10 +377,12 @@ impl Swarm {
         if session.served.unflushed > UNREAD_MAX + self.config.send_bytes {
             return None;
         }
-        let start = (offset as usize).min(encoded.len());
-        let end = (start + MANIFEST_PART_MAX).min(encoded.len());
         let total = u32::try_from(encoded.len()).ok()?;
-        let message = Message::ManifestPart { total, offset, data: encoded.slice(start..end) };
+        // A part starts inside its manifest, so nobody can ask for one that does not.
+        let rest = total.checked_sub(offset)?;
+        let (start, len) = (offset as usize, MANIFEST_PART_MAX.min(rest as usize));
+        let message =
+            Message::ManifestPart { total, offset, data: encoded.slice(start..start + len) };
         self.send(now, conn, message, out);
         Some(())
     }

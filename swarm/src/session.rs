@@ -343,8 +343,9 @@ pub(crate) struct Served {
     /// Requests being read, oldest first, and their bytes.
     pub(crate) reading: VecDeque<BlockRun>,
     pub(crate) reading_bytes: u64,
-    /// Bytes of messages that have not left for the kernel.
+    /// Bytes of messages that have not left for the kernel, and how fast they leave.
     pub(crate) unflushed: u64,
+    pub(crate) drain: Rate,
     /// Bytes that it may be sent before others have their turn.
     pub(crate) credit: i64,
     /// It stands in the line of those to be served.
@@ -364,6 +365,7 @@ impl Served {
             reading: VecDeque::new(),
             reading_bytes: 0,
             unflushed: 0,
+            drain: Rate::new(now),
             credit: 0,
             in_line: false,
             excess: 0,
