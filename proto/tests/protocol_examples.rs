@@ -11,7 +11,7 @@ use swarm_proto::{
         Announce, AnnounceEvent, Announced, HaveReport, Refusal, SwarmCounts, TRACKER_VERSION,
         TrackerHello, TrackerReply, TrackerRequest, row_digest,
     },
-    codec::{CodecError, Frame, HEADER_LEN},
+    codec::{CodecError, Frame, HEADER_LEN, Header},
     digest::hash_blocks,
     id::{Digest, PeerId, SwarmId},
     link::Link,
@@ -219,23 +219,53 @@ fn every_kind_of_message_has_an_example() {
         .map(|(name, frame)| *frame.get(HEADER_LEN - 1).unwrap_or_else(|| panic!("{name}")))
         .collect();
     for kind in 0..=u8::MAX {
-        let example = kinds.contains(&kind);
-        assert_eq!(example, knows(kind), "is there an example of kind {kind:#04x}?");
-        // The table of kinds names it too.
-        let row = format!("| `{kind:02x}` |");
-        assert_eq!(SPECIFICATION.contains(&row), example, "is {kind:#04x} in the tables of kinds?");
+        let known = header(kind, 0) != Err(CodecError::UnknownKind(kind));
+        assert_eq!(kinds.contains(&kind), known, "is there an example of kind {kind:#04x}?");
     }
 }
 
-/// Whether any family has messages of this kind.
-fn knows(kind: u8) -> bool {
-    let header = [1, 0, 0, 0, kind];
+#[test]
+fn the_tables_of_kinds_have_the_limits_of_the_codec() {
+    for kind in 0..=u8::MAX {
+        let mark = format!("| `{kind:02x}` |");
+        let row = SPECIFICATION.lines().find(|line| line.starts_with(&mark));
+        let known = header(kind, 0) != Err(CodecError::UnknownKind(kind));
+        assert_eq!(row.is_some(), known, "is {kind:#04x} in the tables of kinds?");
+        let Some(row) = row else { continue };
+        // "1 to 524,288", or one number.
+        let lengths = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let mut lengths = lengths.split(" to ").map(|n| n.replace(',', "").parse().unwrap());
+        let shortest: u32 = lengths.next().unwrap();
+        let longest = lengths.next().unwrap_or(shortest);
+        assert_eq!(header(kind, longest + 1), Err(CodecError::Length { kind, len: longest + 1 }));
+        assert_eq!(header(kind, longest), Ok(longest as usize), "{row}");
+        assert_eq!(header(kind, shortest), Ok(shortest as usize), "{row}");
+        if let Some(len) = shortest.checked_sub(1) {
+            assert_eq!(header(kind, len), Err(CodecError::Length { kind, len }));
+        }
+    }
+}
+
+/// What the one family that knows this kind says of a body of this length.
+fn header(kind: u8, body: u32) -> Result<usize, CodecError> {
+    fn check<F: Frame>(bytes: [u8; HEADER_LEN]) -> Result<usize, CodecError> {
+        F::header(bytes).map(Header::body_len)
+    }
+    let [a, b, c, d] = (body + 1).to_le_bytes();
     let unknown = Err(CodecError::UnknownKind(kind));
-    Hello::header(header) != unknown
-        || Message::header(header) != unknown
-        || TrackerHello::header(header) != unknown
-        || TrackerRequest::header(header) != unknown
-        || TrackerReply::header(header) != unknown
+    let mut answers = [
+        check::<Hello>,
+        check::<Message>,
+        check::<TrackerHello>,
+        check::<TrackerRequest>,
+        check::<TrackerReply>,
+    ]
+    .into_iter()
+    .map(|check| check([a, b, c, d, kind]))
+    .filter(|answer| *answer != unknown);
+    let answer = answers.next().unwrap_or(unknown);
+    assert_eq!(answers.next(), None, "two families know kind {kind:#04x}");
+    answer
 }
 
 /// The share of the worked example.
