@@ -180,6 +180,8 @@ impl Connection {
     /// that the last message is not lost to a reset.
     pub async fn close(mut self) {
         let _ = tokio::time::timeout(LINGER, async {
+            self.flush().await?;
+            // Nothing can be sealed after TLS's goodbye.
             self.stream.queue_close();
             self.flush().await?;
             self.stream.tcp().shutdown().await?;

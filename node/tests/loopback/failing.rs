@@ -1,0 +1,168 @@
+//! What cannot work says why, soon, and harms nobody.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use swarm_net::{Protocol, Security};
+use swarm_node::{ErrorKind, Identity, Node, NodeConfig, NodeError, Transport};
+use swarm_proto::{
+    link::Link,
+    message::{Goodbye, Hello, Message, PROTOCOL_VERSION},
+};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
+
+use crate::world::{Share, completed, config, endpoint, get, link, node, shut_down, tracker};
+
+/// The error of a `get` that must fail, and fail within five seconds.
+async fn refusal(transport: Transport, link: &Link) -> (ErrorKind, String) {
+    let config = NodeConfig { manifest_patience: Duration::from_millis(300), ..config(transport) };
+    let node = Node::start(Identity::generate(), config).await.unwrap();
+    let (output, start) = (tempfile::tempdir().unwrap(), Instant::now());
+    let error = get(&node, link, &output).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(5), "too late: {error}");
+    assert_eq!(output.path().read_dir().unwrap().count(), 0, "nothing is left");
+    shut_down([node]).await;
+    (error.kind(), error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_else_at_the_address_is_refused() {
+    let share = Share::new(1000);
+    let (seeder, mut link) = share.seeded(Transport::Tls).await;
+    link.peers[0].key = Some(Identity::generate().peer_id());
+    let (kind, error) = refusal(Transport::Tls, &link).await;
+    assert_eq!(kind, ErrorKind::Network);
+    assert!(error.contains("answered by another key"), "{error}");
+    assert!(error.contains(&link.peers[0].to_string()), "{error}");
+    shut_down([seeder]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_who_were_asked_are_named_with_what_came_of_it() {
+    let share = Share::new(1000);
+    let (server, up) = tracker(&Identity::generate(), 0).await;
+    let (gone, down) = tracker(&Identity::generate(), 0).await;
+    gone.shutdown().await;
+    let stranger = node(Transport::Tls).await;
+    let peer = endpoint(stranger.peer_id(), stranger.listen_addr());
+    let link = Link {
+        trackers: vec![up.clone(), down.clone()],
+        peers: vec![peer.clone()],
+        ..link(&share)
+    };
+    let (kind, error) = refusal(Transport::Tls, &link).await;
+    assert_eq!(kind, ErrorKind::Network);
+    for part in [
+        format!("tracker {up}: the tracker does not have it"),
+        format!("tracker {down}: Connection refused"),
+        format!("peer {peer}: the peer says that it does not have this swarm"),
+    ] {
+        assert!(error.contains(&part), "{error}");
+    }
+    shut_down([stranger]).await;
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_nobody_says_so() {
+    let (kind, error) = refusal(Transport::Tls, &link(&Share::new(1000))).await;
+    assert_eq!(kind, ErrorKind::Network);
+    assert!(error.contains("names no tracker and no peer"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mixed_transports_say_what_to_do() {
+    let share = Share::new(1000);
+    let (plain, plain_link) = share.seeded(Transport::Plain).await;
+    let (tls, tls_link) = share.seeded(Transport::Tls).await;
+    let (_, error) = refusal(Transport::Tls, &plain_link).await;
+    assert!(error.contains("use --transport plain on both sides"), "{error}");
+    let (_, error) = refusal(Transport::Plain, &tls_link).await;
+    assert!(error.contains("use the same on both sides"), "{error}");
+
+    // The link says the same as our side, but the other side is not so.
+    let mut wrong = tls_link.clone();
+    wrong.peers[0].port = plain_link.peers[0].port;
+    let (_, error) = refusal(Transport::Tls, &wrong).await;
+    assert!(error.contains("does not answer as TLS"), "{error}");
+    let mut wrong = plain_link;
+    wrong.peers[0].port = tls_link.peers[0].port;
+    let (_, error) = refusal(Transport::Plain, &wrong).await;
+    assert!(error.contains("the other side uses TLS"), "{error}");
+    shut_down([plain, tls]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_and_a_share_that_runs_already() {
+    let share = Share::new(1000);
+    let (seeder, link) = share.seeded(Transport::Tls).await;
+    let taken = NodeConfig { listen: seeder.listen_addr(), ..config(Transport::Tls) };
+    let error = Node::start(Identity::generate(), taken).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network);
+    assert!(error.to_string().contains("another program has the port"), "{error}");
+
+    let output = tempfile::tempdir().unwrap();
+    let error = get(&seeder, &link, &output).await.unwrap_err();
+    assert!(matches!(error, NodeError::AlreadyRunning), "{error}");
+    shut_down([seeder]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_talks_on_while_strangers_send_it_rubbish() {
+    let share = Share::new(1_000_000);
+    let (seeder, link) = share.seeded(Transport::Tls).await;
+    let mut silent = Vec::new();
+    for i in 0..32 {
+        let mut stream = TcpStream::connect(seeder.listen_addr()).await.unwrap();
+        if i % 2 == 0 {
+            stream.write_all(&[i; 100]).await.unwrap();
+        }
+        silent.push(stream);
+    }
+    let (getter, output) = (node(Transport::Tls).await, tempfile::tempdir().unwrap());
+    let getting = get(&getter, &link, &output).await.unwrap();
+    completed(&getting).await;
+    share.assert_copied_to(output.path());
+    shut_down([seeder, getter]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_claims_to_be_another_or_breaks_a_rule_is_told_and_dropped() {
+    let share = Share::new(1_000_000);
+    let (seeder, link) = share.seeded(Transport::Tls).await;
+    let me = Identity::generate();
+    let security = Security::new(&me, Transport::Tls);
+    let hello = Hello {
+        version: PROTOCOL_VERSION,
+        swarm: link.id,
+        peer: me.peer_id(),
+        features: u64::MAX,
+        client: "test".into(),
+        listen_port: 0,
+        request_bytes_max: 1 << 20,
+        run_blocks_max: 64,
+    };
+    let impostor = Hello { peer: seeder.peer_id(), ..hello.clone() };
+    let older = Hello { version: 0, ..hello.clone() };
+    let unasked = Message::Block { piece: 0, first: 0, data: vec![0; 16384].into() };
+    for (hello, message, told) in [
+        (impostor, Message::HaveNone, Goodbye::Misbehaved),
+        (older, Message::HaveNone, Goodbye::Version),
+        (hello.clone(), Message::Have(vec![0]), Goodbye::Misbehaved),
+        (hello, unasked, Goodbye::Misbehaved),
+    ] {
+        let addr = (Ipv4Addr::LOCALHOST, link.peers[0].port).into();
+        let mut conn = security.dial(addr, Some(seeder.peer_id()), Protocol::Peer).await.unwrap();
+        conn.write(&hello).await.unwrap();
+        assert_eq!(conn.read::<Hello>().await.unwrap().unwrap().peer, seeder.peer_id());
+        conn.write(&message).await.unwrap();
+        let reason = loop {
+            match conn.read::<Message>().await.unwrap() {
+                Some(Message::Goodbye(reason)) => break reason,
+                Some(_) => {}
+                None => panic!("closed without a word"),
+            }
+        };
+        assert_eq!(reason, told);
+    }
+    shut_down([seeder]).await;
+}
