@@ -1,6 +1,8 @@
 //! A client that knows nothing but `docs/protocol.md`, byte by byte, over plain transport. It uses
 //! none of our types for messages, so whatever both ends of our code get wrong alike shows here.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use swarm_net::{Identity, Transport};

@@ -5,10 +5,7 @@
 
 use rand::{Rng, RngExt};
 
-use super::{
-    row::Row,
-    swarm::{Peer, Swarm},
-};
+use super::{peer::Peer, row::Row, swarm::Swarm};
 
 /// Words of 64 pieces that are compared: rows of up to 1,024 pieces whole, of longer ones a part
 /// that is chosen anew each time. That is two lines of cache; who is better than whom shows in a

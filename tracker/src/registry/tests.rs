@@ -1,9 +1,11 @@
 //! Stories of whole registries.
 
 use proptest::prelude::*;
-use swarm_proto::announce::row_digest;
+use swarm_proto::announce::{
+    Announce, AnnounceEvent, Announced, DELTA_MAX, HaveReport, WANT_MAX, row_digest,
+};
 
-use super::*;
+use super::{peer::Peer, row::Row, *};
 
 mod hostile;
 mod manifest;
@@ -112,12 +114,12 @@ fn ids(reply: &Announced) -> Vec<PeerId> {
 
 #[test]
 fn the_tables_cost_what_the_limits_say() {
-    assert_eq!(size_of::<swarm::Peer>(), 128);
+    assert_eq!(size_of::<Peer>(), 128);
     // A place in its list and one in the table of slots, each with a quarter to spare, and one in
     // the table of memberships.
     let slots = (32 + size_of::<Slot>() + 1) * 8 / 7;
     let memberships = (32 + 4 + 1) * 8 / 7;
-    let bytes = size_of::<swarm::Peer>() + slots + memberships;
+    let bytes = size_of::<Peer>() + slots + memberships;
     assert!(bytes <= 250, "{bytes}");
     assert!(size_of::<Swarm>() + slots <= 400, "{}", size_of::<Swarm>());
 }

@@ -11,8 +11,9 @@ use std::{
 
 /// Open connections. With TLS one takes about 40 KiB, so this is 640 MiB if all are busy.
 const CONNECTIONS_MAX: u32 = 16 * 1024;
-/// Open connections from one network: an office or a cluster behind one address.
-const NETWORK_CONNECTIONS_MAX: u32 = 512;
+/// Open connections from one network: an office or a cluster behind one address, whose nodes open one
+/// for each of their swarms.
+const NETWORK_CONNECTIONS_MAX: u32 = 1024;
 /// Connections that have not yet said who they are. Each may last as long as the handshake's time
 /// limits; an attacker from one network must leave room for others.
 const GREETING_MAX: u32 = 1024;

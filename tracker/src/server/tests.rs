@@ -112,7 +112,10 @@ async fn two_nodes_meet() {
         assert_eq!(counts, TrackerReply::Scraped(vec![swarm, SwarmCounts::default()]));
         let stats = Stats { swarms: 1, peers: 2, connections: 2, announces: 2 };
         assert_eq!(server.stats(), stats);
+        // It waits for clients to end as well, which these two do not.
+        time::pause();
         server.shutdown().await;
+        time::resume();
         // Whoever still listens learns of it.
         assert!(seed.connection.read::<TrackerReply>().await.unwrap().is_none());
     }

@@ -212,7 +212,7 @@ fn forget_handed(world: &mut World) {
     each_peer(world, |peer| peer.handed = 0);
 }
 
-fn each_peer(world: &mut World, f: impl FnMut(&mut swarm::Peer)) {
+fn each_peer(world: &mut World, f: impl FnMut(&mut Peer)) {
     let swarm = world.registry.swarm_mut(&SWARM).unwrap();
     swarm.leechers.iter_mut().chain(&mut swarm.seeds).for_each(f);
 }
