@@ -42,7 +42,6 @@ pub use config::Config;
 pub(crate) use manifests::{Candidate, Checked};
 
 use gauges::Gauges;
-use interval::Meter;
 use keyed::Keyed;
 use manifests::{Part, Uploads};
 use swarm::{Slot, Swarm};
@@ -67,7 +66,6 @@ pub struct Registry {
     /// In how many swarms each key is.
     memberships: HashMap<PeerId, u32, Keyed>,
     uploads: Uploads,
-    meter: Meter,
     /// Where [`expire`](Self::expire) goes on: a swarm, and a peer in it.
     cursor: (usize, usize),
 }
@@ -110,7 +108,6 @@ impl Registry {
             // A key's swarms spread over the shards, so each grants its part, and as much again
             // because chance does not deal evenly.
             peer_swarms_max: (config.peer_swarms_max / count).saturating_mul(2).saturating_add(8),
-            announces_per_s: config.announces_per_s / count,
             ..config.clone()
         };
         (0..count).map(|_| Self::shard(config.clone(), seeds.random(), gauges.clone())).collect()
@@ -128,7 +125,6 @@ impl Registry {
             swarms: Vec::new(),
             memberships: HashMap::with_hasher(keyed),
             uploads: Uploads::new(keyed),
-            meter: Meter::default(),
             cursor: (0, 0),
         }
     }
@@ -411,9 +407,9 @@ fn forget_membership(memberships: &mut HashMap<PeerId, u32, Keyed>, id: &PeerId)
     }
 }
 
-/// Whole milliseconds; what does not fit is 584 million years away.
+/// Whole milliseconds, so few that sums with any interval fit: 292 million years.
 fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(time.as_millis()).map_or(u64::MAX / 2, |ms| ms.min(u64::MAX / 2))
 }
 
 #[cfg(test)]

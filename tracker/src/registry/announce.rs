@@ -38,7 +38,7 @@ impl Registry {
         if !is_well_formed(announce) {
             return refuse(Refusal::Invalid, 0);
         }
-        let pressure = self.meter.count(now_ms, self.config.announces_per_s);
+        let pressure = self.gauges.meter.count(now_ms, self.config.announces_per_s);
         if announce.event == AnnounceEvent::Stopped {
             return TrackerReply::Announced(self.stop(now_ms, id, from, announce.swarm));
         }

@@ -6,6 +6,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::interval::Meter;
+
 /// One number that grows and shrinks.
 #[derive(Debug, Default)]
 pub(super) struct Gauge(AtomicU64);
@@ -44,4 +46,6 @@ pub(super) struct Gauges {
     pub(super) manifest_bytes: Gauge,
     pub(super) upload_bytes: Gauge,
     pub(super) uploads: Gauge,
+    /// How busy the tracker is.
+    pub(super) meter: Meter,
 }

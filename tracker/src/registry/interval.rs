@@ -5,6 +5,8 @@
 //! new peer's interval grows with its age, so a peer of age t has announced about log t times; after
 //! a restart of the tracker all peers are new to it, and it learns of their pieces soon.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use super::Config;
 
 /// What the interval of one peer depends on.
@@ -64,25 +66,27 @@ pub(super) fn lifetime_ms(interval_ms: u32) -> u64 {
     u64::from(interval_ms) * 9 / 4 + 5000
 }
 
-/// Announces a second, as counted over whole seconds.
+/// Announces a second, as counted over whole seconds, for all registries of a tracker. Two that turn
+/// to a new second at once may lose a few of each other's.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    second: u64,
-    count: u32,
-    last: u32,
+    second: AtomicU64,
+    count: AtomicU64,
+    last: AtomicU64,
 }
 
 impl Meter {
     /// Counts one announce and says how the last second compares to `likes` a second, in percent.
-    pub(super) fn count(&mut self, now_ms: u64, likes: u32) -> u32 {
+    pub(super) fn count(&self, now_ms: u64, likes: u32) -> u32 {
         let second = now_ms / 1000;
-        if second != self.second {
-            self.last = if second == self.second + 1 { self.count } else { 0 };
-            (self.second, self.count) = (second, 0);
+        let before = self.second.swap(second, Relaxed);
+        if second != before {
+            let count = self.count.swap(0, Relaxed);
+            self.last.store(if second == before + 1 { count } else { 0 }, Relaxed);
         }
-        self.count = self.count.saturating_add(1);
+        let count = self.count.fetch_add(1, Relaxed) + 1;
         // A burst within this second counts at once: it must not wait for the second to end.
-        let rate = u64::from(self.last.max(self.count));
+        let rate = self.last.load(Relaxed).max(count);
         u32::try_from(rate * 100 / u64::from(likes.max(1))).unwrap_or(u32::MAX)
     }
 }
@@ -144,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_meter_tells_a_burst_at_once_and_forgets_a_quiet_second() {
-        let mut meter = Meter::default();
+        let meter = Meter::default();
         let busy: Vec<u32> = (0..4).map(|_| meter.count(5000, 2)).collect();
         assert_eq!(busy, [50, 100, 150, 200]);
         assert_eq!(meter.count(6000, 2), 200);
