@@ -95,6 +95,11 @@ impl Tls {
         config
     }
 
+    #[cfg(test)]
+    pub(crate) const fn certified(&self) -> &Arc<CertifiedKey> {
+        &self.key
+    }
+
     fn verifier(&self, expected: Option<PeerId>) -> Verifier {
         Verifier { provider: Arc::clone(&self.provider), expected }
     }

@@ -128,8 +128,8 @@ pub(crate) struct Running {
     queues: HashMap<ConnId, Queue>,
     /// Connections that have come up and have not ended yet.
     open: usize,
-    /// Announces without an answer.
-    announcing: usize,
+    /// Trackers that owe us an answer, as often as they owe one.
+    announcing: Vec<TrackerIndex>,
     /// The engine's last orders, emptied after each input.
     out: Outbox,
     /// Something changed since the last snapshot.
@@ -196,8 +196,10 @@ impl Driver {
     }
 
     fn on_control(&mut self, input: Input) {
-        if let Input::Announced { .. } | Input::AnnounceFailed { .. } = input {
-            self.state.announcing = self.state.announcing.saturating_sub(1);
+        if let Input::Announced { tracker, .. } | Input::AnnounceFailed { tracker, .. } = &input {
+            // A tracker that we lost while it owed us nothing is reported as well.
+            let owing = self.state.announcing.iter().position(|owing| owing == tracker);
+            owing.map(|at| self.state.announcing.swap_remove(at));
         }
         self.feed(input);
     }
@@ -274,7 +276,7 @@ impl Driver {
             Output::Forget(piece) => self.store.submit(Job::Forget(piece)),
             Output::Finish => self.store.submit(Job::Finish),
             Output::Announce { tracker, announce } => {
-                self.state.announcing += 1;
+                self.state.announcing.push(tracker);
                 self.ask(tracker, Ask::Announce(announce));
             }
             Output::PutManifest { tracker } => self.ask(tracker, Ask::PutManifest),
@@ -357,7 +359,7 @@ impl Driver {
 
     /// Whether the swarm is stopped and everybody was told, or has had the time to be.
     fn is_done(&self) -> bool {
-        let told = self.state.open == 0 && self.state.announcing == 0;
+        let told = self.state.open == 0 && self.state.announcing.is_empty();
         self.state.stop_at.is_some_and(|at| told || at <= self.now())
     }
 

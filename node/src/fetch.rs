@@ -141,8 +141,8 @@ impl Search {
     async fn ask(&self, origin: Origin) -> (Origin, Result<Manifest, OriginError>) {
         let fetch = async {
             let bytes = match &origin {
-                Origin::Tracker(endpoint) => self.from_tracker(endpoint).await?,
-                Origin::Peer(endpoint) => self.from_peer(endpoint).await?,
+                Origin::Tracker(endpoint) => self.ask_tracker(endpoint).await?,
+                Origin::Peer(endpoint) => self.ask_peer(endpoint).await?,
             };
             let manifest = Manifest::decode(&bytes)?;
             if manifest.id() == self.swarm { Ok(manifest) } else { Err(OriginError::WrongSwarm) }
@@ -151,7 +151,7 @@ impl Search {
         (origin, answer.unwrap_or(Err(OriginError::TooSlow)))
     }
 
-    async fn from_tracker(&self, endpoint: &Endpoint) -> Result<Vec<u8>, OriginError> {
+    async fn ask_tracker(&self, endpoint: &Endpoint) -> Result<Vec<u8>, OriginError> {
         let client = TrackerClient { endpoint: endpoint.clone(), ..self.client.clone() };
         let mut conn = client.connect().await?;
         let mut parts = Parts::default();
@@ -168,7 +168,7 @@ impl Search {
         Ok(parts.bytes)
     }
 
-    async fn from_peer(&self, endpoint: &Endpoint) -> Result<Vec<u8>, OriginError> {
+    async fn ask_peer(&self, endpoint: &Endpoint) -> Result<Vec<u8>, OriginError> {
         let TrackerClient { security, transport, .. } = &self.client;
         let conn = endpoint::connect(security, *transport, endpoint, Protocol::Peer).await?;
         let (mut conn, _) = hello::introduce(conn, endpoint.key, &self.hello()).await?;

@@ -205,7 +205,7 @@ impl Node {
             match check_transport(tracker, transport) {
                 Ok(()) => trackers.push(tracker.clone()),
                 Err(error) => {
-                    tracing::warn!(%tracker, %error, "a tracker of the manifest is left out")
+                    tracing::warn!(%tracker, %error, "a tracker of the manifest is left out");
                 }
             }
         }

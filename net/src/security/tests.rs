@@ -43,6 +43,15 @@ impl Pair {
         Security::new(&self.dialer, transport).dial(self.addr(), expected, Protocol::Peer).await
     }
 
+    /// Accepts a dialer with settings of its own, which believes that it got through.
+    async fn accept_from(&self, config: rustls::ClientConfig) -> Result<Connection, ConnectError> {
+        let dial = async {
+            let socket = TcpStream::connect(self.addr()).await.unwrap();
+            TlsConnector::from(Arc::new(config)).connect(server_name(self.addr()), socket).await
+        };
+        tokio::join!(dial, self.accept(Transport::Tls)).1
+    }
+
     async fn connect(&self, transport: Transport) -> (Connection, Connection) {
         let (dialed, accepted) = tokio::join!(self.dial(transport), self.accept(transport));
         (dialed.unwrap(), accepted.unwrap())
@@ -169,4 +178,183 @@ async fn mixed_transports_fail_at_once_and_say_so() {
     let (dialed, first) = tokio::join!(pair.dial(Transport::Tls), listen);
     assert!(matches!(first, Err(ReadError::Tls)), "{first:?}");
     assert!(matches!(dialed, Err(ConnectError::NotTls)), "{dialed:?}");
+}
+
+/// What rustls has of an identity, to build nodes that cheat.
+fn certified(identity: &Identity) -> Arc<rustls::sign::CertifiedKey> {
+    Arc::clone(Tls::new(identity.key()).certified())
+}
+
+/// A node that shows the victim's public key and signs with its own.
+fn replayed(victim: &Identity, thief: &Identity) -> Arc<rustls::sign::CertifiedKey> {
+    let spki = certified(victim).cert.clone();
+    Arc::new(rustls::sign::CertifiedKey::new(spki, Arc::clone(&certified(thief).key)))
+}
+
+#[tokio::test]
+async fn a_dialer_that_shows_a_key_it_does_not_have_is_refused() {
+    let pair = Pair::new();
+    let (victim, expected) = (Identity::generate(), pair.acceptor.peer_id());
+    let mut config = Tls::new(pair.dialer.key()).client(expected, Protocol::Peer);
+    config.client_auth_cert_resolver = Arc::new(
+        rustls::client::AlwaysResolvesClientRawPublicKeys::new(replayed(&victim, &pair.dialer)),
+    );
+    let accepted = pair.accept_from(config).await;
+    assert!(matches!(accepted, Err(ConnectError::Handshake(_))), "{accepted:?}");
+}
+
+#[tokio::test]
+async fn a_dialer_without_a_key_is_refused() {
+    let pair = Pair::new();
+    let expected = pair.acceptor.peer_id();
+    let mut config = Tls::new(pair.dialer.key()).client(expected, Protocol::Peer);
+    config.client_auth_cert_resolver = Arc::new(NoKey);
+    let accepted = pair.accept_from(config).await;
+    assert!(matches!(accepted, Err(ConnectError::Handshake(_))), "{accepted:?}");
+}
+
+/// A client that has nothing to prove itself with.
+#[derive(Debug)]
+struct NoKey;
+
+impl rustls::client::ResolvesClientCert for NoKey {
+    fn resolve(
+        &self,
+        _: &[&[u8]],
+        _: &[rustls::SignatureScheme],
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        None
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        true
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn an_acceptor_that_shows_a_key_it_does_not_have_is_refused() {
+    let pair = Pair::new();
+    let thief = Identity::generate();
+    let mut config = Tls::new(thief.key()).server(Protocol::Peer);
+    config.cert_resolver = Arc::new(rustls::server::AlwaysResolvesServerRawPublicKeys::new(
+        replayed(&pair.acceptor, &thief),
+    ));
+    let impostor = async {
+        let (socket, _) = pair.listener.accept().await.unwrap();
+        TlsAcceptor::from(Arc::new(config)).accept(socket).await.map(drop)
+    };
+    let (dialed, _) = tokio::join!(pair.dial(Transport::Tls), impostor);
+    assert!(matches!(dialed, Err(ConnectError::Handshake(_))), "{dialed:?}");
+}
+
+#[tokio::test]
+async fn a_dialer_that_names_no_protocol_is_refused() {
+    let pair = Pair::new();
+    let expected = pair.acceptor.peer_id();
+    let mut config = Tls::new(pair.dialer.key()).client(expected, Protocol::Peer);
+    config.alpn_protocols.clear();
+    let accepted = pair.accept_from(config).await;
+    assert!(matches!(accepted, Err(ConnectError::WrongProtocol)), "{accepted:?}");
+}
+
+#[tokio::test]
+async fn tls_1_2_is_not_spoken() {
+    let pair = Pair::new();
+    let mut hello = vec![3, 3];
+    hello.extend([7; 32]);
+    // No session id, one TLS 1.2 suite (ECDHE-ECDSA-AES128-GCM), no compression, no extensions.
+    hello.extend([0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    let len = hello.len() as u8;
+    let record = [&[0x16, 3, 1, 0, len + 4, 1, 0, 0, len][..], &hello].concat();
+    let dial = async {
+        let mut socket = TcpStream::connect(pair.addr()).await.unwrap();
+        socket.write_all(&record).await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+        answer
+    };
+    let (answer, accepted) = tokio::join!(dial, pair.accept(Transport::Tls));
+    assert!(matches!(accepted, Err(ConnectError::Handshake(_))), "{accepted:?}");
+    assert_eq!(answer[0], 0x15, "an alert and nothing else: {answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_dialer_is_waited_for_ten_seconds() {
+    let pair = Pair::new();
+    let start = tokio::time::Instant::now();
+    let _silent = TcpStream::connect(pair.addr()).await.unwrap();
+    let accepted = pair.accept(Transport::Tls).await;
+    assert!(matches!(accepted, Err(ConnectError::TimedOut)), "{accepted:?}");
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+/// No flipped byte of a handshake leads to a session, but for those that mean nothing in TLS 1.3:
+/// kind and version in the heads of records (an encrypted one has its kind inside), and records for
+/// the eyes of old middleboxes (RFC 8446, 5 and D.4).
+#[test]
+fn a_handshake_that_is_tampered_with_fails() {
+    let (dialer, acceptor) = (Identity::generate(), Identity::generate());
+    let Tampered { bytes, idle, .. } = handshake(&dialer, &acceptor, usize::MAX);
+    assert!(bytes > 500, "{bytes}");
+    for at in 0..bytes {
+        let Tampered { peers, .. } = handshake(&dialer, &acceptor, at);
+        if let Some(peers) = peers {
+            assert_eq!(peers, (Some(acceptor.peer_id()), Some(dialer.peer_id())), "byte {at}");
+            assert!(idle.contains(&at), "byte {at} may be anything");
+        }
+    }
+}
+
+struct Tampered {
+    /// Bytes that went over the wire, both ways.
+    bytes: usize,
+    /// Where among them those are that mean nothing.
+    idle: Vec<usize>,
+    /// Whom the dialer and the acceptor believe to talk to, if both finished.
+    peers: Option<(Option<PeerId>, Option<PeerId>)>,
+}
+
+/// Runs a handshake in memory, with one bit flipped in byte `flip` of what goes over the wire.
+fn handshake(dialer: &Identity, acceptor: &Identity, flip: usize) -> Tampered {
+    let client = Tls::new(dialer.key()).client(acceptor.peer_id(), Protocol::Peer);
+    let server = Tls::new(acceptor.key()).server(Protocol::Peer);
+    let name = server_name("127.0.0.1:1".parse().unwrap());
+    let mut ends: [rustls::Connection; 2] = [
+        rustls::ClientConnection::new(Arc::new(client), name).unwrap().into(),
+        rustls::ServerConnection::new(Arc::new(server)).unwrap().into(),
+    ];
+    let (mut bytes, mut idle) = (0, Vec::new());
+    for turn in 0..6 {
+        let [from, to] = if turn % 2 == 0 { [0, 1] } else { [1, 0] };
+        let mut wire = Vec::new();
+        while ends[from].wants_write() {
+            ends[from].write_tls(&mut wire).unwrap();
+        }
+        let mut head = 0;
+        while let Some([kind, _, _, long, short]) = wire.get(head..).and_then(|w| w.first_chunk()) {
+            let (start, end) = (head, head + 5 + usize::from(u16::from_be_bytes([*long, *short])));
+            // 20 is change_cipher_spec.
+            let idle_end = if *kind == 20 { end } else { start + 3 };
+            idle.extend((start..idle_end).map(|at| bytes + at));
+            head = end;
+        }
+        if let Some(byte) = flip.checked_sub(bytes).and_then(|at| wire.get_mut(at)) {
+            *byte ^= 1;
+        }
+        bytes += wire.len();
+        let mut wire = &wire[..];
+        while !wire.is_empty() {
+            let read = ends[to].read_tls(&mut wire);
+            if read.is_err() || ends[to].process_new_packets().is_err() {
+                return Tampered { bytes, idle, peers: None };
+            }
+        }
+    }
+    let done = ends.iter().all(|end| !end.is_handshaking());
+    let peers = done.then(|| (proven_peer(&ends[0]), proven_peer(&ends[1])));
+    Tampered { bytes, idle, peers }
 }

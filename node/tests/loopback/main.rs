@@ -1,5 +1,7 @@
 //! Whole nodes over real sockets on loopback: what a user sees of them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod failing;
 mod fetching;
 mod world;
