@@ -109,9 +109,13 @@ impl Swarm {
         let seeding = self.ledger.have().is_full();
         let decision = self.choker.rechoke(now, slots, seeding, &candidates, &mut self.rng);
         self.serve.optimistic = decision.optimistic;
-        for conn in candidates.into_iter().map(|candidate| candidate.conn) {
-            let choke = !decision.unchoke.contains(&conn);
-            self.choke(now, conn, choke, out);
+        // Whoever wants nothing just now keeps a slot that nobody else wants: it costs nothing, and a
+        // choke would cross the requests for the next piece that we tell it of.
+        let mut spare = (slots as usize).saturating_sub(decision.unchoke.len());
+        for Candidate { conn, interested, unchoked, .. } in candidates {
+            let idle = !interested && unchoked && spare > 0;
+            spare -= usize::from(idle);
+            self.choke(now, conn, !idle && !decision.unchoke.contains(&conn), out);
         }
     }
 
@@ -150,17 +154,26 @@ impl Swarm {
         let served = self.sessions.values().filter(|session| !session.choked);
         let served: Vec<ConnId> = served.map(|session| session.conn).collect();
         if wants_us {
-            // A free slot waits for no round.
-            let free = served.len() < self.config.upload_slots as usize;
-            if free && self.mode == Mode::Running {
-                self.choke(now, conn, false, out);
-            }
+            self.serve_newcomer(now, conn, &served, out);
             // With a second taker there is somebody to trade with.
             for taker in served {
                 self.suggest(now, taker, out);
             }
         }
         Some(())
+    }
+
+    /// A slot that is free, or that its holder does not use, waits for no round.
+    fn serve_newcomer(&mut self, now: Time, conn: ConnId, served: &[ConnId], out: &mut Outbox) {
+        if self.mode != Mode::Running || served.contains(&conn) {
+            return;
+        }
+        if served.len() >= self.config.upload_slots as usize {
+            let mut holders = served.iter().filter_map(|holder| self.sessions.get(holder));
+            let Some(idle) = holders.find(|holder| !holder.wants_us) else { return };
+            self.choke(now, idle.conn, true, out);
+        }
+        self.choke(now, conn, false, out);
     }
 
     pub(crate) fn on_request(
