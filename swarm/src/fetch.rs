@@ -48,13 +48,15 @@ pub(crate) struct Fetch {
     pub(crate) rate: Rate,
     /// Grows whenever blocks become free: a peer that had nothing to give may have now.
     epoch: u64,
+    /// How often all peers were looked at: another one is first each time.
+    turn: u64,
     /// All peers are to be looked at for what may be asked of them.
     pub(crate) refill: bool,
     /// Somebody could have been asked, but for the memory.
     pub(crate) starved: bool,
     /// Somebody could have been asked, but for the limit; it allows more then.
     pub(crate) limited: Option<Time>,
-    /// What each window is cut down to, in 1/1024, so that all fit into the memory together.
+    /// The longest window, so that all fit into the memory together.
     share: u64,
     /// Bytes asked for a second time.
     hedged: u64,
@@ -67,10 +69,11 @@ impl Fetch {
             bucket: Bucket::new(limit, now),
             rate: Rate::new(now),
             epoch: 0,
+            turn: 0,
             refill: false,
             starved: false,
             limited: None,
-            share: 1024,
+            share: u64::MAX,
             hedged: 0,
             pulse: now,
         }
@@ -107,11 +110,12 @@ impl Swarm {
     }
 
     /// All connections, beginning with another one each time, so that what is scarce goes round.
-    fn conns_in_turn(&self) -> Vec<ConnId> {
+    fn conns_in_turn(&mut self) -> Vec<ConnId> {
         let mut conns: Vec<ConnId> =
             self.sessions.values().filter(|s| s.serves_us()).map(|s| s.conn).collect();
         if !conns.is_empty() {
-            let turn = self.fetch.epoch as usize % conns.len();
+            self.fetch.turn += 1;
+            let turn = self.fetch.turn as usize % conns.len();
             conns.rotate_left(turn);
         }
         conns
@@ -143,8 +147,7 @@ impl Swarm {
         if session.asked.dry == Some(self.fetch.epoch) {
             return None;
         }
-        let window = (session.asked.pace.window().saturating_mul(self.fetch.share) / 1024)
-            .max(u64::from(BLOCK_LEN));
+        let window = session.asked.pace.window().min(self.fetch.share).max(u64::from(BLOCK_LEN));
         let room = session.asked.room(now, window);
         if room < u64::from(BLOCK_LEN) {
             return None;
@@ -397,11 +400,21 @@ impl Swarm {
         }
     }
 
-    /// Cuts all windows down by the same factor if they don't fit into the memory.
+    /// Divides the memory among all windows: what one leaves goes to those that want more, and no
+    /// window is cut below an equal share (max-min fairness). A seed that could fill the memory alone
+    /// must not keep us from what its other downloaders have.
     fn share_memory(&mut self) {
         let serving = self.sessions.values().filter(|session| session.serves_us());
-        let wanted: u64 = serving.map(|session| session.asked.pace.window()).sum();
-        let share = (self.config.buffer_bytes.saturating_mul(1024) / wanted.max(1)).min(1024);
+        let mut windows: Vec<u64> = serving.map(|session| session.asked.pace.window()).collect();
+        windows.sort_unstable();
+        let (mut memory, mut share) = (self.config.buffer_bytes, self.config.buffer_bytes);
+        for (n, &window) in windows.iter().enumerate() {
+            share = memory / (windows.len() - n) as u64;
+            if window > share {
+                break;
+            }
+            memory -= window;
+        }
         // Windows that may grow again are of use at once.
         self.fetch.refill |= share > self.fetch.share;
         self.fetch.share = share;
