@@ -1,7 +1,43 @@
 //! The engine's shell: sockets, TLS, disk, resume and tracker client, as a library.
 //!
 //! A [`Node`] has one identity and one listener and carries any number of swarms. Each swarm is a
-//! [`Transfer`].
+//! [`Transfer`]: its [`snapshots`](Transfer::snapshots) are what a front end shows, its
+//! [`events`](Transfer::events) what it logs, and [`commands`](Transfer::command) what a user may
+//! ask of it.
+//!
+//! # Embedding
+//! A node runs on the caller's multi-threaded tokio runtime and keeps no global state, so a process
+//! may have several. This shares a folder and fetches it with a second node:
+//!
+//! ```no_run
+//! # use std::{path::PathBuf, sync::Arc};
+//! # use swarm_node::*;
+//! # async fn demo() -> Result<(), NodeError> {
+//! let path = PathBuf::from("./weights");
+//! let manifest = Arc::new(create(&path, CreateOptions::default(), &mut |_| true)?);
+//! let seeder = Node::start(Identity::generate(), NodeConfig::default()).await?;
+//! let options = SeedOptions { path, trackers: vec![], peers: vec![], verify: false };
+//! let seeding = seeder.seed(manifest, options).await?;
+//! let link = seeding.link("host.example", vec![]);
+//!
+//! let getter = Node::start(Identity::generate(), NodeConfig::default()).await?;
+//! let options = GetOptions { output: "./copies".into(), trackers: vec![], peers: vec![] };
+//! let transfer = getter.get(Source::Link(link), options).await?;
+//! transfer.completed().await?;
+//! getter.shutdown().await;
+//! # seeder.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`create`] and [`verify`] block, and belong on a thread that may. Everything else is async and may
+//! be dropped at any await: nothing is left half-done. [`Node::shutdown`] joins every task and thread;
+//! a process that ends without it loses nothing that was verified and synced.
+//!
+//! # Tasks
+//! One task accepts. Each swarm has one task that owns its engine (`driver`), one for each connection
+//! (`conn`) and one for each tracker (`announcer`). Threads of the node read, write and hash
+//! (`disk`). No task waits for a peer but that peer's own.
 
 mod announcer;
 mod conn;
@@ -17,6 +53,7 @@ mod node;
 mod scan;
 mod stamp;
 mod store;
+mod swarms;
 #[cfg(test)]
 mod testing;
 mod transfer;

@@ -1,11 +1,10 @@
 //! One identity, one listener, any number of swarms.
 
 use std::{
-    collections::{HashMap, hash_map},
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -27,13 +26,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     GetOptions, NodeConfig, NodeError, Progress, SeedOptions, Source, Transfer,
     announcer::{Announcer, TrackerClient},
-    conn::Arrival,
     disk::DiskPool,
     driver::{ARRIVALS_MAX, Driver, Running, Scope, Sources, Views, queue_max},
     endpoint::{check_transport, resolve},
     fetch::{Origin, Search},
     listener,
     store::{Opened, Store, stored_manifest},
+    swarms::{Claim, Entry, Swarms},
     transfer::Progressed,
 };
 
@@ -59,27 +58,12 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) config: NodeConfig,
     pub(crate) security: Security,
-    pub(crate) swarms: Swarms,
+    pub(crate) swarms: Arc<Swarms>,
     pool: DiskPool,
     tasks: TaskTracker,
     /// Ends the listener and handshakes.
     accepting: CancellationToken,
     conn_ids: Arc<AtomicU64>,
-}
-
-/// The swarms of a node, by id.
-#[derive(Debug, Default)]
-pub(crate) struct Swarms {
-    /// Held for one look-up. A swarm that is being started has no entry yet, only its place.
-    running: Mutex<HashMap<SwarmId, Option<Entry>>>,
-}
-
-/// How a connection gets to its swarm.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) scope: Arc<Scope>,
-    pub(crate) arrivals: mpsc::Sender<Arrival>,
-    stop: CancellationToken,
 }
 
 impl Node {
@@ -98,7 +82,7 @@ impl Node {
             security: Security::new(&identity, config.transport),
             identity,
             config,
-            swarms: Swarms::default(),
+            swarms: Arc::default(),
             pool,
             tasks: TaskTracker::new(),
             accepting: CancellationToken::new(),
@@ -131,7 +115,7 @@ impl Node {
         options: SeedOptions,
     ) -> Result<Transfer, NodeError> {
         let SeedOptions { path, trackers, peers, verify } = options;
-        let claim = self.claim(manifest.id())?;
+        let claim = self.shared.swarms.claim(manifest.id())?;
         let plan = self.plan(&manifest, trackers, peers)?;
         let (answers, disk) = mpsc::unbounded_channel();
         let (shared, from, of) = (Arc::clone(&self.shared), path.clone(), Arc::clone(&manifest));
@@ -151,9 +135,9 @@ impl Node {
     pub async fn get(&self, source: Source, options: GetOptions) -> Result<Transfer, NodeError> {
         let GetOptions { output, mut trackers, mut peers } = options;
         let (claim, manifest) = match source {
-            Source::Manifest(manifest) => (self.claim(manifest.id())?, manifest),
+            Source::Manifest(manifest) => (self.shared.swarms.claim(manifest.id())?, manifest),
             Source::Link(link) => {
-                let claim = self.claim(link.id)?;
+                let claim = self.shared.swarms.claim(link.id)?;
                 trackers.extend(link.trackers);
                 peers.extend(link.peers);
                 let manifest = self.find_manifest(link.id, &output, &trackers, &peers).await?;
@@ -180,16 +164,6 @@ impl Node {
         shared.tasks.wait().await;
         // The last owner joins the disk's threads.
         let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
-    }
-
-    fn claim(&self, swarm: SwarmId) -> Result<Claim, NodeError> {
-        match self.shared.swarms.lock().entry(swarm) {
-            hash_map::Entry::Occupied(_) => Err(NodeError::AlreadyRunning),
-            hash_map::Entry::Vacant(place) => {
-                place.insert(None);
-                Ok(Claim { shared: Arc::clone(&self.shared), swarm })
-            }
-        }
     }
 
     /// Checks what the user named, and adds the trackers that the manifest names.
@@ -326,7 +300,7 @@ impl Node {
         }
         let sources =
             Sources { disk, control: control_out, arrivals: arrivals_out, stop: stop.clone() };
-        shared.swarms.put(&claim, Entry { scope, arrivals, stop: stop.clone() });
+        claim.fill(Entry { scope, arrivals, stop: stop.clone() });
         shared.tasks.spawn(async move {
             driver.run(sources).await;
             drop(claim);
@@ -360,40 +334,11 @@ impl Shared {
     }
 }
 
-impl Swarms {
-    /// The swarm of this id, if it runs.
-    pub(crate) fn find(&self, swarm: SwarmId) -> Option<Entry> {
-        self.lock().get(&swarm)?.clone()
-    }
-
-    fn put(&self, claim: &Claim, entry: Entry) {
-        self.lock().insert(claim.swarm, Some(entry));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<SwarmId, Option<Entry>>> {
-        // Nothing that is done under the lock can panic half-way.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The trackers and peers of a swarm.
 #[derive(Debug)]
 struct Plan {
     trackers: Vec<Endpoint>,
     peers: Vec<Endpoint>,
-}
-
-/// A swarm's place in the node; given back when it is dropped.
-#[derive(Debug)]
-struct Claim {
-    shared: Arc<Shared>,
-    swarm: SwarmId,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.shared.swarms.lock().remove(&self.swarm);
-    }
 }
 
 /// Stops everything when it is dropped.
@@ -403,9 +348,7 @@ struct StopAll(Arc<Shared>);
 impl Drop for StopAll {
     fn drop(&mut self) {
         self.0.accepting.cancel();
-        for entry in self.0.swarms.lock().values().flatten() {
-            entry.stop.cancel();
-        }
+        self.0.swarms.stop();
     }
 }
 
