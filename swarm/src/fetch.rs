@@ -15,7 +15,6 @@ use swarm_proto::{
 use crate::{
     ConnId, Outbox, Output, Swarm, Time,
     ledger::Progress,
-    partial::HOLDERS_MAX,
     rate::{Bucket, Rate},
     session::Ask,
     swarm::Mode,
@@ -29,15 +28,6 @@ const RANDOM_FIRST: u32 = 4;
 const UNFINISHED_MAX: usize = 4096;
 /// Open pieces that are looked at for one request.
 const OPEN_LOOKED_AT: usize = 64;
-/// A block is asked of a second peer only if that one is predicted to take less than half the time
-/// that the first still needs, and this less.
-const HEDGE_MARGIN: Duration = Duration::from_millis(50);
-/// Requests at the end of each other peer's queue that are looked at for one more holder.
-const HEDGE_LOOKED_AT: usize = 16;
-/// What may be asked for twice: this share of all bytes...
-const HEDGE_SHARE: u64 = 64;
-/// ...and this much, so that small shares end fast too.
-const HEDGE_FLOOR: u64 = 128 << 10;
 /// First wait after a peer rejected a request; doubled with each more.
 const REJECT_HOLD: Duration = Duration::from_millis(50);
 
@@ -47,7 +37,7 @@ pub(crate) struct Fetch {
     pub(crate) bucket: Bucket,
     pub(crate) rate: Rate,
     /// Grows whenever blocks become free: a peer that had nothing to give may have now.
-    epoch: u64,
+    pub(crate) epoch: u64,
     /// How often all peers were looked at: another one is first each time.
     turn: u64,
     /// All peers are to be looked at for what may be asked of them.
@@ -59,7 +49,7 @@ pub(crate) struct Fetch {
     /// The longest window, so that all fit into the memory together.
     share: u64,
     /// Bytes asked for a second time.
-    hedged: u64,
+    pub(crate) hedged: u64,
     pulse: Time,
 }
 
@@ -142,7 +132,7 @@ impl Swarm {
     }
 
     /// The most blocks that may be asked of a peer in one request now, if any.
-    fn may_ask(&mut self, now: Time, conn: ConnId) -> Option<u32> {
+    pub(crate) fn may_ask(&mut self, now: Time, conn: ConnId) -> Option<u32> {
         let session = self.sessions.get(&conn).filter(|session| session.serves_us())?;
         if session.asked.dry == Some(self.fetch.epoch) {
             return None;
@@ -204,7 +194,7 @@ impl Swarm {
         ledger.free_run(piece?, max)
     }
 
-    fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {
+    pub(crate) fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {
         let len = u64::from(self.geometry().run_len(run));
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.asked.ask(now, run, len);
@@ -447,72 +437,7 @@ impl Swarm {
         };
         self.take_back(now, conn, excess, out);
     }
-
-    /// End-game, whenever it begins: a peer that has nothing else to do is asked for blocks that
-    /// another will deliver much later.
-    fn hedge(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
-        while self.hedged_bytes_left() > 0 {
-            let Some(max) = self.may_hedge(now, conn) else { return };
-            let Some(run) = self.choose_hedge(now, conn, max) else { return };
-            if self.sessions.get(&conn).is_some_and(|session| session.asked.owes(now, run)) {
-                return;
-            }
-            self.fetch.hedged += u64::from(self.geometry().run_len(run));
-            self.ask(now, conn, run, out);
-        }
-    }
-
-    fn hedged_bytes_left(&self) -> u64 {
-        let allowed = self.geometry().total_bytes() / HEDGE_SHARE + HEDGE_FLOOR;
-        allowed.saturating_sub(self.fetch.hedged)
-    }
-
-    /// As [`may_ask`](Self::may_ask), for a peer that knows its pace and found nothing else.
-    fn may_hedge(&mut self, now: Time, conn: ConnId) -> Option<u32> {
-        let session = self.sessions.get_mut(&conn)?;
-        let pace = &session.asked.pace;
-        let dry = session.asked.dry.take().filter(|&epoch| epoch == self.fetch.epoch)?;
-        let able = self.mode == Mode::Running
-            && self.disk.is_well()
-            && pace.bandwidth() > 0
-            && !pace.is_snubbed();
-        let max = if able { self.may_ask(now, conn) } else { None };
-        self.sessions.get_mut(&conn)?.asked.dry = Some(dry);
-        max
-    }
-
-    /// The blocks that are predicted to come last, if this peer is predicted to be much faster.
-    fn choose_hedge(&self, now: Time, conn: ConnId, max: u32) -> Option<BlockRun> {
-        let me = self.sessions.get(&conn)?;
-        let others = self.sessions.values().filter(|other| other.conn != conn);
-        let mut last: Option<(Duration, BlockRun)> = None;
-        for other in others {
-            let pace = &other.asked.pace;
-            // Whoever has been silent for some time will probably be so for as long again.
-            let silence = now.since(pace.progress());
-            let mut ahead = other.asked.bytes();
-            for ask in other.asked.queue().rev().take(HEDGE_LOOKED_AT) {
-                let wait = pace.expected(ahead).max(silence);
-                ahead -= ask.len;
-                if last.is_some_and(|(longest, _)| wait <= longest) {
-                    break;
-                }
-                if me.has(ask.run.piece())
-                    && let Some(run) = self.ledger.shared_run(conn, ask.run, max)
-                {
-                    last = Some((wait, run));
-                    break;
-                }
-            }
-        }
-        let (wait, run) = last?;
-        let len = u64::from(self.geometry().run_len(run));
-        let mine = me.asked.pace.expected(me.asked.bytes() + len);
-        (2 * mine + HEDGE_MARGIN < wait).then_some(run)
-    }
 }
-
-const _: () = assert!(HOLDERS_MAX >= 2, "hedging needs a second holder");
 
 /// A run as the wire names it.
 pub(crate) const fn raw(run: BlockRun) -> RawRun {

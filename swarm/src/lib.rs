@@ -13,6 +13,7 @@ mod check;
 mod choke;
 mod config;
 mod disk;
+mod endgame;
 mod event;
 mod fetch;
 mod gossip;

@@ -65,6 +65,11 @@ impl Picker {
         (u32::from(min) + self.seeds, mean + self.seeds as f32)
     }
 
+    /// Whether any piece may be begun.
+    pub(crate) const fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
     /// Whether a piece may be begun.
     pub(crate) fn is_fresh(&self, piece: PieceIndex) -> bool {
         self.fresh.has(piece)

@@ -265,9 +265,9 @@ fn mixed_piece(liar: u8) -> Stage {
         let asked = s.requests(peer);
         let first = asked[0];
         if peer == liar {
-            s.lie(peer, first)
+            s.lie(peer, first);
         } else {
-            s.answer(peer, first)
+            s.answer(peer, first);
         }
         // The rest goes to the next one.
         s.receive(peer, Message::Choke);

@@ -1,6 +1,7 @@
 //! One engine on a stage, where the test plays everybody else: peers, disk, trackers.
 
 #![allow(dead_code, reason = "each story uses a part of the stage")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper ends the test")]
 
 use std::{sync::Arc, time::Duration};
 
