@@ -12,8 +12,8 @@ use swarm_proto::{
 };
 
 use super::{
-    FULL_RETRY_S, NoRoom, Registry, address,
-    address::Contact,
+    FULL_RETRY_S, NoRoom, Registry,
+    address::{self, Contact},
     forget_membership,
     interval::{self, Situation},
     millis, refuse,

@@ -29,6 +29,7 @@ const CANDIDATES_MIN: usize = 48;
 const DRAWS_MAX: usize = 4;
 /// One place in this many is filled at random.
 const RANDOM_SHARE: usize = 4;
+
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seeker<'a> {
