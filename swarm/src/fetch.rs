@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use swarm_proto::{
-    geometry::{BLOCK_LEN, BlockRun},
+    geometry::{BLOCK_LEN, BlockRun, PieceIndex},
     id::Digest,
     message::{Message, RawRun},
 };
@@ -118,8 +118,10 @@ impl Swarm {
         }
         loop {
             let Some(max) = self.may_ask(now, conn) else { return };
-            let Some(run) = self.choose(conn, max) else {
-                if let Some(session) = self.sessions.get_mut(&conn) {
+            let Some(run) = self.choose(now, conn, max) else {
+                if let Some(session) = self.sessions.get_mut(&conn)
+                    && !session.asked.is_led(now)
+                {
                     session.asked.dry = Some(self.fetch.epoch);
                 }
                 return;
@@ -159,7 +161,7 @@ impl Swarm {
 
     /// What to ask of a peer next: what it suggests, else on with the piece that it is at, else an
     /// open piece, else a new one.
-    fn choose(&mut self, conn: ConnId, max: u32) -> Option<BlockRun> {
+    fn choose(&mut self, now: Time, conn: ConnId, max: u32) -> Option<BlockRun> {
         let session = self.sessions.get_mut(&conn)?;
         let theirs = session.have.as_ref()?;
         let ledger = &mut self.ledger;
@@ -191,7 +193,11 @@ impl Swarm {
         } else {
             self.picker.pick(geometry, theirs, self.announcer.rarest(), &mut self.rng)
         };
-        ledger.free_run(piece?, max)
+        // A peer that tells everyone which of the pieces that only it has they should fetch is not
+        // asked for those of others.
+        let elsewhere = |piece: &PieceIndex| self.picker.copies(*piece) > 1;
+        let led = session.asked.is_led(now);
+        ledger.free_run(piece.filter(|piece| !led || elsewhere(piece))?, max)
     }
 
     pub(crate) fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {
@@ -308,12 +314,19 @@ impl Swarm {
         Some(())
     }
 
-    pub(crate) fn on_suggest(&mut self, conn: ConnId, piece: u32) -> Option<()> {
+    pub(crate) fn on_suggest(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        piece: u32,
+        out: &mut Outbox,
+    ) -> Option<()> {
         let piece = self.piece(piece)?;
         let wanted = !self.ledger.have().has(piece);
         let session = self.sessions.get_mut(&conn)?;
         if wanted && session.has(piece) {
-            session.asked.suggest(piece);
+            session.asked.suggest(now, piece);
+            self.fill(now, conn, out);
         }
         Some(())
     }

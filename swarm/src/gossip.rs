@@ -23,7 +23,7 @@ const HAVE_EVERY: Duration = Duration::from_millis(10);
 /// Suggestions to one peer that it has not asked for yet, beyond what its queue holds.
 const SUGGEST_AHEAD: usize = 4;
 /// Suggestions to one peer that it has not fetched.
-const SUGGESTIONS_MAX: usize = 16;
+const SUGGESTIONS_MAX: usize = 256;
 /// Pieces that are looked at for one suggestion. The next search goes on where this one ended.
 const SUGGEST_TRIES: u32 = 512;
 

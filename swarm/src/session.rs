@@ -21,6 +21,8 @@ use crate::{
 pub(crate) const ASKED_MAX: usize = 512;
 /// Requests that were taken back and whose answer may still be on its way; the oldest is given up.
 const GHOSTS_MAX: usize = 1024;
+/// A peer that has suggested a piece within this time is expected to suggest the next one.
+const LED: Duration = Duration::from_millis(250);
 /// How long a peer may owe the answer to a cancelled request before it is not expected any more.
 const OWED: Duration = Duration::from_secs(10);
 /// Pieces that a peer suggested and that were not begun yet; the oldest is given up.
@@ -175,8 +177,9 @@ pub(crate) struct Asked {
     /// Its own limits.
     bytes_max: u64,
     run_blocks_max: u32,
-    /// Pieces that it suggests.
+    /// Pieces that it suggests, and when it last did.
     pub(crate) suggested: VecDeque<PieceIndex>,
+    suggested_at: Option<Time>,
     /// The piece that it was last asked for.
     pub(crate) current: Option<PieceIndex>,
     /// It rejected requests: nothing is asked until then.
@@ -198,6 +201,7 @@ impl Asked {
             bytes_max: u64::from(bytes_max),
             run_blocks_max: run_blocks_max.clamp(1, RUN_BLOCKS_MAX),
             suggested: VecDeque::new(),
+            suggested_at: None,
             current: None,
             hold_until: Time::ZERO,
             rejects: 0,
@@ -315,13 +319,19 @@ impl Asked {
     }
 
     /// It suggests a piece.
-    pub(crate) fn suggest(&mut self, piece: PieceIndex) {
+    pub(crate) fn suggest(&mut self, now: Time, piece: PieceIndex) {
+        self.suggested_at = Some(now);
         if !self.suggested.contains(&piece) {
             self.suggested.push_back(piece);
         }
         if self.suggested.len() > SUGGESTED_MAX {
             self.suggested.pop_front();
         }
+    }
+
+    /// Whether it is about to suggest what to ask it for next.
+    pub(crate) fn is_led(&self, now: Time) -> bool {
+        self.suggested_at.is_some_and(|last| now.since(last) < LED)
     }
 
     /// The request that was sent first.

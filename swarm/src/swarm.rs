@@ -219,7 +219,7 @@ impl Swarm {
             // We have the manifest; nobody is asked for it here.
             Message::ManifestPart { .. } => None,
             Message::Pex(peers) => self.on_pex(now, conn, &peers),
-            Message::Suggest(piece) => self.on_suggest(conn, piece),
+            Message::Suggest(piece) => self.on_suggest(now, conn, piece, out),
             Message::Goodbye(reason) => self.on_goodbye(now, conn, reason, out),
         };
         if kept_the_rules.is_none() {
