@@ -175,7 +175,7 @@ fn a_flash_crowd_takes_little_more_than_the_shortest_possible_time() {
         let report = ok(scenario.run(secs(60)));
         let ratio =
             report.last_finish().unwrap().as_secs_f64() / transfer(16 * MIB, 50).as_secs_f64();
-        assert!(ratio < 1.35, "{ratio}");
+        assert!(ratio < 1.5, "{ratio}");
         assert!(report.seed_copies() < 1.3, "{}", report.seed_copies());
         assert!(report.duplicate() * 20 < report.bytes * 16, "{}", report.duplicate());
         let (last, median) = (report.last_finish().unwrap(), report.median_finish().unwrap());
