@@ -3,6 +3,8 @@
 //! An example is a fenced block whose info string is `hex` and a name. In its lines everything from
 //! a `;` on is a remark.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails in here fails the test")]
+
 use std::{collections::BTreeMap, fmt::Debug};
 
 use bytes::{Bytes, BytesMut};
