@@ -1,8 +1,9 @@
 //! The threads that read, write and hash, shared by all swarms of a node.
 //!
 //! They are plain threads, since files have no readiness to wait for: an async runtime would only
-//! hide the same threads. The queue is one, in order of arrival: a swarm gets its share of the disk
-//! by asking for little at a time, which the engine's budgets see to.
+//! hide the same threads. All swarms share one queue, reads for peers first and else in order of
+//! arrival: a swarm gets its share of the disk by asking for little at a time, which the engine's
+//! budgets see to.
 
 use std::{
     collections::VecDeque,
@@ -83,9 +84,19 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct Tasks {
-    waiting: VecDeque<Task>,
+    /// What a peer waits for. It goes first: peers judge us by how soon we answer, and a downloader
+    /// whose answers stood in line behind its own writes would be passed over for the seeder.
+    reads: VecDeque<Task>,
+    /// Everything else.
+    others: VecDeque<Task>,
+    /// Reads since something else had its turn.
+    in_a_row: u32,
     closed: bool,
 }
+
+/// Reads that may go before something else gets a turn. A read from the page cache takes a tenth of
+/// the time that hashing and writing the same blocks does.
+const READS_IN_A_ROW: u32 = 8;
 
 /// The least number of open files that leaves something for connections.
 const DESCRIPTORS_MIN: u64 = 64;
@@ -156,7 +167,10 @@ impl Queue {
             task.share.done();
             return;
         }
-        tasks.waiting.push_back(task);
+        match task.work {
+            Work::Read { .. } => tasks.reads.push_back(task),
+            Work::Store { .. } | Work::ReadLeaves(_) => tasks.others.push_back(task),
+        }
         drop(tasks);
         self.changed.notify_one();
     }
@@ -172,7 +186,7 @@ impl Queue {
     fn next(&self) -> Option<Task> {
         let mut tasks = self.lock();
         loop {
-            if let Some(task) = tasks.waiting.pop_front() {
+            if let Some(task) = tasks.pop() {
                 return Some(task);
             }
             if tasks.closed {
@@ -185,5 +199,18 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, Tasks> {
         // No code that can panic runs while the lock is held.
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tasks {
+    fn pop(&mut self) -> Option<Task> {
+        if self.in_a_row < READS_IN_A_ROW
+            && let Some(read) = self.reads.pop_front()
+        {
+            self.in_a_row += 1;
+            return Some(read);
+        }
+        self.in_a_row = 0;
+        self.others.pop_front().or_else(|| self.reads.pop_front())
     }
 }
