@@ -48,6 +48,8 @@ pub struct Disk {
     blocks: Vec<Vec<Block>>,
     /// Pieces in the resume record.
     recorded: Bitfield,
+    /// Pieces that were synced: they outlive a crash, in the record or not.
+    synced: Bitfield,
     /// Pieces whose file somebody changed and that have not been read again since.
     doubtful: BTreeSet<PieceIndex>,
     /// Blocks that went bad without notice: the node cannot know.
@@ -77,6 +79,7 @@ impl Disk {
             spec,
             rng,
             blocks: blocks.collect(),
+            synced: have.clone(),
             recorded: have,
             doubtful: BTreeSet::new(),
             rotten: BTreeSet::new(),
@@ -161,6 +164,7 @@ impl Disk {
 
     /// Puts a piece into the resume record.
     pub fn record(&mut self, piece: PieceIndex) {
+        self.synced.insert(piece);
         self.recorded.insert(piece);
     }
 
@@ -211,14 +215,24 @@ impl Disk {
         self.doubtful.extend(geometry.file_pieces(geometry.span(piece).file));
     }
 
-    /// The process dies: what it has not recorded is not to be relied on, so it is gone.
+    /// The process dies: what was not synced is not to be relied on, so it is gone.
     pub fn crash(&mut self) {
-        for piece in self.share.geometry().pieces() {
-            if !self.recorded.has(piece) {
-                self.blocks[piece.as_usize()].fill(Block::Missing);
-            }
+        for piece in self.share.geometry().pieces().filter(|&piece| !self.synced.has(piece)) {
+            self.blocks[piece.as_usize()].fill(Block::Missing);
         }
         self.free_at = Time::ZERO;
+    }
+
+    /// Reads everything and records what verifies, as a seeder's shell does when it starts.
+    pub fn verify(&mut self) {
+        self.doubtful.clear();
+        for piece in self.share.geometry().pieces() {
+            if self.is_true(piece) {
+                self.recorded.insert(piece);
+            } else {
+                self.recorded.remove(piece);
+            }
+        }
     }
 
     fn flip(&mut self, piece: PieceIndex, block: u32) {

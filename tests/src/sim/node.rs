@@ -92,11 +92,14 @@ impl Node {
         }
     }
 
-    /// Starts the process from what is recorded on the disk.
+    /// Starts the process: a leecher from its record, a seeder from what is on its disk.
     pub fn start(&mut self, env: &mut Env) {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         self.life += 1;
+        if env.reports[self.id.0].seeder {
+            self.disk.verify();
+        }
         let have = self.disk.recorded().clone();
         if have.is_full() {
             // The engine takes everything to be in its place, so the shell has to see to that.
