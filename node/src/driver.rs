@@ -41,6 +41,8 @@ use crate::{
 /// Arrivals that may wait for the driver. A peer may send blocks that nobody asked for, 1 MiB each,
 /// and all of these may be such.
 pub(crate) const ARRIVALS_MAX: usize = 32;
+/// Answers of the disk that are taken at once, before connections get their turn.
+const ANSWERS_MAX: usize = 64;
 /// Bytes that may wait for one peer beyond what the engine may have sent it as payload: messages
 /// about pieces. More than that, and the peer does not read.
 const CONTROL_BYTES_MAX: u64 = 4 << 20;
@@ -155,6 +157,7 @@ pub(crate) const fn queue_max(send_bytes: u64) -> u64 {
 impl Driver {
     /// Drives the swarm until it is stopped; then closes the store.
     pub(crate) async fn run(mut self, mut sources: Sources) {
+        let mut answers = Vec::with_capacity(ANSWERS_MAX);
         let mut arrivals = Vec::with_capacity(ARRIVALS_MAX);
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         self.feed(Input::Tick);
@@ -164,11 +167,8 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = sources.stop.cancelled(), if !stopping => self.begin_stop(),
-                Some(input) = sources.disk.recv() => {
-                    self.feed(input);
-                    while let Ok(input) = sources.disk.try_recv() {
-                        self.feed(input);
-                    }
+                _ = sources.disk.recv_many(&mut answers, ANSWERS_MAX) => {
+                    answers.drain(..).for_each(|input| self.feed(input));
                 }
                 Some(input) = sources.control.recv() => self.on_control(input),
                 _ = sources.arrivals.recv_many(&mut arrivals, ARRIVALS_MAX) => {

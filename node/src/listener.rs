@@ -4,7 +4,7 @@ mod gate;
 
 use std::{sync::Arc, time::Duration};
 
-use gate::{Gate, Pass};
+use gate::Gate;
 use swarm_engine::Side;
 use swarm_net::{Protocol, socket};
 use swarm_proto::{
@@ -47,27 +47,22 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
         let Some(pass) = gate.enter(socket::canonical(from).ip()) else { continue };
         let shared_too = Arc::clone(&shared);
         shared.spawn(async move {
-            let handshake = (permit, pass);
-            if let Err(error) = serve(&shared_too, socket, handshake).await {
+            if let Err(error) = serve(&shared_too, socket).await {
                 tracing::debug!(%from, %error, "no connection");
             }
+            drop((permit, pass));
         });
     }
 }
 
-/// The handshake, and whom it is for. `handshake` is given back when it is done.
-async fn serve(
-    shared: &Shared,
-    socket: TcpStream,
-    handshake: (tokio::sync::OwnedSemaphorePermit, Pass),
-) -> Result<(), HelloError> {
+/// The handshake, and whom it is for.
+async fn serve(shared: &Shared, socket: TcpStream) -> Result<(), HelloError> {
     let mut conn = shared.security.accept(socket, Protocol::Peer).await?;
     let hello = hello::read(&mut conn).await?;
     let entry = shared.swarms.find(hello.swarm);
     let ours =
         entry.as_ref().map_or_else(|| stranger(shared, &hello), |entry| entry.scope.hello.clone());
     conn.write(&ours).await?;
-    drop(handshake);
     if let Err(error) = hello::check(&conn, &hello) {
         hello::part(conn, error.goodbye()).await;
         return Err(error);

@@ -2,11 +2,12 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use swarm_net::{Protocol, Security};
+use swarm_net::{Connection, Protocol, Security};
 use swarm_node::{ErrorKind, Identity, Node, NodeConfig, NodeError, Transport};
 use swarm_proto::{
+    geometry::{BLOCK_LEN, RUN_BLOCKS_MAX},
     link::Link,
-    message::{Goodbye, Hello, Message, PROTOCOL_VERSION},
+    message::{Goodbye, Hello, Message, PROTOCOL_VERSION, RawRun},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
@@ -125,13 +126,13 @@ async fn a_node_talks_on_while_strangers_send_it_rubbish() {
     shut_down([seeder, getter]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_claims_to_be_another_or_breaks_a_rule_is_told_and_dropped() {
-    let share = Share::new(1_000_000);
-    let (seeder, link) = share.seeded(Transport::Tls).await;
+/// A connection of somebody who is no node, past the hellos.
+async fn stranger(seeder: &Node, hello: impl FnOnce(Hello) -> Hello, link: &Link) -> Connection {
     let me = Identity::generate();
+    let addr = (Ipv4Addr::LOCALHOST, seeder.listen_addr().port()).into();
     let security = Security::new(&me, Transport::Tls);
-    let hello = Hello {
+    let mut conn = security.dial(addr, Some(seeder.peer_id()), Protocol::Peer).await.unwrap();
+    let ours = Hello {
         version: PROTOCOL_VERSION,
         swarm: link.id,
         peer: me.peer_id(),
@@ -141,28 +142,64 @@ async fn who_claims_to_be_another_or_breaks_a_rule_is_told_and_dropped() {
         request_bytes_max: 1 << 20,
         run_blocks_max: 64,
     };
-    let impostor = Hello { peer: seeder.peer_id(), ..hello.clone() };
-    let older = Hello { version: 0, ..hello.clone() };
+    conn.write(&hello(ours)).await.unwrap();
+    assert_eq!(conn.read::<Hello>().await.unwrap().unwrap().peer, seeder.peer_id());
+    conn
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_claims_to_be_another_or_breaks_a_rule_is_told_and_dropped() {
+    let share = Share::new(1_000_000);
+    let (seeder, link) = share.seeded(Transport::Tls).await;
+    let seeder_id = seeder.peer_id();
+    let honest = |hello: Hello| hello;
+    let impostor = |hello: Hello| Hello { peer: seeder_id, ..hello };
+    let older = |hello: Hello| Hello { version: 0, ..hello };
     let unasked = Message::Block { piece: 0, first: 0, data: vec![0; 16384].into() };
-    for (hello, message, told) in [
-        (impostor, Message::HaveNone, Goodbye::Misbehaved),
-        (older, Message::HaveNone, Goodbye::Version),
-        (hello.clone(), Message::Have(vec![0]), Goodbye::Misbehaved),
-        (hello, unasked, Goodbye::Misbehaved),
+    for (mut conn, message, told) in [
+        (stranger(&seeder, impostor, &link).await, Message::HaveNone, Goodbye::Misbehaved),
+        (stranger(&seeder, older, &link).await, Message::HaveNone, Goodbye::Version),
+        (stranger(&seeder, honest, &link).await, Message::Have(vec![0]), Goodbye::Misbehaved),
+        (stranger(&seeder, honest, &link).await, unasked, Goodbye::Misbehaved),
     ] {
-        let addr = (Ipv4Addr::LOCALHOST, link.peers[0].port).into();
-        let mut conn = security.dial(addr, Some(seeder.peer_id()), Protocol::Peer).await.unwrap();
-        conn.write(&hello).await.unwrap();
-        assert_eq!(conn.read::<Hello>().await.unwrap().unwrap().peer, seeder.peer_id());
         conn.write(&message).await.unwrap();
-        let reason = loop {
-            match conn.read::<Message>().await.unwrap() {
-                Some(Message::Goodbye(reason)) => break reason,
-                Some(_) => {}
-                None => panic!("closed without a word"),
-            }
-        };
-        assert_eq!(reason, told);
+        assert_eq!(goodbye(&mut conn).await, told);
     }
     shut_down([seeder]).await;
+}
+
+/// Reads to the reason why the other side ends the connection.
+async fn goodbye(conn: &mut Connection) -> Goodbye {
+    loop {
+        let message = conn.read().await.unwrap().expect("closed without a word");
+        if let Message::Goodbye(reason) = message {
+            return reason;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_that_ask_and_never_read_hold_up_nobody() {
+    let share = Share::new(20_000_000);
+    let (seeder, link) = share.seeded(Transport::Tls).await;
+    let piece_length = share.manifest.geometry().piece_length();
+    let count = (piece_length / BLOCK_LEN).min(RUN_BLOCKS_MAX);
+    let mut greedy = Vec::new();
+    for _ in 0..4 {
+        let mut conn = stranger(&seeder, |hello| hello, &link).await;
+        conn.queue(&Message::HaveNone);
+        conn.write(&Message::Interested).await.unwrap();
+        while conn.read().await.unwrap() != Some(Message::Unchoke) {}
+        // More than the kernel takes on both sides.
+        for piece in 0..share.manifest.geometry().piece_count() - 1 {
+            conn.queue(&Message::Request(RawRun { piece, first: 0, count }));
+        }
+        conn.flush().await.unwrap();
+        greedy.push(conn);
+    }
+    let (getter, output) = (node(Transport::Tls).await, tempfile::tempdir().unwrap());
+    let getting = get(&getter, &link, &output).await.unwrap();
+    completed(&getting).await;
+    share.assert_copied_to(output.path());
+    shut_down([seeder, getter]).await;
 }
