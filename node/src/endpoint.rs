@@ -35,10 +35,7 @@ impl EndpointError {
             Self::Transport(_) => true,
             Self::Connect(why) => matches!(
                 why,
-                ConnectError::WrongKey
-                    | ConnectError::NoKey
-                    | ConnectError::NotTls
-                    | ConnectError::WrongProtocol
+                ConnectError::WrongKey | ConnectError::NoKey | ConnectError::WrongProtocol
             ),
             Self::Resolve(_) => false,
         }

@@ -5,6 +5,7 @@ mod gate;
 use std::{sync::Arc, time::Duration};
 
 use gate::Gate;
+use rustix::process::{Resource, getrlimit};
 use swarm_engine::Side;
 use swarm_net::{Protocol, socket};
 use swarm_proto::{
@@ -13,7 +14,6 @@ use swarm_proto::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::sleep,
 };
 
@@ -23,18 +23,21 @@ use crate::{
     node::Shared,
 };
 
-/// Handshakes under way at a time. Each costs a signature and may take 20 s if the other side is in
-/// no hurry; what does not fit waits in the kernel.
-const HANDSHAKES_MAX: usize = 256;
+/// Handshakes under way at a time, if there are descriptors enough. An honest one takes a tenth of a
+/// second, so this is room for a thousand newcomers a second.
+const HANDSHAKES_MAX: u64 = 128;
+/// The part of all descriptors that handshakes may take, one in so many. The rest is for connections
+/// that are up, and for files.
+const HANDSHAKES_SHARE: u64 = 8;
 /// How long accepting rests when the system has no more descriptors or memory for sockets: trying
 /// again at once would only burn the processor that could end other connections.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Accepts until the task is ended.
 pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
-    let (handshakes, gate) = (Arc::new(Semaphore::new(HANDSHAKES_MAX)), Gate::default());
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let mut gate = Gate::new((descriptors / HANDSHAKES_SHARE).clamp(2, HANDSHAKES_MAX) as usize);
     loop {
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
         let (socket, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -43,15 +46,13 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
                 continue;
             }
         };
-        // Too many from one place at a time: dropped before any work is done for them.
-        let Some(pass) = gate.enter(socket::canonical(from).ip()) else { continue };
         let shared_too = Arc::clone(&shared);
-        shared.spawn(async move {
+        let handshake = shared.spawn(async move {
             if let Err(error) = serve(&shared_too, socket).await {
                 tracing::debug!(%from, %error, "no connection");
             }
-            drop((permit, pass));
         });
+        gate.enter(socket::canonical(from).ip(), handshake);
     }
 }
 

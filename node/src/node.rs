@@ -19,6 +19,7 @@ use swarm_proto::{
 };
 use tokio::{
     sync::{broadcast, mpsc, watch},
+    task::AbortHandle,
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -326,11 +327,12 @@ impl Node {
 
 impl Shared {
     /// Runs a task that ends when nobody is accepted any more.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let accepting = self.accepting.clone();
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             accepting.run_until_cancelled(task).await;
         });
+        task.abort_handle()
     }
 }
 

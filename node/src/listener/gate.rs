@@ -1,58 +1,44 @@
-//! How many handshakes one place may have under way.
+//! Which handshakes may be under way.
+//!
+//! A place is kept by whoever is quick. When all are taken the oldest handshake gives way, since it
+//! is the likeliest to be somebody who connects and says nothing; an honest one takes a tenth of a
+//! second. Half of the places are all that one address can take, so it can only crowd out itself.
 
 use std::{
-    collections::HashMap,
+    collections::VecDeque,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Handshakes under way from one IPv4 address or IPv6 /64: more than a machine full of nodes needs,
-/// few enough that one place cannot keep all others out.
-const PLACE_MAX: u32 = 64;
+use tokio::task::AbortHandle;
 
-/// Counts handshakes by place.
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    /// Held for one look-up.
-    places: Arc<Mutex<HashMap<IpAddr, u32>>>,
-}
-
-/// A handshake that was let in; dropped when it is over.
+/// The handshakes under way, oldest first, each with the place that it comes from.
 #[derive(Debug)]
-pub(super) struct Pass {
-    places: Arc<Mutex<HashMap<IpAddr, u32>>>,
-    place: IpAddr,
+pub(super) struct Gate {
+    max: usize,
+    waiting: VecDeque<(IpAddr, AbortHandle)>,
 }
 
 impl Gate {
-    /// Lets a handshake in, unless its place has too many under way.
-    pub(super) fn enter(&self, from: IpAddr) -> Option<Pass> {
+    /// With room for `max` handshakes.
+    pub(super) fn new(max: usize) -> Self {
+        Self { max, waiting: VecDeque::with_capacity(max) }
+    }
+
+    /// Adds a handshake, for which another may have to end.
+    pub(super) fn enter(&mut self, from: IpAddr, handshake: AbortHandle) {
         let place = place(from);
-        let mut places = lock(&self.places);
-        let count = places.entry(place).or_default();
-        if *count >= PLACE_MAX {
-            return None;
+        self.waiting.retain(|(_, other)| !other.is_finished());
+        let neighbours = self.waiting.iter().filter(|(other, _)| *other == place).count();
+        let gives_way = if neighbours >= self.max.div_ceil(2) {
+            self.waiting.iter().position(|(other, _)| *other == place)
+        } else {
+            (self.waiting.len() >= self.max).then_some(0)
+        };
+        if let Some((_, oldest)) = gives_way.and_then(|at| self.waiting.remove(at)) {
+            oldest.abort();
         }
-        *count += 1;
-        Some(Pass { places: Arc::clone(&self.places), place })
+        self.waiting.push_back((place, handshake));
     }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        let mut places = lock(&self.places);
-        if let Some(count) = places.get_mut(&self.place) {
-            *count -= 1;
-            if *count == 0 {
-                places.remove(&self.place);
-            }
-        }
-    }
-}
-
-fn lock(places: &Mutex<HashMap<IpAddr, u32>>) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
-    // Counting cannot panic half-way.
-    places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One customer of the network: an IPv4 address, or a /64, of which anybody has all the addresses.
@@ -65,21 +51,44 @@ fn place(from: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use tokio::task::JoinHandle;
+
     use super::*;
 
-    #[test]
-    fn one_place_cannot_take_all() {
-        let gate = Gate::default();
-        let addr = |text: &str| text.parse::<IpAddr>().unwrap();
-        let mut passes: Vec<_> = (0..PLACE_MAX)
-            .map(|i| gate.enter(addr(&format!("2001:db8::{i:x}"))).unwrap())
-            .collect();
-        assert!(gate.enter(addr("2001:db8::ffff:1")).is_none());
-        assert!(gate.enter(addr("2001:db8:0:1::1")).is_some());
-        assert!(gate.enter(addr("10.0.0.1")).is_some());
-        passes.pop();
-        assert!(gate.enter(addr("2001:db8::ffff:1")).is_some());
-        passes.clear();
-        assert!(lock(&gate.places).is_empty(), "nothing is kept of who has left");
+    fn enter(gate: &mut Gate, from: &str) -> JoinHandle<()> {
+        let handshake = tokio::spawn(pending());
+        gate.enter(from.parse().unwrap(), handshake.abort_handle());
+        handshake
+    }
+
+    #[tokio::test]
+    async fn the_oldest_gives_way_and_one_place_only_to_itself() {
+        let mut gate = Gate::new(4);
+        let other = enter(&mut gate, "10.0.0.1");
+        let first = enter(&mut gate, "2001:db8::1");
+        let second = enter(&mut gate, "2001:db8::2");
+        let third = enter(&mut gate, "2001:db8::3");
+        assert!(first.await.unwrap_err().is_cancelled());
+        let fourth = enter(&mut gate, "10.0.0.2");
+        assert!(!other.is_finished());
+        let fifth = enter(&mut gate, "10.0.0.3");
+        assert!(other.await.unwrap_err().is_cancelled());
+        for going_on in [second, third, fourth, fifth] {
+            assert!(!going_on.is_finished());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_finished_handshake_takes_no_place() {
+        let mut gate = Gate::new(1);
+        let mut done = tokio::spawn(async {});
+        gate.enter("10.0.0.1".parse().unwrap(), done.abort_handle());
+        (&mut done).await.unwrap();
+        let going_on = enter(&mut gate, "10.0.0.1");
+        tokio::task::yield_now().await;
+        assert!(!going_on.is_finished());
+        assert_eq!(gate.waiting.len(), 1);
     }
 }
