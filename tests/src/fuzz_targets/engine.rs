@@ -3,6 +3,8 @@
 //! The shell's side of the contract is kept: jobs are answered once, and data that was stored hashes
 //! to what it is. Peers do as they like, but for one: it is honest, and must never be banned.
 
+mod conduct;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -10,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use conduct::Conduct;
 use swarm_engine::{
     Command, Config, ConnId, DiskError, Event, Input, Output, Side, Swarm, Target, Time,
     TrackerIndex,
@@ -76,7 +79,9 @@ enum Job {
 #[derive(Debug)]
 struct Link {
     peer: u8,
-    /// What the engine asked for over it and got no answer to.
+    /// Whether the engine keeps the rules on it.
+    conduct: Conduct,
+    /// What the engine asked for over it and got no answer to, whether it still waits or not.
     requests: Vec<RawRun>,
     leaves: Vec<u32>,
     unflushed: u64,
@@ -167,14 +172,6 @@ impl World {
         let side = if dialed.is_some() { Side::Dialed } else { Side::Accepted };
         let id = dialed.and_then(|target| target.id).unwrap_or_else(|| peer(number));
         let number = id.as_bytes()[0];
-        let link = Link {
-            peer: number,
-            requests: Vec::new(),
-            leaves: Vec::new(),
-            unflushed: 0,
-            closing: false,
-        };
-        self.links.insert(conn, link);
         let hello = Hello {
             version: PROTOCOL_VERSION,
             swarm: share().manifest().id(),
@@ -185,6 +182,15 @@ impl World {
             request_bytes_max: source.around(8).saturating_mul(BLOCK_LEN),
             run_blocks_max: 1 + u32::from(source.byte() % 64),
         };
+        let link = Link {
+            peer: number,
+            conduct: Conduct::new(&hello),
+            requests: Vec::new(),
+            leaves: Vec::new(),
+            unflushed: 0,
+            closing: false,
+        };
+        self.links.insert(conn, link);
         let addr = dialed.map_or_else(|| addr(number), |target| target.addr);
         Input::Connected { conn, peer: id, addr, side, hello }
     }
@@ -205,6 +211,7 @@ impl World {
         let message = message.unwrap_or_else(|| plausible_message(source));
         // Data and digests of the honest peer are true, whatever it says otherwise.
         let message = if link.peer == HONEST { honest(message) } else { message };
+        link.conduct.received(share().geometry(), &message);
         Input::Received { conn, message }
     }
 
@@ -347,6 +354,8 @@ impl World {
         let Some(link) = self.links.get_mut(&conn) else { panic!("a message to nobody") };
         assert!(!link.closing, "a message after the last one");
         link.unflushed += message.encoded_len() as u64;
+        let held = self.recorded.iter().map(|piece| piece.get()).collect();
+        link.conduct.sent(share().geometry(), &held, message);
         match *message {
             Message::Request(run) => link.requests.push(run),
             Message::GetLeaves(piece) => link.leaves.push(piece),

@@ -1,0 +1,152 @@
+//! Whether an engine keeps the rules of `docs/protocol.md` on one connection, judged from what it
+//! sends and what it was sent.
+
+use std::collections::BTreeSet;
+
+use swarm_proto::{
+    geometry::{BLOCK_LEN, Geometry},
+    message::{Hello, Message, RawRun},
+};
+
+/// One connection of the engine.
+#[derive(Debug)]
+pub(super) struct Conduct {
+    request_bytes_max: u64,
+    run_blocks_max: u32,
+    /// The engine has said which pieces it has.
+    introduced: bool,
+    interested: bool,
+    /// The engine serves the peer.
+    serves: bool,
+    /// The peer serves the engine.
+    served: bool,
+    /// What the peer has, as it says.
+    peer_has: BTreeSet<u32>,
+    /// What the engine asked for and waits for.
+    asked: Vec<RawRun>,
+    /// What it asked for and does not wait for any more. A rejection is for these first: they are
+    /// older.
+    withdrawn: Vec<RawRun>,
+    /// What the peer asked for and waits for.
+    owed: Vec<RawRun>,
+    /// Where in the manifest the peer asked to go on.
+    parts_owed: Vec<u32>,
+}
+
+impl Conduct {
+    pub(super) fn new(hello: &Hello) -> Self {
+        Self {
+            request_bytes_max: hello.request_bytes_max.into(),
+            run_blocks_max: hello.run_blocks_max,
+            introduced: false,
+            interested: false,
+            serves: false,
+            served: false,
+            peer_has: BTreeSet::new(),
+            asked: Vec::new(),
+            withdrawn: Vec::new(),
+            owed: Vec::new(),
+            parts_owed: Vec::new(),
+        }
+    }
+
+    /// The peer sends something, whether it may or not.
+    pub(super) fn received(&mut self, geometry: &Geometry, message: &Message) {
+        let pieces = geometry.piece_count();
+        match message {
+            Message::HaveAll => self.peer_has = (0..pieces).collect(),
+            Message::HaveNone => self.peer_has.clear(),
+            Message::Bitfield(bits) => {
+                let has =
+                    |p: &u32| bits.get(*p as usize / 8).is_some_and(|b| b << (p % 8) & 0x80 != 0);
+                self.peer_has = (0..pieces).filter(has).collect();
+            }
+            Message::Have(gained) => self.peer_has.extend(gained),
+            Message::DontHave(lost) => self.peer_has.retain(|piece| !lost.contains(piece)),
+            Message::Unchoke => self.served = true,
+            Message::Choke => {
+                self.served = false;
+                self.withdrawn.append(&mut self.asked);
+            }
+            Message::Block { piece, first, data } => {
+                let count = (data.len() as u32).div_ceil(BLOCK_LEN);
+                let run = RawRun { piece: *piece, first: *first, count };
+                let _ = take(&mut self.asked, run) || take(&mut self.withdrawn, run);
+            }
+            Message::Reject(run) => {
+                let _ = take(&mut self.withdrawn, *run) || take(&mut self.asked, *run);
+            }
+            Message::Request(run) => self.owed.push(*run),
+            Message::GetManifest { offset } => self.parts_owed.push(*offset),
+            _ => {}
+        }
+    }
+
+    /// The engine sends something. `held` are the pieces that it has verified.
+    pub(super) fn sent(&mut self, geometry: &Geometry, held: &BTreeSet<u32>, message: &Message) {
+        let first = matches!(message, Message::HaveAll | Message::HaveNone | Message::Bitfield(_));
+        assert_ne!(self.introduced, first, "what it has comes first and once: {message:?}");
+        self.introduced = true;
+        match message {
+            Message::HaveAll => assert_eq!(held.len(), geometry.piece_count() as usize),
+            Message::HaveNone => assert!(held.is_empty()),
+            Message::Have(pieces) => {
+                assert!(pieces.iter().all(|piece| held.contains(piece)), "{pieces:?} of {held:?}");
+            }
+            Message::Interested | Message::NotInterested => {
+                let interested = *message == Message::Interested;
+                assert_ne!(self.interested, interested, "interest that is known");
+                self.interested = interested;
+            }
+            Message::Choke | Message::Unchoke => {
+                let serves = *message == Message::Unchoke;
+                assert_ne!(self.serves, serves, "a choke that is known");
+                self.serves = serves;
+                if !serves {
+                    self.owed.clear();
+                }
+            }
+            Message::Request(run) => self.asks(geometry, *run),
+            Message::Cancel(run) => {
+                assert!(take(&mut self.asked, *run), "{run:?} is not open");
+                self.withdrawn.push(*run);
+            }
+            Message::Block { piece, first, data } => {
+                assert!(self.serves, "a choked peer is served");
+                let count = (data.len() as u32).div_ceil(BLOCK_LEN);
+                let run = RawRun { piece: *piece, first: *first, count };
+                assert!(take(&mut self.owed, run), "{run:?} was not asked for");
+            }
+            Message::Reject(run) => {
+                assert!(take(&mut self.owed, *run), "{run:?} was not asked for");
+            }
+            Message::ManifestPart { offset, .. } => {
+                let at = self.parts_owed.iter().position(|owed| owed == offset);
+                self.parts_owed.swap_remove(at.expect("a part that somebody asked for"));
+            }
+            _ => {}
+        }
+    }
+
+    fn asks(&mut self, geometry: &Geometry, run: RawRun) {
+        assert!(self.served, "a request while choked");
+        assert!(self.peer_has.contains(&run.piece), "a request for what is not there");
+        assert!(run.count <= self.run_blocks_max, "{run:?} has too many blocks");
+        assert!(!self.asked.contains(&run), "{run:?} is open already");
+        self.asked.push(run);
+        let bytes: u64 = self.asked.iter().map(|run| len(geometry, *run)).sum();
+        assert!(bytes <= self.request_bytes_max, "{bytes} bytes are open");
+    }
+}
+
+/// Bytes in a run, which must be one.
+fn len(geometry: &Geometry, run: RawRun) -> u64 {
+    let checked = geometry.piece(run.piece).and_then(|p| geometry.run(p, run.first, run.count));
+    geometry.run_len(checked.expect("the engine asks for blocks that exist")).into()
+}
+
+/// Takes one out, if it is there.
+fn take(runs: &mut Vec<RawRun>, run: RawRun) -> bool {
+    let at = runs.iter().position(|open| *open == run);
+    at.map(|at| runs.remove(at)).is_some()
+}
