@@ -86,9 +86,20 @@ impl World {
     }
 }
 
+/// A process that does not outlive its test, however that ends.
+struct Guarded(Child);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Most have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A command that runs.
 pub struct Running {
-    child: Child,
+    child: Guarded,
     stdout: BufReader<ChildStdout>,
     stderr: JoinHandle<String>,
     /// Ends the watchdog when it goes away.
@@ -113,6 +124,7 @@ impl Running {
                 let _ = kill_process(pid, Signal::KILL);
             }
         });
+        let child = Guarded(child);
         Self { child, stdout, stderr, alive, seen: String::new() }
     }
 
@@ -132,12 +144,11 @@ impl Running {
                 return event;
             }
         }
-        let _ = self.child.kill();
         panic!("ended without {kind}: {}", self.seen);
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(Pid::from_child(&self.child.0), signal).unwrap();
     }
 
     /// Ctrl-C, then waits for the end.
@@ -148,8 +159,8 @@ impl Running {
 
     /// `kill -9`.
     pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.0.kill().unwrap();
+        self.child.0.wait().unwrap();
     }
 
     /// Closes our end of its stdout.
@@ -162,7 +173,7 @@ impl Running {
     pub fn end(mut self) -> Ran {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
-        let code = code(self.child.wait().unwrap());
+        let code = code(self.child.0.wait().unwrap());
         drop(self.alive);
         Ran { code, stdout: self.seen + &rest, stderr: self.stderr.join().unwrap() }
     }
@@ -170,14 +181,14 @@ impl Running {
 
 /// A command whose output nobody reads.
 pub struct Closed {
-    child: Child,
+    child: Guarded,
     stderr: JoinHandle<String>,
     _alive: mpsc::Sender<()>,
 }
 
 impl Closed {
     pub fn end(mut self) -> Ran {
-        let code = code(self.child.wait().unwrap());
+        let code = code(self.child.0.wait().unwrap());
         Ran { code, stdout: String::new(), stderr: self.stderr.join().unwrap() }
     }
 }
