@@ -5,7 +5,7 @@
 //!
 //! - What a node sends waits in its own queue until the socket's buffer has room; that it moved
 //!   there is [`Notice::Flushed`].
-//! - A host's uplink serves its connections in turns of at most [`TURN`] bytes, so a long block on
+//! - A host's uplink serves its connections in turns of at most `TURN` bytes, so a long block on
 //!   one connection doesn't hold up a short message on another.
 //! - What left the uplink travels for as long as the path is long and then queues at the downlink
 //!   of the receiver, first come, first served. A connection has only so much on its way at a time
