@@ -20,6 +20,11 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 /// cut link is noticed after 15 minutes or so.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Bytes that may wait in the kernel beyond what the path takes at the moment. The kernel's own limit
+/// is some megabytes, seconds of a slow line, which every later message would have to wait for and
+/// no cancel could take back.
+const UNSENT_MAX: u32 = 128 * 1024;
+
 /// Listens. `[::]` accepts IPv4 as well, and becomes `0.0.0.0` on a machine without IPv6. A port
 /// whose last owner died is taken over at once.
 ///
@@ -59,15 +64,18 @@ pub fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-/// Sets what every connection wants: no delay for small messages, and a dead other side is noticed.
-/// Buffers are left to the kernel, which sizes them by the path.
+/// Sets what every connection wants: no delay for small messages, a dead other side is noticed, and
+/// little waits unsent. Buffers are left to the kernel, which sizes them by the path.
 pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    {
+        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        socket.set_tcp_notsent_lowat(UNSENT_MAX)?;
+    }
     Ok(())
 }
 
