@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use swarm_proto::{
-    geometry::{BLOCK_LEN, BlockRun, PieceIndex},
+    geometry::{BLOCK_LEN, BlockRun},
     id::Digest,
     message::{Message, RawRun},
 };
@@ -30,6 +30,16 @@ const UNFINISHED_MAX: usize = 4096;
 const OPEN_LOOKED_AT: usize = 64;
 /// First wait after a peer rejected a request; doubled with each more.
 const REJECT_HOLD: Duration = Duration::from_millis(50);
+
+/// What to ask of a peer.
+enum Choice {
+    /// These blocks.
+    Ask(BlockRun),
+    /// Nothing yet: it will be looked at again soon whatever happens.
+    Later,
+    /// Nothing, until blocks become free or it has more.
+    Nothing,
+}
 
 /// The state of downloading over all peers.
 #[derive(Debug)]
@@ -118,13 +128,15 @@ impl Swarm {
         }
         loop {
             let Some(max) = self.may_ask(now, conn) else { return };
-            let Some(run) = self.choose(now, conn, max) else {
-                if let Some(session) = self.sessions.get_mut(&conn)
-                    && !session.asked.is_led(now)
-                {
-                    session.asked.dry = Some(self.fetch.epoch);
+            let run = match self.choose(now, conn, max) {
+                Choice::Ask(run) => run,
+                Choice::Later => return,
+                Choice::Nothing => {
+                    if let Some(session) = self.sessions.get_mut(&conn) {
+                        session.asked.dry = Some(self.fetch.epoch);
+                    }
+                    return;
                 }
-                return;
             };
             if self.sessions.get(&conn).is_some_and(|session| session.asked.owes(now, run)) {
                 return;
@@ -161,13 +173,13 @@ impl Swarm {
 
     /// What to ask of a peer next: what it suggests, else on with the piece that it is at, else an
     /// open piece, else a new one.
-    fn choose(&mut self, now: Time, conn: ConnId, max: u32) -> Option<BlockRun> {
-        let session = self.sessions.get_mut(&conn)?;
-        let theirs = session.have.as_ref()?;
+    fn choose(&mut self, now: Time, conn: ConnId, max: u32) -> Choice {
+        let Some(session) = self.sessions.get_mut(&conn) else { return Choice::Nothing };
+        let Some(theirs) = &session.have else { return Choice::Nothing };
         let ledger = &mut self.ledger;
         while let Some(&piece) = session.asked.suggested.front() {
             if let Some(run) = ledger.free_run(piece, max).filter(|_| theirs.has(piece)) {
-                return Some(run);
+                return Choice::Ask(run);
             }
             session.asked.suggested.pop_front();
         }
@@ -176,15 +188,17 @@ impl Swarm {
             .filter(|&piece| !ledger.is_missing(piece))
             .and_then(|piece| ledger.free_run(piece, max))
         {
-            return Some(run);
+            return Choice::Ask(run);
         }
         // The one that is nearest to its end: a piece can be passed on once it is whole.
         let open = ledger.open().take(OPEN_LOOKED_AT).filter(|&(piece, _)| theirs.has(piece));
-        if let Some((piece, _)) = open.min_by_key(|&(_, free)| free) {
-            return ledger.free_run(piece, max);
+        let nearest = open.min_by_key(|&(_, free)| free).map(|(piece, _)| piece);
+        if let Some(run) = nearest.and_then(|piece| ledger.free_run(piece, max)) {
+            return Choice::Ask(run);
         }
         if ledger.unfinished().len() >= UNFINISHED_MAX {
-            return None;
+            self.fetch.starved = true;
+            return Choice::Later;
         }
         let geometry = self.manifest.geometry();
         let begun = ledger.have().count() + ledger.unfinished().len() as u32;
@@ -195,9 +209,11 @@ impl Swarm {
         };
         // A peer that tells everyone which of the pieces that only it has they should fetch is not
         // asked for those of others.
-        let elsewhere = |piece: &PieceIndex| self.picker.copies(*piece) > 1;
-        let led = session.asked.is_led(now);
-        ledger.free_run(piece.filter(|piece| !led || elsewhere(piece))?, max)
+        if piece.is_some_and(|piece| self.picker.copies(piece) == 1) && session.asked.is_led(now) {
+            return Choice::Later;
+        }
+        let run = piece.and_then(|piece| ledger.free_run(piece, max));
+        run.map_or(Choice::Nothing, Choice::Ask)
     }
 
     pub(crate) fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {

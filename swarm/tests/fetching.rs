@@ -233,6 +233,26 @@ fn a_finish_that_fails_is_tried_again() {
 }
 
 #[test]
+fn a_slow_disk_behind_thousands_of_small_pieces_is_waited_for() {
+    let mut s = Stage::new(6000, 1, &[], Config { buffer_bytes: 1 << 30, ..Config::default() });
+    s.seed(1);
+    // Everything that may be begun is, and nothing is stored.
+    let mut delivered = 0;
+    loop {
+        let requests = s.requests(1);
+        if requests.is_empty() {
+            break;
+        }
+        delivered += requests.len();
+        s.unchecked(|s| requests.iter().for_each(|&raw| s.answer(1, raw)));
+    }
+    assert!(delivered < 6000, "{delivered}");
+    s.unchecked(Stage::store);
+    s.unchecked(|s| s.serve_all(1));
+    assert_eq!(s.snapshot().pieces_have, 6000);
+}
+
+#[test]
 fn a_corrupt_piece_from_one_peer_needs_no_proof() {
     let mut s = Stage::empty(4, 1);
     s.seed(1);
