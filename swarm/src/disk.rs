@@ -143,17 +143,14 @@ impl Swarm {
                 self.fetch.refill = true;
             }
         }
-        let complete = self.ledger.have().is_full() && !self.disk.is_checking();
-        match self.disk.finish {
-            Finish::Open if complete => self.finish(out),
-            Finish::Retry(due) if complete && now >= due => self.finish(out),
-            _ => {}
+        if matches!(self.disk.finish, Finish::Retry(due) if now >= due) {
+            self.disk.finish = Finish::Open;
         }
-    }
-
-    fn finish(&mut self, out: &mut Outbox) {
-        self.disk.finish = Finish::Asked;
-        out.push(Output::Finish);
+        let complete = self.ledger.have().is_full() && !self.disk.is_checking();
+        if complete && self.disk.finish == Finish::Open {
+            self.disk.finish = Finish::Asked;
+            out.push(Output::Finish);
+        }
     }
 
     pub(crate) fn on_finished(

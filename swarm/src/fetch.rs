@@ -244,20 +244,17 @@ impl Swarm {
             return None;
         }
         let session = self.sessions.get_mut(&conn)?;
-        let asked_before = session.asked.bytes();
         if !session.asked.answered(now, run) {
             return None;
         }
-        let late = session.asked.bytes() == asked_before;
         let (peer, from_seed) = (session.peer, session.is_seed());
         self.totals.downloaded += len;
         self.totals.from_seeds += if from_seed { len } else { 0 };
         self.fetch.rate.add(now, len);
 
-        // What comes late was not counted as asked for any more, so there may be no room for it.
-        let used = self.ledger.requested() + self.ledger.storing();
-        let no_room = late && used + len > self.config.buffer_bytes;
-        if no_room || !self.disk.accepts(run) {
+        // What comes late is not counted as asked for any more, so there may be no room for it.
+        let grown = self.ledger.requested() + self.ledger.storing() + self.ledger.uncounted(run);
+        if grown > self.config.buffer_bytes || !self.disk.accepts(run) {
             self.ledger.release(conn, run);
             self.refresh(run.piece());
             self.fetch.epoch += 1;

@@ -175,8 +175,9 @@ impl Swarm {
         }
     }
 
-    pub(crate) fn forget_suggestions(&mut self, session: &Session) {
-        for (piece, _) in &session.suggestions {
+    /// A peer will not fetch what it was told to: others may be told.
+    pub(crate) fn forget_suggestions(&mut self, suggestions: &[(PieceIndex, bool)]) {
+        for (piece, _) in suggestions {
             self.gossip.suggested.remove(piece);
         }
     }

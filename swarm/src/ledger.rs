@@ -169,6 +169,19 @@ impl Ledger {
         run.blocks().any(|block| matches!(partial.block(block), Block::Free | Block::Requested(_)))
     }
 
+    /// Bytes of these blocks that are in neither sum and would be if the blocks arrived.
+    pub(crate) fn uncounted(&self, run: BlockRun) -> u64 {
+        let Some(partial) = self.partial.get(&run.piece()) else {
+            return if self.is_missing(run.piece()) {
+                self.geometry().run_len(run).into()
+            } else {
+                0
+            };
+        };
+        let free = run.blocks().filter(|&block| partial.block(block) == Block::Free);
+        free.map(|block| block_len(self.geometry(), run.piece(), block)).sum()
+    }
+
     /// Whether any of these blocks is asked for or on its way to the disk.
     pub(crate) fn is_under_way(&self, run: BlockRun) -> bool {
         let Some(partial) = self.partial.get(&run.piece()) else { return false };

@@ -195,7 +195,7 @@ impl Swarm {
         let taken = session.asked.dropped();
         self.release(conn, &taken);
         self.forget_have(&session);
-        self.forget_suggestions(&session);
+        self.forget_suggestions(&session.suggestions);
         self.serve.unflushed -= session.served.unflushed;
         self.blame.forget(now, conn);
         self.book.closed(now, session.peer, grudge, &mut self.rng);

@@ -130,6 +130,8 @@ impl Swarm {
         session.served.sent_since_unchoke = 0;
         session.served.excess = 0;
         if choke {
+            let suggestions = std::mem::take(&mut session.suggestions);
+            self.forget_suggestions(&suggestions);
             self.send(now, conn, Message::Choke, out);
         } else {
             // Before it asks, so that its first request is for what nobody else will ask for.

@@ -1,8 +1,9 @@
 //! One swarm: its parts, and which input concerns which of them.
 //!
 //! There is no policy here. What happens with an input is told in the file of that name:
-//! `members` (who is connected), `fetch` (what we ask for), `blame` (who sent bad data), `disk` (what
-//! the disk says), `serve` (what we are asked for), `gossip` (what all are told).
+//! `members` (who is connected), `fetch` (what we ask for) and `endgame` (what we ask for twice),
+//! `blame` (who sent bad data), `disk` (what the disk says), `serve` (what we are asked for),
+//! `gossip` (what all are told).
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -98,7 +98,8 @@ impl Stage {
 
     /// Hands over one input, and looks for contradictions after it.
     pub(crate) fn input(&mut self, input: Input) {
-        let what = format!("{input:?}");
+        let mut what = format!("{input:?}");
+        what.truncate(200);
         self.swarm.handle(self.now, input, &mut self.out);
         if self.checking
             && let Err(error) = self.swarm.check_invariants()
