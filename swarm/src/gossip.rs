@@ -15,7 +15,7 @@ use swarm_proto::{
     message::{HAVE_MAX, Message},
 };
 
-use crate::{ConnId, Outbox, Output, Swarm, Time, session::Session};
+use crate::{ConnId, Outbox, Output, Swarm, Time};
 
 /// Between two messages about pieces. The first goes at once; while they come fast they are
 /// gathered, and 10 ms is little beside the time that a piece takes to be fetched.

@@ -26,7 +26,7 @@ const LED: Duration = Duration::from_millis(250);
 /// How long a peer may owe the answer to a cancelled request before it is not expected any more.
 const OWED: Duration = Duration::from_secs(10);
 /// Pieces that a peer suggested and that were not begun yet; the oldest is given up.
-const SUGGESTED_MAX: usize = 32;
+const SUGGESTED_MAX: usize = 256;
 
 /// One connected peer.
 #[derive(Debug)]

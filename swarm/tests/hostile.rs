@@ -153,9 +153,9 @@ impl Play {
                     at.map(|at| s.out.remove(at))
                 {
                     if honest {
-                        s.answer(number, raw)
+                        s.answer(number, raw);
                     } else {
-                        s.lie(number, raw)
+                        s.lie(number, raw);
                     };
                 }
             }
