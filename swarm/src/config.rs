@@ -42,7 +42,7 @@ impl Default for Config {
             download_limit: None,
             connections_max: 80,
             dials_max: 40,
-            upload_slots: 10,
+            upload_slots: 8,
             buffer_bytes: 24 << 20,
             send_bytes: 16 << 20,
             listen_port: 0,
