@@ -87,6 +87,8 @@ pub struct OutputArgs {
 pub enum ProgressMode {
     /// A bar on a terminal, lines elsewhere, events with --json
     Auto,
+    /// A full screen for get and seed, a bar for the rest; needs a terminal
+    Tui,
     /// A bar that redraws itself, on stderr
     Bar,
     /// A line every 10 seconds or 10 percent, on stderr

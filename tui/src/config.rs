@@ -59,7 +59,7 @@ pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a s
 ## Unset: "none" on a terminal, else "2m".
 #timeout = "2m"
 
-## How progress is shown: "auto", "bar", "plain", "json" or "none".
+## How progress is shown: "auto", "tui", "bar", "plain", "json" or "none".
 #progress = "auto"
 "##;
 

@@ -9,12 +9,16 @@ mod logging;
 mod output;
 mod paths;
 mod reach;
+mod screen;
 mod share;
 mod signals;
 mod text;
 mod units;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
@@ -55,7 +59,8 @@ fn run(matches: &ArgMatches, cli: Cli) -> ExitCode {
     // Until the settings are known, what the flags say has to do.
     let asked = cli.output.progress.unwrap_or(ProgressMode::Auto);
     let mut console = console(&cli, asked);
-    let done = settings(matches, &cli).and_then(|(paths, settings)| {
+    let done = screen_possible(&cli).and_then(|()| settings(matches, &cli));
+    let done = done.and_then(|(paths, settings)| {
         console = self::console(&cli, settings.progress.value);
         let file = cli.output.log_file.as_deref();
         logging::start(&console, cli.output.verbose, cli.output.quiet, file)?;
@@ -75,6 +80,22 @@ fn run(matches: &ArgMatches, cli: Cli) -> ExitCode {
 fn console(cli: &Cli, asked: ProgressMode) -> Console {
     let (json, quiet) = (cli.output.json, cli.output.quiet);
     Console::new(json, quiet, Mode::decide(asked, json, quiet, on_terminal()))
+}
+
+/// A full screen that was asked for on this command line needs somebody who sees it and types.
+fn screen_possible(cli: &Cli) -> Result<(), Failure> {
+    if cli.output.progress != Some(ProgressMode::Tui) {
+        return Ok(());
+    }
+    if cli.output.json {
+        return Err(Failure::usage("--progress tui is for people and --json for programs")
+            .hint("give one of them"));
+    }
+    if !(on_terminal() && io::stdin().is_terminal()) {
+        return Err(Failure::usage("--progress tui needs a terminal for input and for stderr")
+            .hint("leave it out, or give --progress plain"));
+    }
+    Ok(())
 }
 
 fn settings(matches: &ArgMatches, cli: &Cli) -> Result<(Paths, Settings), Failure> {

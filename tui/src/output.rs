@@ -12,6 +12,7 @@ pub mod sample;
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
+    sync::{Arc, Mutex, PoisonError, mpsc::SyncSender},
     time::Duration,
 };
 
@@ -25,6 +26,7 @@ use crate::{
     args::ProgressMode,
     exit::Failure,
     output::json::Line,
+    screen::{self, Action},
     text::{counted, inert},
     units::{Bytes, Clock, Rate},
 };
@@ -37,11 +39,15 @@ pub struct Console {
     colour: bool,
     mode: Mode,
     bars: MultiProgress,
+    /// The full screen, while it is up: then all that is said goes into its log. Shared, as stderr is.
+    screen: Arc<Mutex<Option<SyncSender<Action>>>>,
 }
 
 /// How progress is shown, once that is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// A full screen for a transfer, a bar for everything else.
+    Screen,
     Bar,
     Plain,
     Json,
@@ -53,14 +59,16 @@ impl Mode {
     /// terminal; a file never gets a carriage return.
     pub fn decide(asked: ProgressMode, json: bool, quiet: bool, terminal: bool) -> Self {
         match asked {
+            // A configuration file may ask for it where there is none; typed, it is refused before.
+            ProgressMode::Tui if terminal && !json => Self::Screen,
             ProgressMode::Bar => Self::Bar,
             ProgressMode::Plain => Self::Plain,
             ProgressMode::Json => Self::Json,
             ProgressMode::None => Self::Hidden,
-            ProgressMode::Auto if json => Self::Json,
-            ProgressMode::Auto if quiet => Self::Hidden,
+            ProgressMode::Tui | ProgressMode::Auto if json => Self::Json,
+            ProgressMode::Tui | ProgressMode::Auto if quiet => Self::Hidden,
             ProgressMode::Auto if terminal => Self::Bar,
-            ProgressMode::Auto => Self::Plain,
+            ProgressMode::Tui | ProgressMode::Auto => Self::Plain,
         }
     }
 }
@@ -75,12 +83,12 @@ impl Console {
     pub fn new(json: bool, quiet: bool, mode: Mode) -> Self {
         let target = match mode {
             // Ten a second, as the snapshots come.
-            Mode::Bar => ProgressDrawTarget::stderr_with_hz(10),
+            Mode::Bar | Mode::Screen => ProgressDrawTarget::stderr_with_hz(10),
             _ => ProgressDrawTarget::hidden(),
         };
         let colour = on_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         let bars = MultiProgress::with_draw_target(target);
-        Self { json: json || mode == Mode::Json, quiet, colour, mode, bars }
+        Self { json: json || mode == Mode::Json, quiet, colour, mode, bars, screen: Arc::default() }
     }
 
     /// The same for a command that answers with one object: its progress is not for stdout.
@@ -138,6 +146,9 @@ impl Console {
 
     /// Says that something is not as it should be.
     pub fn warn(&self, text: impl Display) {
+        if self.to_screen(true, &text.to_string()) {
+            return;
+        }
         self.stderr(&format!("{} {text}", self.painted("warning:", "33")));
     }
 
@@ -186,7 +197,7 @@ impl Console {
     /// A view of progress in the mode that was decided.
     pub fn progress(&self) -> Box<dyn View> {
         match self.mode {
-            Mode::Bar => Box::new(bar::Bar::new(&self.bars)),
+            Mode::Bar | Mode::Screen => Box::new(bar::Bar::new(&self.bars)),
             Mode::Plain => Box::new(plain::Plain::new(self.clone())),
             Mode::Json => Box::new(json::Events::new(self.clone())),
             Mode::Hidden => Box::new(Hidden),
@@ -195,7 +206,40 @@ impl Console {
 
     /// The bars on the screen, for a view of several downloads; `None` if none are drawn.
     pub fn bars(&self) -> Option<&MultiProgress> {
-        (self.mode == Mode::Bar).then_some(&self.bars)
+        matches!(self.mode, Mode::Bar | Mode::Screen).then_some(&self.bars)
+    }
+
+    /// Whether a transfer gets the whole screen.
+    pub fn has_screen(&self) -> bool {
+        self.mode == Mode::Screen
+    }
+
+    /// Whether colours are wanted.
+    pub const fn has_colour(&self) -> bool {
+        self.colour
+    }
+
+    /// From now on all that is said goes into the log of this screen, or to stderr again.
+    pub fn speak_to(&self, screen: Option<SyncSender<Action>>) {
+        *self.screen.lock().unwrap_or_else(PoisonError::into_inner) = screen;
+    }
+
+    /// Gives the terminal back at once, for last words.
+    pub fn drop_screen(&self) {
+        screen::give_back();
+        self.speak_to(None);
+    }
+
+    /// Whether the screen is up and took the text.
+    fn to_screen(&self, warn: bool, text: &str) -> bool {
+        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(actions) = &*screen {
+            for line in text.lines() {
+                // What a screen that is held up cannot take is lost, as it would be off its end.
+                let _ = actions.try_send(Action::Line { warn, text: line.to_owned() });
+            }
+        }
+        screen.is_some()
     }
 
     /// Whether progress is printed as lines.
@@ -215,6 +259,9 @@ impl Console {
 
     /// Bytes to stderr, above the bars.
     pub fn write_stderr(&self, bytes: &[u8]) {
+        if self.to_screen(false, &String::from_utf8_lossy(bytes)) {
+            return;
+        }
         self.bars.suspend(|| {
             let _ = io::stderr().write_all(bytes);
         });
@@ -233,7 +280,11 @@ pub trait View: Send {
     ///
     /// # Errors
     /// If the reader of stdout went away.
-    fn snapshot(&mut self, now: Duration, snapshot: &Snapshot) -> Result<(), Failure>;
+    fn snapshot(&mut self, now: Duration, snapshot: &Arc<Snapshot>) -> Result<(), Failure>;
+    /// Something that the engine reports. Whether the view shows it itself.
+    fn event(&mut self, _: &Event) -> bool {
+        false
+    }
     /// Takes away what is on the screen.
     fn clear(&mut self) {}
 }
@@ -243,7 +294,7 @@ struct Hidden;
 impl View for Hidden {
     fn hashing(&mut self, _: Duration, _: Progress) {}
 
-    fn snapshot(&mut self, _: Duration, _: &Snapshot) -> Result<(), Failure> {
+    fn snapshot(&mut self, _: Duration, _: &Arc<Snapshot>) -> Result<(), Failure> {
         Ok(())
     }
 }
@@ -271,7 +322,7 @@ fn seeds(snapshot: &Snapshot) -> usize {
 }
 
 /// What goes on, in a word or two.
-fn state(state: State) -> &'static str {
+pub fn state(state: State) -> &'static str {
     match state {
         State::Checking => "checking",
         State::Downloading => "downloading",
@@ -284,7 +335,7 @@ fn state(state: State) -> &'static str {
 }
 
 /// Why it is slow, if that is known.
-fn bottleneck(snapshot: &Snapshot) -> Option<&'static str> {
+pub fn bottleneck(snapshot: &Snapshot) -> Option<&'static str> {
     if snapshot.state != State::Downloading {
         return None;
     }
@@ -321,7 +372,7 @@ fn figures(snapshot: &Snapshot) -> String {
 }
 
 /// `5 peers (2 seeds)`.
-fn peers(snapshot: &Snapshot) -> String {
+pub fn peers(snapshot: &Snapshot) -> String {
     let peers: &[PeerSnapshot] = &snapshot.peers;
     let count = counted(peers.len() as u64, "peer");
     match seeds(snapshot) {
@@ -341,6 +392,10 @@ mod tests {
         assert_eq!(auto(false, false, false), Mode::Plain);
         assert_eq!(auto(true, false, true), Mode::Json);
         assert_eq!(auto(false, true, true), Mode::Hidden);
+        let tui = |json, terminal| Mode::decide(ProgressMode::Tui, json, false, terminal);
+        assert_eq!(tui(false, true), Mode::Screen);
+        assert_eq!(tui(false, false), Mode::Plain, "from the configuration file");
+        assert_eq!(tui(true, true), Mode::Json);
         assert_eq!(Mode::decide(ProgressMode::Bar, true, true, false), Mode::Bar);
     }
 

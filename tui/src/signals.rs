@@ -30,7 +30,7 @@ pub fn stop_on_signal(console: Console) -> io::Result<CancellationToken> {
         console.note("stopping (again to force)");
         watch_dog(console.clone());
         signals.next().await;
-        force();
+        force(&console);
     });
     Ok(stop)
 }
@@ -55,11 +55,13 @@ impl Signals {
 fn watch_dog(console: Console) {
     thread::spawn(move || {
         thread::sleep(GRACE);
+        console.drop_screen();
         console.warn(format_args!("not stopped after {} s; forced", GRACE.as_secs()));
-        force();
+        force(&console);
     });
 }
 
-fn force() -> ! {
+fn force(console: &Console) -> ! {
+    console.drop_screen();
     process::exit(Code::Interrupted as i32)
 }

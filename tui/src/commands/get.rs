@@ -8,7 +8,7 @@ use swarm_node::{
 use swarm_proto::link::Endpoint;
 use tokio::time;
 
-use super::{Context, create, read_source, watch::Watch};
+use super::{Context, create, read_source, show::link_of, watch::Watch};
 use crate::{
     args::GetArgs,
     exit::{Code, Failure},
@@ -48,8 +48,12 @@ async fn fetch(
     source: Source,
     begun: Instant,
 ) -> Result<(), Failure> {
+    let link = match &source {
+        Source::Link(link) => link.to_string(),
+        Source::Manifest(manifest) => link_of(manifest).to_string(),
+    };
     let transfer = start(cx, args, node, source).await?;
-    let mut watch = Watch::new(&cx.console, &transfer, begun);
+    let mut watch = Watch::new(&cx.console, &transfer, "get", link, begun);
     let resumed = watch.latest().bytes_have;
     say_started(cx, node, &transfer, resumed)?;
 

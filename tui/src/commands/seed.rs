@@ -155,8 +155,8 @@ async fn share(
         () = cx.stop.cancelled() => return Err(Failure::interrupted()),
         transfer = services.node.seed(Arc::clone(&manifest), options) => transfer?,
     };
-    say_where(cx, &manifest, &path, services)?;
-    let uploaded = serve(cx, &transfer, begun).await?;
+    let link = say_where(cx, &manifest, &path, services)?;
+    let uploaded = serve(cx, &transfer, link, begun).await?;
     let (swarm, seconds) = (Some(manifest.id()), begun.elapsed().as_secs_f64());
     cx.console.note(format_args!("stopped sharing: {} uploaded", Bytes(uploaded)));
     cx.console.object(&Line::Stopped { swarm, seconds, uploaded: Some(uploaded) })
@@ -194,12 +194,13 @@ fn all_trackers(cx: &Context, named: &[Endpoint], services: &Services) -> Vec<En
     all
 }
 
+/// Says how others fetch it. Returns the link.
 fn say_where(
     cx: &Context,
     manifest: &Manifest,
     path: &Path,
     services: &Services,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let trackers = all_trackers(cx, &manifest.extras().trackers, services);
     let name = &manifest.info().name;
     let peers = vec![services.peer.clone()];
@@ -228,12 +229,17 @@ fn say_where(
     if host.is_some_and(|ip| ip.is_loopback()) {
         cx.console.warn("this link works on this machine only; give --advertise HOST for others");
     }
-    Ok(())
+    Ok(link)
 }
 
 /// Serves until told to stop. Returns the bytes uploaded.
-async fn serve(cx: &Context, transfer: &Transfer, begun: Instant) -> Result<u64, Failure> {
-    let mut watch = Watch::new(&cx.console, transfer, begun);
+async fn serve(
+    cx: &Context,
+    transfer: &Transfer,
+    link: String,
+    begun: Instant,
+) -> Result<u64, Failure> {
+    let mut watch = Watch::new(&cx.console, transfer, "seed", link, begun);
     loop {
         tokio::select! {
             () = cx.stop.cancelled() => break,

@@ -14,6 +14,8 @@ use tokio::{
 use crate::{
     exit::Failure,
     output::{Console, View},
+    screen::{About, Screen},
+    text::inert,
 };
 
 /// Even when nothing happens the caller looks at the clock this often.
@@ -40,11 +42,23 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// From now on. `start` is when the user's command began.
-    pub fn new(console: &Console, transfer: &Transfer, start: Instant) -> Self {
+    /// From now on. `verb` is the user's command and `start` when it began; `link` is what others
+    /// fetch the same with.
+    pub fn new(
+        console: &Console,
+        transfer: &Transfer,
+        verb: &'static str,
+        link: String,
+        start: Instant,
+    ) -> Self {
+        let view: Box<dyn View> = if console.has_screen() {
+            Box::new(Screen::new(console, transfer, about(transfer, verb, link)))
+        } else {
+            console.progress()
+        };
         Self {
             console: console.clone(),
-            view: console.progress(),
+            view,
             start,
             snapshots: transfer.snapshots(),
             events: transfer.events(),
@@ -59,7 +73,11 @@ impl Watch {
         tokio::select! {
             // The sender goes away with the transfer; then the clock is all that is left.
             Ok(()) = self.snapshots.changed() => {}
-            Ok(event) = self.events.recv() => self.console.event(&event)?,
+            Ok(event) = self.events.recv() => {
+                if !self.view.event(&event) {
+                    self.console.event(&event)?;
+                }
+            }
             () = time::sleep(TICK) => {}
         }
         let snapshot = self.latest();
@@ -80,5 +98,17 @@ impl Watch {
     /// Takes the bar off the screen, before the last words.
     pub fn clear(&mut self) {
         self.view.clear();
+    }
+}
+
+fn about(transfer: &Transfer, verb: &'static str, link: String) -> About {
+    let manifest = transfer.manifest();
+    About {
+        verb,
+        name: inert(&manifest.info().name),
+        id: transfer.id().short(),
+        piece_length: manifest.geometry().piece_length(),
+        path: inert(&transfer.path().display().to_string()),
+        link,
     }
 }

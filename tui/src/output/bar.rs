@@ -1,6 +1,6 @@
 //! Progress as a bar that redraws itself, on stderr.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use swarm_node::{Progress, Snapshot, State};
@@ -49,7 +49,7 @@ impl View for Bar {
         bar.set_message(format!("{done:.0} %, {}, {rate}", amount(progress.done, progress.total)));
     }
 
-    fn snapshot(&mut self, _: Duration, snapshot: &Snapshot) -> Result<(), Failure> {
+    fn snapshot(&mut self, _: Duration, snapshot: &Arc<Snapshot>) -> Result<(), Failure> {
         let done = snapshot.state == State::Seeding;
         if done != self.done {
             self.done = done;

@@ -1,6 +1,6 @@
 //! Everything that `--json` prints, and the view that prints progress. `docs/json.md` describes it.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use swarm_engine::Bottleneck;
@@ -202,7 +202,7 @@ impl View for Events {
         }
     }
 
-    fn snapshot(&mut self, now: Duration, snapshot: &Snapshot) -> Result<(), Failure> {
+    fn snapshot(&mut self, now: Duration, snapshot: &Arc<Snapshot>) -> Result<(), Failure> {
         let due = self.last.is_none_or(|(last, state)| {
             now.saturating_sub(last) >= INTERVAL || state != snapshot.state
         });
@@ -210,7 +210,7 @@ impl View for Events {
             return Ok(());
         }
         self.last = Some((now, snapshot.state));
-        self.console.object(&Line::Progress(snapshot.into()))
+        self.console.object(&Line::Progress((&**snapshot).into()))
     }
 }
 

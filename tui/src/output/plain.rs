@@ -1,6 +1,6 @@
 //! Progress as lines: for log files, pipes and terminals that cannot redraw.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use swarm_engine::Bottleneck;
 use swarm_node::{Progress, Snapshot, State};
@@ -66,7 +66,7 @@ impl View for Plain {
         }
     }
 
-    fn snapshot(&mut self, now: Duration, snapshot: &Snapshot) -> Result<(), Failure> {
+    fn snapshot(&mut self, now: Duration, snapshot: &Arc<Snapshot>) -> Result<(), Failure> {
         let done = percent(snapshot.bytes_have, snapshot.bytes);
         let alone = snapshot.bottleneck == Bottleneck::NoPeers;
         if self.transfer.due(now, done, Some((snapshot.state, alone))) {

@@ -225,3 +225,10 @@ fn a_key_file_that_is_none() {
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert!(ran.stderr.starts_with("error: key key: "), "{ran:?}");
 }
+
+#[test]
+fn a_screen_where_there_is_no_terminal() {
+    let world = World::new();
+    let ran = world.run(&["get", "share.swarm", "--progress", "tui"]);
+    assert_fails(&ran, 2, "--progress tui needs a terminal for input and for stderr");
+}

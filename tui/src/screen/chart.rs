@@ -1,0 +1,70 @@
+//! Rates over the last minute.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    symbols::Marker,
+    text::{Line, Span},
+    widgets::{Axis, Block, Chart, Dataset, GraphType},
+};
+
+use super::{
+    app::{HISTORY_S, Scene},
+    palette::Palette,
+};
+use crate::units::Rate;
+
+/// Draws both rates; the line of dots is what goes out.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene, palette: Palette) {
+    let offset = HISTORY_S - scene.rates.len().min(HISTORY_S);
+    let points = |pick: fn(&(u64, u64)) -> u64| -> Vec<(f64, f64)> {
+        let rates = scene.rates.iter().enumerate();
+        rates.map(|(n, sample)| ((offset + n) as f64, pick(sample) as f64)).collect()
+    };
+    let (down, up) = (points(|sample| sample.0), points(|sample| sample.1));
+    let top = ceiling(scene.rates.iter().map(|sample| sample.0.max(sample.1)).max().unwrap_or(0));
+    let line = |data, marker, style| {
+        Dataset::default().data(data).marker(marker).graph_type(GraphType::Line).style(style)
+    };
+    let datasets =
+        vec![line(&up, Marker::Dot, palette.up()), line(&down, Marker::Braille, palette.down())];
+    let title = Line::from(vec![
+        Span::raw(" Throughput  "),
+        Span::styled("↓ ⠤⠤", palette.down()),
+        Span::raw("  "),
+        Span::styled("↑ ••", palette.up()),
+        Span::raw("  last minute "),
+    ]);
+    let mut labels = vec![Span::raw("0"), Span::raw(Rate(top).to_string())];
+    if area.height >= 6 {
+        labels.insert(1, Span::raw(Rate(top / 2).to_string()));
+    }
+    let chart = Chart::new(datasets)
+        .block(Block::bordered().border_style(palette.dim()).title(title))
+        .x_axis(Axis::default().bounds([0.0, (HISTORY_S - 1) as f64]))
+        .y_axis(Axis::default().bounds([0.0, top as f64]).labels(labels).style(palette.dim()))
+        .legend_position(None);
+    frame.render_widget(chart, area);
+}
+
+/// The next power of two, or one and a half of one: the scale changes seldom.
+fn ceiling(rate: u64) -> u64 {
+    // Below this the line would be noise blown up; above, no network is.
+    let rate = rate.clamp(1 << 10, 1 << 50);
+    let power = rate.next_power_of_two();
+    if rate <= power / 4 * 3 { power / 4 * 3 } else { power }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_has_room_for_the_highest_rate_and_little_more() {
+        assert_eq!(ceiling(0), 1 << 10);
+        assert_eq!(ceiling(33 << 20), 48 << 20);
+        assert_eq!(ceiling(49 << 20), 64 << 20);
+        assert_eq!(ceiling(64 << 20), 64 << 20);
+        assert_eq!(ceiling(u64::MAX), 1 << 50);
+    }
+}

@@ -1,0 +1,100 @@
+//! The terminal: taken for the screen, and given back however the program ends.
+
+use std::{
+    io::{self, BufWriter, Stderr, Write},
+    panic,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use ratatui::{
+    Terminal,
+    backend::CrosstermBackend,
+    crossterm::{
+        cursor, execute,
+        terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
+    },
+};
+
+/// Stderr, because stdout is for results; buffered, because a frame should reach the terminal whole.
+pub type Screen = Terminal<CrosstermBackend<BufWriter<Stderr>>>;
+
+/// Whether the terminal is ours. Of the process, as the terminal is.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Takes the terminal: no echo, no line discipline, the alternate screen.
+///
+/// # Errors
+/// If the terminal does not do that. Then it is as before.
+pub fn take() -> io::Result<Screen> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            // Else the message is drawn over, and the shell left without echo.
+            give_back();
+            report(info);
+        }));
+    });
+    TAKEN.store(true, Ordering::SeqCst);
+    let taken = terminal::enable_raw_mode()
+        .and_then(|()| execute!(io::stderr(), EnterAlternateScreen, cursor::Hide))
+        .and_then(|()| Terminal::new(CrosstermBackend::new(BufWriter::new(io::stderr()))));
+    taken.and_then(|mut screen| screen.clear().map(|()| screen)).inspect_err(|_| give_back())
+}
+
+/// Gives the terminal back if it is ours. A second call does nothing.
+pub fn give_back() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        // A terminal that is gone needs nothing.
+        let _ = execute!(io::stderr(), LeaveAlternateScreen, cursor::Show);
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+/// Whether the terminal is still ours: another thread's panic gives it back.
+pub fn is_taken() -> bool {
+    TAKEN.load(Ordering::SeqCst)
+}
+
+/// Puts a text on the clipboard of the user's own machine, through the terminal (OSC 52). Terminals
+/// that do not know it, or do not allow it, ignore it.
+///
+/// # Errors
+/// If the terminal is gone.
+pub fn copy(text: &str) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes()))?;
+    out.flush()
+}
+
+/// RFC 4648 with padding.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |n: usize| u32::from(group.get(n).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for n in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * n) & 63) as usize];
+            text.push(if n <= group.len() { letter.into() } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let vectors =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
+        for (plain, encoded) in vectors {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+    }
+}
