@@ -74,7 +74,7 @@ pub enum NodeError {
         path: PathBuf,
     },
     /// A folder without a file.
-    #[error("nothing to share: {} holds no file", path.display())]
+    #[error("nothing to share: {} holds no file; put one into it or name another folder", path.display())]
     NothingToShare {
         /// The folder.
         path: PathBuf,
