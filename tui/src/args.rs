@@ -1,6 +1,11 @@
 //! What the user typed. What it means, with the environment, the configuration file and the defaults,
 //! is in [`config`](crate::config).
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments here are help texts for a terminal, where [::]:0 is an address"
+)]
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};

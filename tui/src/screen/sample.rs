@@ -2,7 +2,11 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use ratatui::{Terminal, backend::TestBackend};
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    buffer::{Buffer, Cell},
+};
 use swarm_node::{Snapshot, State};
 
 use super::{
@@ -70,14 +74,19 @@ pub fn all_apps() -> Vec<App> {
     apps
 }
 
-/// The text of a whole screen, a line each row.
-pub fn drawn(app: &App, width: u16, height: u16) -> String {
+/// A whole screen.
+pub fn buffer(app: &App, width: u16, height: u16, colour: bool) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view::draw(frame, app, Palette::new(true))).unwrap();
-    let buffer = terminal.backend().buffer();
+    terminal.draw(|frame| view::draw(frame, app, Palette::new(colour))).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+/// Its text, a line each row.
+pub fn drawn(app: &App, width: u16, height: u16) -> String {
+    let buffer = buffer(app, width, height, true);
     let rows = buffer.content().chunks(width.into());
     rows.map(|row| {
-        let text: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
+        let text: String = row.iter().map(Cell::symbol).collect();
         format!("{}\n", text.trim_end())
     })
     .collect()

@@ -111,6 +111,8 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, palette: Palette) {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::style::Color;
+
     use super::*;
     use crate::screen::sample;
 
@@ -162,6 +164,17 @@ mod tests {
                     sample::drawn(&app, width, height);
                 }
             }
+        }
+    }
+    #[test]
+    fn colours_are_those_of_the_terminals_theme_or_none() {
+        for app in sample::all_apps() {
+            for cell in sample::buffer(&app, 100, 30, true).content() {
+                let named = !matches!(cell.fg, Color::White | Color::Black | Color::Rgb(..));
+                assert!(named && cell.bg == Color::Reset, "{cell:?}");
+            }
+            let plain = sample::buffer(&app, 100, 30, false);
+            assert!(plain.content().iter().all(|cell| cell.fg == Color::Reset));
         }
     }
 }
