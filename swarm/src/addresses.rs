@@ -69,6 +69,8 @@ pub(crate) struct AddressBook {
 #[derive(Debug)]
 struct Entry {
     id: Option<PeerId>,
+    /// Who answers there by another claim: tried when the first turns out to be wrong.
+    rival: Option<PeerId>,
     source: Source,
     state: State,
     failures: u32,
@@ -107,6 +109,8 @@ impl AddressBook {
             if !entry.proven && source >= entry.source {
                 entry.id = target.id.or(entry.id);
                 entry.source = source;
+            } else if target.id != entry.id {
+                entry.rival = target.id.or(entry.rival);
             }
             return;
         }
@@ -114,7 +118,7 @@ impl AddressBook {
             return;
         }
         let state = State::Waiting(now);
-        let entry = Entry { id: target.id, source, state, failures: 0, proven: false };
+        let entry = Entry { id: target.id, rival: None, source, state, failures: 0, proven: false };
         self.entries.insert(target.addr, entry);
         self.queue.insert((now, target.addr));
     }
@@ -151,6 +155,10 @@ impl AddressBook {
         if wrong_key && entry.source != Source::User {
             self.entries.remove(&target.addr);
             return;
+        }
+        if wrong_key && entry.rival.is_some() {
+            // An old link may name a key that the node no longer has. Neither is forgotten.
+            std::mem::swap(&mut entry.id, &mut entry.rival);
         }
         let doubled = RETRY_FIRST * 2_u32.pow((entry.failures - 1).min(10));
         let wait = doubled.min(RETRY_MAX).mul_f64(rng.random_range(0.5..1.0));
@@ -204,6 +212,7 @@ impl AddressBook {
         }
         let queue = &mut self.queue;
         self.entries.retain(|&addr, entry| {
+            entry.rival = entry.rival.filter(|rival| *rival != peer);
             if entry.id != Some(peer) {
                 return true;
             }
@@ -374,6 +383,23 @@ mod tests {
         }
         assert_eq!(book.next(at(1000)), Some(target(2)));
         assert_eq!(book.next(at(1000)), None);
+    }
+
+    #[test]
+    fn a_link_with_an_old_key_does_not_hide_the_new_one() {
+        let mut book = AddressBook::new(ME);
+        let said = |by| Target { id: Some(id(by)), addr: addr(1) };
+        book.learn(at(0), said(1), Source::User);
+        book.learn(at(0), said(2), Source::Tracker);
+        let mut dialed = Vec::new();
+        for round in 0..4 {
+            let target = book.next(at(round * 100)).unwrap();
+            book.failed(at(round * 100), target, true, &mut rng());
+            dialed.push(target);
+        }
+        assert_eq!(dialed, [said(1), said(2), said(1), said(2)]);
+        book.ban(id(2));
+        assert_eq!(book.next(at(1000)), Some(said(1)));
     }
 
     #[test]
