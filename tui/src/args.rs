@@ -237,7 +237,7 @@ pub struct FetchArgs {
     #[arg(long, value_name = "POLICY", env = "SWARM_SEED", hide_env_values = true)]
     #[arg(verbatim_doc_comment)]
     pub seed: Option<Policy>,
-    /// Give up when nothing was received for this long, or none [default: none on a terminal, else 2m]
+    /// Give up when nothing was received or could be stored for this long, or none [default: none on a terminal, else 2m]
     ///
     /// Counts only while something is missing. What has been verified is kept, and the same
     /// command goes on from there; the exit code is 4.

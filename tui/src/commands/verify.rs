@@ -61,6 +61,6 @@ pub async fn run(cx: Context, args: VerifyArgs) -> Result<(), Failure> {
         counted((missing.len() + damaged.len()) as u64, "bad file"),
     );
     Err(Failure::new(Code::Verification, "verification", message)
-        .hint("`swarm get` with the same manifest fetches what is bad or missing")
+        .hint("move damaged files away; `swarm get` with the same manifest fetches what is missing")
         .answered())
 }
