@@ -1,0 +1,40 @@
+//! Fetching: `get`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use swarm_proto::link::Endpoint;
+
+use super::settings::{FetchArgs, NetworkArgs, SwarmArgs};
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  swarm get 'swarm:?id=…'              fetch into this folder
+  swarm get 'swarm:?id=…' -o /data     fetch into /data
+  swarm get weights.swarm --seed never stop as soon as everything is verified
+  swarm get 'swarm:?id=…' --json       events for a program, one a line
+
+Put the link in quotes: it has characters that a shell treats specially.
+Run the same command again after an interruption, and it goes on from where it was. The path
+of what was fetched is printed on stdout, everything else on stderr.";
+
+/// `swarm get`.
+#[derive(Debug, Args)]
+#[command(after_long_help = GET_EXAMPLES)]
+pub struct GetArgs {
+    /// The link or manifest of the share
+    #[arg(value_name = "LINK|FILE.swarm", value_hint = ValueHint::FilePath)]
+    pub source: String,
+    #[command(flatten)]
+    pub fetch: FetchArgs,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    #[command(flatten)]
+    pub swarm: SwarmArgs,
+    /// Connect to this peer too; may be given several times
+    #[arg(long = "peer", value_name = "KEY@HOST:PORT", help_heading = "Network")]
+    pub peers: Vec<Endpoint>,
+    /// Use the key in this file [default: a new one for each run]
+    #[arg(long, value_name = "FILE", help_heading = "Network", value_hint = ValueHint::FilePath)]
+    pub identity: Option<PathBuf>,
+}

@@ -1,0 +1,117 @@
+//! Making a manifest and sharing what it describes: `create` and `seed`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, ValueHint};
+use swarm_proto::link::Endpoint;
+
+use super::settings::{NetworkArgs, SwarmArgs};
+use crate::units::Bytes;
+
+/// What goes into a manifest beside the files.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Manifest")]
+pub struct ManifestArgs {
+    /// Name of the share [default: the name of the file or folder]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Bytes in a piece: a power of two from 16K to 16M [default: by size]
+    #[arg(long, value_name = "AMOUNT")]
+    pub piece_length: Option<Bytes>,
+    /// A note for those who fetch it
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+    /// A word to find it by; may be given several times
+    #[arg(long = "tag", value_name = "WORD")]
+    pub tags: Vec<String>,
+    /// Sign it with this machine's key
+    #[arg(long)]
+    pub sign: bool,
+    /// Share what symbolic links point to; without this a link is an error
+    #[arg(long)]
+    pub follow_symlinks: bool,
+}
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  swarm create ./weights                          writes weights.swarm into this folder
+  swarm create ./weights -o /srv/weights.swarm    writes it there
+  link=$(swarm create ./weights --tracker KEY@tracker.example:7000)
+
+The link is printed on stdout, everything else on stderr.";
+
+/// `swarm create`.
+#[derive(Debug, Args)]
+#[command(after_long_help = CREATE_EXAMPLES)]
+pub struct CreateArgs {
+    /// The file or folder to describe
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: PathBuf,
+    /// Write the manifest to this file [default: NAME.swarm in this folder]
+    #[arg(short, long, value_name = "FILE.swarm", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Replace the manifest if it exists
+    #[arg(long)]
+    pub force: bool,
+    /// A tracker to name in it; may be given several times
+    #[arg(
+        long = "tracker",
+        value_name = "KEY@HOST:PORT",
+        env = "SWARM_TRACKER",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub trackers: Vec<Endpoint>,
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Sign with the key in this file [default: the one kept in SWARM_HOME]
+    #[arg(long, value_name = "FILE", requires = "sign", help_heading = "Manifest", value_hint = ValueHint::FilePath)]
+    pub identity: Option<PathBuf>,
+}
+
+const SEED_EXAMPLES: &str = "\
+Examples:
+  swarm seed ./weights
+      Make a manifest, start a tracker, print `swarm get '…'` for the others, and serve.
+  swarm seed ./weights --listen 10.0.0.7:6000
+      The same, reachable at 10.0.0.7 port 6000, the tracker at port 6001. The link stays
+      good when the command is run again.
+  swarm seed ./weights --tracker KEY@tracker.example:7000
+      Use a tracker that runs elsewhere (`swarm tracker` prints its KEY@HOST:PORT).
+  swarm seed weights.swarm --data /mnt/weights
+      Share what a manifest describes, after checking it.
+
+Runs until Ctrl-C. The line to pass on is printed on stdout, everything else on stderr.";
+
+/// `swarm seed`.
+#[derive(Debug, Args)]
+#[command(after_long_help = SEED_EXAMPLES)]
+pub struct SeedArgs {
+    /// The file or folder to share, or a manifest of it (FILE.swarm)
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: PathBuf,
+    /// With a manifest: where its file or folder is [default: beside the manifest]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub data: Option<PathBuf>,
+    /// With a manifest: trust sizes and times instead of reading everything once
+    #[arg(long)]
+    pub skip_verify: bool,
+    /// Also write the manifest to this file
+    #[arg(long, value_name = "FILE.swarm", value_hint = ValueHint::FilePath)]
+    pub save: Option<PathBuf>,
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Run the tracker on this address [default: the address of --listen and the next port]
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "trackers", help_heading = "Network")]
+    pub tracker_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub swarm: SwarmArgs,
+    /// Connect to this peer too; may be given several times
+    #[arg(long = "peer", value_name = "KEY@HOST:PORT", help_heading = "Network")]
+    pub peers: Vec<Endpoint>,
+    /// Use the key in this file [default: one kept from earlier runs]
+    #[arg(long, value_name = "FILE", help_heading = "Network", value_hint = ValueHint::FilePath)]
+    pub identity: Option<PathBuf>,
+}
