@@ -19,7 +19,7 @@ use swarm_proto::{
 };
 use tokio::io::AsyncWriteExt;
 
-use crate::stream::Stream;
+use crate::{Buffer, Buffers, stream::Stream};
 
 /// How long [`Connection::close`] waits for the other side to take what was sent and to end too.
 const LINGER: Duration = Duration::from_secs(1);
@@ -36,7 +36,8 @@ pub struct Connection {
     /// Read, not yet parsed; less than a header, but for what a plain socket gave along with it.
     ahead: BytesMut,
     /// The frame whose body is arriving.
-    arriving: Option<(Header, BytesMut)>,
+    arriving: Option<(Header, Buffer)>,
+    buffers: Buffers,
     /// Encoded frames on their way out; payloads uncopied.
     queue: VecDeque<Bytes>,
     /// Encoded frames that are not in the queue yet because the next may be appended.
@@ -75,13 +76,19 @@ pub enum ReadError {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, peer: Option<PeerId>, addr: SocketAddr) -> Self {
+    pub(crate) fn new(
+        stream: Stream,
+        peer: Option<PeerId>,
+        addr: SocketAddr,
+        buffers: Buffers,
+    ) -> Self {
         Self {
             stream,
             peer,
             addr,
             ahead: BytesMut::new(),
             arriving: None,
+            buffers,
             queue: VecDeque::new(),
             tail: BytesMut::new(),
             queued: 0,
@@ -238,13 +245,13 @@ impl Connection {
                     self.arriving = None;
                     return Poll::Ready(Ok(Some(F::decode(header, body)?)));
                 }
-                if ready!(self.stream.poll_read(cx, body, missing))? == 0 {
+                if ready!(self.stream.poll_read(cx, &mut **body, missing))? == 0 {
                     return Poll::Ready(Err(cut()));
                 }
             } else if let Some(bytes) = self.ahead.first_chunk::<HEADER_LEN>() {
                 let header = F::header(*bytes).map_err(|e| self.explain(*bytes, e))?;
                 self.ahead.advance(HEADER_LEN);
-                self.arriving = Some((header, BytesMut::with_capacity(header.body_len())));
+                self.arriving = Some((header, self.buffers.take(header.body_len())));
             } else {
                 let want = self.stream.read_ahead(HEADER_LEN - self.ahead.len());
                 self.ahead.reserve(want);

@@ -8,6 +8,7 @@
 //! certificates, no authorities and nothing that expires. Over [`Transport::Plain`] nothing is
 //! encrypted and nobody proves anything.
 
+mod buffers;
 mod connection;
 mod identity;
 mod security;
@@ -15,6 +16,7 @@ pub mod socket;
 mod stream;
 mod tls;
 
+pub use buffers::{Buffer, Buffers};
 pub use connection::{Connection, ReadError, Turn};
 pub use identity::{Identity, random_seed};
 pub use security::{ConnectError, Security};

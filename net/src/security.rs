@@ -10,7 +10,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
-    Connection, Identity, Protocol, Transport, socket,
+    Buffers, Connection, Identity, Protocol, Transport, socket,
     stream::Stream,
     tls::{Tls, proven_peer, server_name},
 };
@@ -25,6 +25,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Security {
     /// `None` over plain transport.
     tls: Option<Tls>,
+    buffers: Buffers,
 }
 
 /// Why there is no connection.
@@ -63,7 +64,13 @@ impl Security {
             Transport::Tls => Some(Tls::new(identity.key())),
             Transport::Plain => None,
         };
-        Self { tls }
+        Self { tls, buffers: Buffers::default() }
+    }
+
+    /// Where the connections get the memory that payloads arrive in.
+    #[must_use]
+    pub const fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// Connects, and over TLS proves both keys, before a byte of ours is sent. Times out by itself.
@@ -87,7 +94,7 @@ impl Security {
         let tcp = connecting.await.map_err(|_| ConnectError::TimedOut)??;
         socket::prepare(&tcp)?;
         let Some((tls, expected)) = tls else {
-            return Ok(Connection::new(Stream::Plain(tcp), None, addr));
+            return Ok(Connection::new(Stream::Plain(tcp), None, addr, self.buffers.clone()));
         };
         let connector = TlsConnector::from(Arc::new(tls.client(expected, protocol)));
         let handshake = timeout(HANDSHAKE_TIMEOUT, connector.connect(server_name(addr), tcp));
@@ -96,7 +103,7 @@ impl Security {
             .map_err(|_| ConnectError::TimedOut)?
             .map_err(handshake_error)?
             .into_inner();
-        secured(tcp, session.into(), addr, protocol)
+        self.secured(tcp, session.into(), addr, protocol)
     }
 
     /// Does the accepting side's part on a socket. Times out by itself.
@@ -111,7 +118,7 @@ impl Security {
         socket::prepare(&socket)?;
         let addr = socket::canonical(socket.peer_addr()?);
         let Some(tls) = &self.tls else {
-            return Ok(Connection::new(Stream::Plain(socket), None, addr));
+            return Ok(Connection::new(Stream::Plain(socket), None, addr, self.buffers.clone()));
         };
         let acceptor = TlsAcceptor::from(Arc::new(tls.server(protocol)));
         let handshake = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket));
@@ -120,24 +127,25 @@ impl Security {
             .map_err(|_| ConnectError::TimedOut)?
             .map_err(handshake_error)?
             .into_inner();
-        secured(tcp, session.into(), addr, protocol)
+        self.secured(tcp, session.into(), addr, protocol)
     }
-}
 
-/// A connection from a finished handshake, if the handshake says all that it must.
-fn secured(
-    tcp: TcpStream,
-    session: rustls::Connection,
-    addr: SocketAddr,
-    protocol: Protocol,
-) -> Result<Connection, ConnectError> {
-    // A side that names no protocol passes rustls's own check.
-    if session.alpn_protocol() != Some(protocol.alpn()) {
-        return Err(ConnectError::WrongProtocol);
+    /// A connection from a finished handshake, if the handshake says all that it must.
+    fn secured(
+        &self,
+        tcp: TcpStream,
+        session: rustls::Connection,
+        addr: SocketAddr,
+        protocol: Protocol,
+    ) -> Result<Connection, ConnectError> {
+        // A side that names no protocol passes rustls's own check.
+        if session.alpn_protocol() != Some(protocol.alpn()) {
+            return Err(ConnectError::WrongProtocol);
+        }
+        let unproven = || ConnectError::Handshake("the other side proved no key".into());
+        let peer = proven_peer(&session).ok_or_else(unproven)?;
+        Ok(Connection::new(Stream::tls(tcp, session), Some(peer), addr, self.buffers.clone()))
     }
-    let unproven = || ConnectError::Handshake("the other side proved no key".into());
-    let peer = proven_peer(&session).ok_or_else(unproven)?;
-    Ok(Connection::new(Stream::tls(tcp, session), Some(peer), addr))
 }
 
 /// Says in our words what rustls found.

@@ -68,7 +68,7 @@ impl Stream {
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        into: &mut BytesMut,
+        into: &mut impl BufMut,
         limit: usize,
     ) -> Poll<io::Result<usize>> {
         match self {
@@ -102,14 +102,14 @@ impl TlsStream {
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        into: &mut BytesMut,
+        into: &mut impl BufMut,
         limit: usize,
     ) -> Poll<io::Result<usize>> {
         loop {
             match self.session.reader().fill_buf() {
                 Ok(opened) => {
                     let n = opened.len().min(limit);
-                    into.extend_from_slice(&opened[..n]);
+                    into.put_slice(&opened[..n]);
                     self.session.reader().consume(n);
                     return Poll::Ready(Ok(n));
                 }
@@ -186,7 +186,7 @@ impl Write for Socket<'_> {
 fn poll_read_tcp(
     tcp: &TcpStream,
     cx: &mut Context<'_>,
-    into: &mut BytesMut,
+    into: &mut impl BufMut,
     limit: usize,
 ) -> Poll<io::Result<usize>> {
     loop {

@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use rustix::process::{Resource, getrlimit};
 use swarm_engine::ConnId;
+use swarm_net::Buffers;
 use swarm_proto::geometry::{BlockRun, PieceIndex};
 
 use crate::{
@@ -72,6 +73,7 @@ pub(crate) enum Work {
 pub(crate) struct DiskPool {
     queue: Arc<Queue>,
     open_files: Arc<FdCache>,
+    buffers: Buffers,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -107,11 +109,11 @@ const OPEN_FILES_MAX: u64 = 64;
 const THREADS: std::ops::RangeInclusive<usize> = 2..=16;
 
 impl DiskPool {
-    /// Starts the threads; 0 for one a CPU.
+    /// Starts the threads; 0 for one a CPU. What they read goes into `buffers`.
     ///
     /// # Errors
     /// If the system gives us too few file descriptors, or no threads.
-    pub(crate) fn new(threads: usize) -> Result<Self, NodeError> {
+    pub(crate) fn new(threads: usize, buffers: Buffers) -> Result<Self, NodeError> {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         if limit < DESCRIPTORS_MIN {
             return Err(NodeError::FewDescriptors { limit, needed: DESCRIPTORS_MIN });
@@ -125,7 +127,7 @@ impl DiskPool {
             threads => threads,
         };
         let queue = Arc::new(Queue::default());
-        let mut pool = Self { queue, open_files, threads: Vec::with_capacity(threads) };
+        let mut pool = Self { queue, open_files, buffers, threads: Vec::with_capacity(threads) };
         for number in 0..threads {
             let queue = Arc::clone(&pool.queue);
             let thread = thread::Builder::new()
@@ -143,6 +145,10 @@ impl DiskPool {
 
     pub(crate) const fn open_files(&self) -> &Arc<FdCache> {
         &self.open_files
+    }
+
+    pub(crate) const fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 }
 

@@ -78,9 +78,11 @@ impl Node {
         let listener = socket::listen(addr).map_err(cannot_listen)?;
         let listen_addr = listener.local_addr().map_err(cannot_listen)?;
         let threads = config.disk_threads;
-        let pool = blocking(move || DiskPool::new(threads)).await?;
+        let security = Security::new(&identity, config.transport);
+        let buffers = security.buffers().clone();
+        let pool = blocking(move || DiskPool::new(threads, buffers)).await?;
         let shared = Arc::new(Shared {
-            security: Security::new(&identity, config.transport),
+            security,
             identity,
             config,
             swarms: Arc::default(),

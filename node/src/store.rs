@@ -101,8 +101,7 @@ impl Store {
                 return Err(error);
             }
         };
-        let cache = Arc::clone(pool.open_files());
-        let files = Files::new(manifest, Home::Download { tree, work }, taken.places, cache);
+        let files = Files::new(manifest, Home::Download { tree, work }, taken.places, pool);
         let share = Arc::new(Share::new(files, answers));
         let (mut recorder, have) =
             Recorder::new(Arc::clone(&share), taken.recorded, &taken.verified);
@@ -159,8 +158,7 @@ impl Store {
             verify_all(&manifest, &path, progress)?;
         }
         let have = Bitfield::full(geometry.piece_count());
-        let cache = Arc::clone(pool.open_files());
-        let files = Files::new(manifest, Home::Seed(path), places, cache);
+        let files = Files::new(manifest, Home::Seed(path), places, pool);
         let store = Self {
             share: Arc::new(Share::new(files, answers)),
             queue: Arc::clone(pool.queue()),

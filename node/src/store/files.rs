@@ -22,6 +22,7 @@ use rustix::{
     io::{Errno, pread},
 };
 use swarm_engine::DiskError;
+use swarm_net::{Buffer, Buffers};
 use swarm_proto::{
     digest::hash_blocks,
     geometry::{BlockRun, FileIndex, PieceIndex, Span},
@@ -35,7 +36,7 @@ use super::{
     tree::Tree,
     work_folder::WorkFolder,
 };
-use crate::{create::below, scan::hash_span, stamp::Stamp};
+use crate::{create::below, disk::DiskPool, scan::hash_span, stamp::Stamp};
 
 /// Where one file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,7 @@ pub(crate) struct Files {
     manifest: Arc<Manifest>,
     home: Home,
     cache: Arc<FdCache>,
+    buffers: Buffers,
     key: ShareKey,
     /// Held for a look, and while a file gets its final name, so that nobody sees it nowhere.
     places: Mutex<Places>,
@@ -86,12 +88,13 @@ impl Files {
         manifest: Arc<Manifest>,
         home: Home,
         files: Vec<Place>,
-        cache: Arc<FdCache>,
+        pool: &DiskPool,
     ) -> Self {
+        let (cache, buffers) = (Arc::clone(pool.open_files()), pool.buffers().clone());
         let key = cache.new_share();
         let places = Mutex::new(Places { files, doubted: HashSet::new() });
         let unsynced = Mutex::default();
-        Self { manifest, home, cache, key, places, unsynced }
+        Self { manifest, home, cache, buffers, key, places, unsynced }
     }
 
     pub(crate) const fn manifest(&self) -> &Arc<Manifest> {
@@ -139,8 +142,9 @@ impl Files {
             }
         }
         let offset = offset + u64::from(run.offset());
-        read_exact(&open, offset, geometry.run_len(run) as usize)
-            .map(Bytes::from)
+        let len = geometry.run_len(run) as usize;
+        read_exact(&open, offset, len, self.buffers.take(len))
+            .map(Buffer::freeze)
             .map_err(|error| self.disk_error("read", file, &error))
     }
 
@@ -379,18 +383,17 @@ fn stamp_of(file: &File) -> io::Result<Stamp> {
     Ok(Stamp::from(&file.metadata()?))
 }
 
-/// Reads so many bytes into memory that nobody cleared before.
-fn read_exact(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(len);
+/// Reads so many bytes into a buffer that has room for them.
+fn read_exact(file: &File, offset: u64, len: usize, mut bytes: Buffer) -> io::Result<Buffer> {
     while bytes.len() < len {
         let at = offset + bytes.len() as u64;
-        match pread(file, spare_capacity(&mut bytes), at) {
+        match pread(file, spare_capacity(&mut *bytes), at) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    // The allocator may have given more room than was asked for.
+    // There may have been more room than was asked for.
     bytes.truncate(len);
     Ok(bytes)
 }
@@ -412,8 +415,9 @@ mod tests {
     fn a_read_past_the_end_is_an_error() {
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(&[7; 100], 0).unwrap();
-        assert_eq!(read_exact(&file, 90, 10).unwrap(), [7; 10]);
-        let error = read_exact(&file, 90, 11).unwrap_err();
+        let read = |len| read_exact(&file, 90, len, Buffers::default().take(len));
+        assert_eq!(**read(10).unwrap(), [7; 10]);
+        let error = read(11).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use swarm_engine::{ConnId, DiskError};
+use swarm_net::Buffers;
 use swarm_proto::geometry::{BlockRun, RUN_BLOCKS_MAX};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -32,7 +33,7 @@ pub(super) struct Download<'a> {
 }
 
 pub(super) fn download<'a>(sample: &'a Sample, output: &Path) -> Result<Download<'a>, NodeError> {
-    let pool = DiskPool::new(2).unwrap();
+    let pool = DiskPool::new(2, Buffers::default()).unwrap();
     let (sender, answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
     let Opened { store, have } =
@@ -226,7 +227,7 @@ fn what_was_recorded_is_not_read_again() {
     let part = work_folder(&sample, &output).join("parts/0");
     File::options().write(true).open(part).unwrap().write_all_at(b"?", 0).unwrap();
     let mut seen = Vec::new();
-    let pool = DiskPool::new(1).unwrap();
+    let pool = DiskPool::new(1, Buffers::default()).unwrap();
     let (sender, _answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
     let opened = Store::for_download(&pool, manifest, output.path(), sender, &mut |progress| {
@@ -553,7 +554,7 @@ fn finishing_with_a_piece_missing_is_refused() {
 fn a_stopped_verification_leaves_things_as_they_were() {
     let sample = varied();
     let before = listing(sample.dir.path());
-    let pool = DiskPool::new(1).unwrap();
+    let pool = DiskPool::new(1, Buffers::default()).unwrap();
     let (sender, _answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
     let opened =
@@ -575,7 +576,7 @@ fn seed(
 
 #[test]
 fn a_seeder_reads_what_it_shares() {
-    let (sample, pool) = (varied(), DiskPool::new(2).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(2, Buffers::default()).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, true).unwrap();
     assert!(opened.have.is_full());
     let manifest = &sample.manifest;
@@ -589,7 +590,7 @@ fn a_seeder_reads_what_it_shares() {
 
 #[test]
 fn a_share_that_is_not_what_the_manifest_says_is_not_seeded() {
-    let (sample, pool) = (varied(), DiskPool::new(1).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
     let file = sample.path.join("a");
     fs::write(&file, noise(1, 40_000)).unwrap();
     assert!(seed(&sample, &pool, false).is_ok());
@@ -605,7 +606,7 @@ fn a_share_that_is_not_what_the_manifest_says_is_not_seeded() {
 
 #[test]
 fn a_file_changed_under_a_seeder_is_noticed_and_can_be_trusted_again() {
-    let (sample, pool) = (varied(), DiskPool::new(1).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
     let manifest = &sample.manifest;
     let [first, second] = [0, 1].map(|n| manifest.geometry().piece(n).unwrap());
@@ -641,7 +642,7 @@ fn a_file_changed_under_a_seeder_is_noticed_and_can_be_trusted_again() {
 
 #[test]
 fn a_file_cut_or_removed_under_a_seeder_is_noticed() {
-    let (sample, pool) = (varied(), DiskPool::new(1).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
     let manifest = &sample.manifest;
     let piece = manifest.geometry().piece(1).unwrap();
@@ -662,7 +663,7 @@ fn a_file_cut_or_removed_under_a_seeder_is_noticed() {
 
 #[test]
 fn a_closed_store_takes_no_jobs() {
-    let (sample, pool) = (varied(), DiskPool::new(1).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
     opened.store.close();
     opened.store.submit(Job::ReadLeaves(sample.manifest.geometry().piece(0).unwrap()));
