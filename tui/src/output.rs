@@ -25,6 +25,7 @@ pub use self::bar::rows;
 use crate::{
     args::ProgressMode,
     exit::Failure,
+    host::Remark,
     output::json::Line,
     screen::{self, Action},
     text::{counted, inert},
@@ -236,7 +237,8 @@ impl Console {
         if let Some(actions) = &*screen {
             for line in text.lines() {
                 // What a screen that is held up cannot take is lost, as it would be off its end.
-                let _ = actions.try_send(Action::Line { warn, text: line.to_owned() });
+                let remark = Remark { entry: None, warn, text: line.to_owned() };
+                let _ = actions.try_send(Action::Remark(remark));
             }
         }
         screen.is_some()

@@ -1,24 +1,37 @@
-//! The full-screen view of one transfer.
+//! The full screen.
 //!
-//! [`Screen`] is one of the views of progress. While it is up, a thread of its own (`run`) owns the
-//! terminal (`term`) and the state (`app`, pure), draws it (`view`, and a file for each part) and
-//! takes keys (`keys`). What the program says meanwhile goes into its log. It draws only when
-//! something changed, at most 15 times a second.
+//! While it is up, a thread of its own (`run`) owns the terminal (`term`) and the state (`app`,
+//! pure), draws it (`view`, and a file for each page) and takes keys (`input`, `keys`). What the
+//! program says meanwhile goes into its log. It draws only when something changed, at most 15 times a
+//! second.
+//!
+//! What it shows is a [`Session`], and what its user wants done are [`Order`]s. [`Screen`] shows the
+//! one transfer of a command in this way.
 
 mod app;
+mod banner;
 mod chart;
-mod facts;
+mod files;
+mod filter;
 mod header;
 mod help;
+mod history;
+mod input;
 mod keys;
 mod log;
+mod modal;
+mod open_folder;
+mod overview;
+mod page;
 mod palette;
 mod peers;
 mod pieces;
 mod run;
 #[cfg(test)]
 mod sample;
+mod swarm;
 mod term;
+mod transfers;
 mod view;
 
 use std::{
@@ -27,7 +40,7 @@ use std::{
         mpsc::{self, SyncSender},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use swarm_node::{Event, Progress, Snapshot, Transfer};
@@ -38,11 +51,12 @@ use tokio::{
 
 use self::{app::App, palette::Palette};
 pub use self::{
-    app::{About, Action},
+    app::{Action, Kind},
     term::give_back,
 };
 use crate::{
     exit::Failure,
+    host::{Entry, Order, Remark, Session},
     output::{Console, View},
 };
 
@@ -50,11 +64,90 @@ use crate::{
 /// news is lost rather than kept.
 const QUEUE: usize = 256;
 
-/// The view.
+/// The terminal while it is ours.
+#[derive(Debug)]
+pub struct Raised {
+    console: Console,
+    actions: SyncSender<Action>,
+    thread: Option<JoinHandle<App>>,
+    continued: AbortHandle,
+}
+
+impl Raised {
+    /// Takes the terminal and shows the state of `app`. Orders are handed out from another thread.
+    ///
+    /// # Errors
+    /// If the terminal cannot be used.
+    fn new(
+        console: &Console,
+        app: App,
+        start: Instant,
+        orders: Box<dyn Fn(Order) + Send>,
+    ) -> Result<Self, Failure> {
+        let failed = |error| Failure::system(&error);
+        let mut continues =
+            signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw())).map_err(failed)?;
+        let mut resizes = signal(SignalKind::window_change()).map_err(failed)?;
+        let screen = term::take().map_err(failed)?;
+        let (actions, inbox) = mpsc::sync_channel(QUEUE);
+        let palette = Palette::new(console.has_colour());
+        let stage = run::Stage { screen, palette, start, orders, inbox, actions: actions.clone() };
+        let thread = thread::spawn(move || run::run(app, stage));
+        let again = actions.clone();
+        let continued = tokio::spawn(async move {
+            loop {
+                let action = tokio::select! {
+                    Some(()) = continues.recv() => Action::Continued,
+                    Some(()) = resizes.recv() => match term::size() {
+                        Some((width, height)) => Action::Resize(width, height),
+                        None => continue,
+                    },
+                    else => return,
+                };
+                // If the queue is full the screen is not suspended, and is drawn soon.
+                let _ = again.try_send(action);
+            }
+        });
+        console.speak_to(Some(actions.clone()));
+        let continued = continued.abort_handle();
+        Ok(Self { console: console.clone(), actions, thread: Some(thread), continued })
+    }
+
+    /// Tells the screen what happened. What it cannot take now is followed by more.
+    pub fn tell(&self, action: Action) {
+        let _ = self.actions.try_send(action);
+    }
+
+    /// Gives the terminal back. Returns the state, unless the screen panicked: then the message is on
+    /// the terminal, which its hook has given back.
+    fn lower(mut self) -> Option<App> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Option<App> {
+        let thread = self.thread.take()?;
+        self.continued.abort();
+        // If nobody takes it the thread has ended already.
+        let _ = self.actions.send(Action::Leave);
+        let app = thread.join();
+        self.console.speak_to(None);
+        app.ok()
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The screen of a command that carries one transfer: a view of its progress.
 #[derive(Debug)]
 pub struct Screen {
     console: Console,
     transfer: Transfer,
+    start: Instant,
+    entry: Entry,
     stage: Stage,
 }
 
@@ -63,40 +156,33 @@ pub struct Screen {
 enum Stage {
     /// Not yet, or between two parts of a command.
     Down(Box<App>),
-    Up {
-        actions: SyncSender<Action>,
-        thread: JoinHandle<App>,
-        continued: AbortHandle,
-    },
+    Up(Raised),
     /// The terminal is gone.
     Gone,
 }
 
 impl Screen {
-    /// For a transfer. Nothing is drawn before the first snapshot.
-    pub fn new(console: &Console, transfer: &Transfer, about: About) -> Self {
-        let stage = Stage::Down(Box::new(App::new(about)));
-        Self { console: console.clone(), transfer: transfer.clone(), stage }
+    /// For a transfer. Nothing is drawn before the first snapshot. `entry` is what is known of it.
+    pub fn new(
+        console: &Console,
+        transfer: &Transfer,
+        verb: &'static str,
+        start: Instant,
+        entry: Entry,
+    ) -> Self {
+        let stage = Stage::Down(Box::new(App::new(Kind::One { verb })));
+        Self { console: console.clone(), transfer: transfer.clone(), start, entry, stage }
     }
 
     fn raise(&self, app: App) -> Result<Stage, Failure> {
-        let failed = |error| Failure::system(&error);
-        let mut continues =
-            signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw())).map_err(failed)?;
-        let terminal = term::take().map_err(failed)?;
-        let (actions, inbox) = mpsc::sync_channel(QUEUE);
-        let palette = Palette::new(self.console.has_colour());
-        let (keys, again, transfer) = (actions.clone(), actions.clone(), self.transfer.clone());
-        let thread =
-            thread::spawn(move || run::run(app, terminal, &transfer, palette, &inbox, keys));
-        let continued = tokio::spawn(async move {
-            while continues.recv().await.is_some() {
-                // If the queue is full the screen is not suspended.
-                let _ = again.try_send(Action::Continued);
+        let transfer = self.transfer.clone();
+        let orders = Box::new(move |order| {
+            // The other orders are of those who carry several transfers, and have no keys here.
+            if let Order::Engine { command, .. } | Order::All(command) = order {
+                transfer.command(command);
             }
         });
-        self.console.speak_to(Some(actions.clone()));
-        Ok(Stage::Up { actions, thread, continued: continued.abort_handle() })
+        Raised::new(&self.console, app, self.start, orders).map(Stage::Up)
     }
 }
 
@@ -108,38 +194,28 @@ impl View for Screen {
             Stage::Down(app) => self.raise(*app)?,
             stage => stage,
         };
-        if let Stage::Up { actions, .. } = &self.stage {
-            // One that finds the queue full is followed by another.
-            let _ = actions.try_send(Action::Snapshot(now, Arc::clone(snapshot)));
+        if let Stage::Up(screen) = &self.stage {
+            self.entry.snapshot = Some(Arc::clone(snapshot));
+            let entries = vec![Arc::new(self.entry.clone())];
+            let session = Session { entries, ..Session::default() };
+            screen.tell(Action::Session(now, Arc::new(session)));
         }
         Ok(())
     }
 
     fn event(&mut self, event: &Event) -> bool {
-        let Stage::Up { actions, .. } = &self.stage else { return false };
+        let Stage::Up(screen) = &self.stage else { return false };
         let (warn, text) = log::describe(event);
-        let _ = actions.try_send(Action::Line { warn, text });
+        screen.tell(Action::Remark(Remark { entry: Some(self.entry.id), warn, text }));
         true
     }
 
     fn clear(&mut self) {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Gone) {
-            Stage::Up { actions, thread, continued } => {
-                continued.abort();
-                // If nobody takes it the thread has ended already.
-                let _ = actions.send(Action::Leave);
-                let app = thread.join();
-                self.console.speak_to(None);
-                // What it panicked with is on the terminal, which its hook has given back.
-                app.map_or(Stage::Gone, |app| Stage::Down(Box::new(app)))
+            Stage::Up(screen) => {
+                screen.lower().map_or(Stage::Gone, |app| Stage::Down(Box::new(app)))
             }
             stage => stage,
         };
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        self.clear();
     }
 }

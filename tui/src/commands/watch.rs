@@ -13,9 +13,10 @@ use tokio::{
 
 use crate::{
     exit::Failure,
+    host::{Entry, EntryId, Limits, Origin, Phase, Share},
     output::{Console, View},
-    screen::{About, Screen},
-    text::inert,
+    screen::Screen,
+    share::Policy,
 };
 
 /// Even when nothing happens the caller looks at the clock this often.
@@ -52,7 +53,7 @@ impl Watch {
         start: Instant,
     ) -> Self {
         let view: Box<dyn View> = if console.has_screen() {
-            Box::new(Screen::new(console, transfer, about(transfer, verb, link)))
+            Box::new(Screen::new(console, transfer, verb, start, entry(transfer, verb, link)))
         } else {
             console.progress()
         };
@@ -101,14 +102,22 @@ impl Watch {
     }
 }
 
-fn about(transfer: &Transfer, verb: &'static str, link: String) -> About {
-    let manifest = transfer.manifest();
-    About {
-        verb,
-        name: inert(&manifest.info().name),
-        id: transfer.id().short(),
-        piece_length: manifest.geometry().piece_length(),
-        path: inert(&transfer.path().display().to_string()),
-        link,
+/// What the screen shows of it beside its news.
+fn entry(transfer: &Transfer, verb: &'static str, link: String) -> Entry {
+    Entry {
+        id: EntryId::default(),
+        name: transfer.manifest().info().name.clone(),
+        path: transfer.path().to_owned(),
+        link: Some(link),
+        origin: if verb == "seed" { Origin::Own } else { Origin::Downloaded },
+        phase: Phase::Running,
+        share: Some(Arc::new(Share::of(transfer.manifest()))),
+        snapshot: None,
+        // How long it is shared is the command's to say.
+        policy: Policy::default(),
+        decided: true,
+        limits: Limits::default(),
+        added_s: 0,
+        completed_s: None,
     }
 }

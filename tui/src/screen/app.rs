@@ -1,138 +1,106 @@
 //! What the screen knows, and what each key and each piece of news does to it. Pure: time comes with
 //! the news, and what must be done outside is returned.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+mod act;
+mod action;
+mod list;
+mod modal;
+mod scene;
+#[cfg(test)]
+mod tests;
 
-use swarm_node::{Command, Snapshot, State};
+use std::{sync::Arc, time::Duration};
 
-use super::log::Log;
+use ratatui::crossterm::event::KeyEvent;
+use swarm_node::Snapshot;
 
-/// Seconds of rates that are kept and drawn.
-pub const HISTORY_S: usize = 60;
+pub use self::{
+    action::{Act, Action, Effect, ShareChoice},
+    list::{ListState, RowKey, window},
+    modal::{Confirm, EditLine, Modal, Prompt, PromptKind},
+    scene::{HISTORY_S, Rates, Scene},
+};
+use super::{keys, log::Log, page::Page};
+use crate::host::{Entry, EntryId, Remark};
 
-/// What does not change while the screen is up. All texts are safe to print.
-#[derive(Debug, Clone)]
-pub struct About {
-    /// `get` or `seed`.
-    pub verb: &'static str,
-    /// The share's name.
-    pub name: String,
-    /// The start of its id.
-    pub id: String,
-    /// Length of a piece in bytes.
-    pub piece_length: u32,
-    /// Where it is or will be on the disk.
-    pub path: String,
-    /// What others fetch it with.
-    pub link: String,
-}
+/// How long an answer to a key stays in the footer.
+const NOTICE: Duration = Duration::from_secs(5);
+/// Rows are put in order again this often at most: what moves faster cannot be read.
+const RESORT: Duration = Duration::from_secs(1);
+/// Rows that a page key moves by: less than any page shows, so that nothing is skipped.
+const PAGE_ROWS: usize = 10;
 
-/// What fills the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Page {
-    /// Some of everything.
-    #[default]
-    Overview,
-    /// All peers.
-    Peers,
-    /// What was said.
-    Log,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone)]
-pub enum Action {
-    /// News of the transfer, so long after the command began.
-    Snapshot(Duration, Arc<Snapshot>),
-    /// The engine or the program has something to say.
-    Line {
-        /// It is a warning.
-        warn: bool,
-        /// One line, as it came.
-        text: String,
-    },
-    /// A key that means something.
-    Key(Key),
-    /// The terminal has another size, or shows something else.
-    Redraw,
-    /// The process goes on after it was suspended.
-    Continued,
-    /// Give the terminal back.
-    Leave,
-}
-
-/// What a key asks for.
+/// What kind of program the screen is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    Show(Page),
-    Next,
-    Up,
-    Down,
-    PageUp,
-    PageDown,
-    Pause,
-    Freeze,
-    Copy,
-    Help,
-    Back,
-    Suspend,
-    Quit,
+pub enum Kind {
+    /// `get` or `seed`: it carries one transfer and ends with it.
+    One {
+        /// `get` or `seed`.
+        verb: &'static str,
+    },
+    /// `tui`: it carries any number.
+    Session,
 }
 
-/// What is to be done outside.
+/// An answer to a key, shown for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Ask the engine.
-    Command(Command),
-    /// Put the link on the user's clipboard.
-    Copy,
-    /// End as after Ctrl-C.
-    Quit,
-    /// Stop the process as after Ctrl-Z.
-    Suspend,
-}
-
-/// What is drawn: all that stands still while frozen.
-#[derive(Debug, Clone, Default)]
-pub struct Scene {
-    /// Time since the command began.
-    pub now: Duration,
-    /// The latest snapshot.
-    pub snapshot: Option<Arc<Snapshot>>,
-    /// Bytes a second down and up, one sample a second, at most [`HISTORY_S`], the latest last.
-    pub rates: VecDeque<(u64, u64)>,
+pub struct Notice {
+    /// It did not work.
+    pub bad: bool,
+    /// One line, safe to print.
+    pub text: String,
+    until: Duration,
 }
 
 /// The state of the screen.
 #[derive(Debug)]
 pub struct App {
-    pub about: About,
+    pub kind: Kind,
     pub page: Page,
-    pub help: bool,
+    /// What lies over the page and takes the keys.
+    pub modal: Option<Modal>,
+    /// The answer to the last key.
+    pub notice: Option<Notice>,
     /// The user asked for the end.
     pub stopping: bool,
-    /// The link was copied; shown until the next key.
-    pub copied: bool,
+    /// The terminal sends what the mouse does.
+    pub mouse: bool,
+    /// Seconds of rates that the chart shows.
+    pub chart_s: usize,
+    /// What was said.
     pub log: Log,
-    /// First row shown of the peers, or how far back the log is scrolled.
-    pub scroll: usize,
+    /// Columns and rows of the terminal, as far as they were told.
+    pub size: (u16, u16),
+    selected: Option<EntryId>,
+    lists: [ListState; Page::ALL.len()],
+    /// The rows of this page, in order.
+    rows: Vec<RowKey>,
+    sorted: Duration,
     live: Scene,
     frozen: Option<Scene>,
 }
 
-/// Rows that a page key moves by: less than any page shows, so that nothing is skipped.
-const PAGE_ROWS: usize = 10;
-
 impl App {
-    pub fn new(about: About) -> Self {
+    /// Nothing is known yet.
+    pub fn new(kind: Kind) -> Self {
+        let page = match kind {
+            Kind::One { .. } => Page::Overview,
+            Kind::Session => Page::Transfers,
+        };
         Self {
-            about,
-            page: Page::Overview,
-            help: false,
+            kind,
+            page,
+            modal: None,
+            notice: None,
             stopping: false,
-            copied: false,
+            mouse: false,
+            chart_s: 60,
             log: Log::default(),
-            scroll: 0,
+            size: (80, 24),
+            selected: None,
+            lists: Default::default(),
+            rows: Vec::new(),
+            sorted: Duration::ZERO,
             live: Scene::default(),
             frozen: None,
         }
@@ -147,162 +115,191 @@ impl App {
         self.frozen.is_some()
     }
 
+    /// The selected transfer, if there is any.
+    pub fn entry(&self) -> Option<&Arc<Entry>> {
+        let scene = self.scene();
+        self.selected.and_then(|id| scene.entry(id)).or_else(|| scene.session.entries.first())
+    }
+
+    /// The selected transfer's latest snapshot.
+    pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.entry()?.snapshot.as_ref()
+    }
+
+    /// The transfer that the page is of, if it is of one.
+    pub fn subject(&self) -> Option<&Arc<Entry>> {
+        if matches!(self.page, Page::Transfers | Page::History) { None } else { self.entry() }
+    }
+
+    /// The state of a page's list.
+    pub const fn list(&self, page: Page) -> &ListState {
+        &self.lists[page as usize]
+    }
+
+    /// The rows of the page that is shown, filtered and in order. A row that has gone since they
+    /// were put in order is still among them.
+    pub fn rows(&self) -> &[RowKey] {
+        &self.rows
+    }
+
+    /// The place of the selected row among the rows, if one is selected and still there.
+    pub fn cursor(&self) -> Option<usize> {
+        let key = self.cursor_key()?;
+        self.rows.iter().position(|row| *row == key)
+    }
+
+    fn cursor_key(&self) -> Option<RowKey> {
+        match self.page {
+            Page::Transfers => self.entry().map(|entry| RowKey::Entry(entry.id)),
+            page => self.list(page).cursor.clone(),
+        }
+    }
+
+    /// The pages that there are here.
+    pub const fn pages(&self) -> &'static [Page] {
+        match self.kind {
+            Kind::One { .. } => Page::OF_ONE,
+            Kind::Session => Page::ALL,
+        }
+    }
+
+    /// The finished download whose user has still to say for how long it is shared on.
+    pub fn banner(&self) -> Option<&Arc<Entry>> {
+        let entries = &self.scene().session.entries;
+        entries.iter().find(|entry| !entry.decided && entry.is_shared_on())
+    }
+
     /// Takes in what happened. Returns what to do outside.
-    pub fn update(&mut self, action: Action) -> Option<Effect> {
+    pub fn update(&mut self, action: Action) -> Vec<Effect> {
         match action {
-            Action::Snapshot(now, snapshot) => self.live.advance(now, snapshot),
-            Action::Line { warn, text } => self.log.push(self.live.now, warn, &text),
-            Action::Key(key) => return self.key(key),
-            Action::Redraw | Action::Continued | Action::Leave => {}
+            Action::Session(now, session) => {
+                let first = self.live.session.entries.is_empty();
+                self.live.advance(now, session);
+                if self.frozen.is_none() {
+                    self.settle(first);
+                }
+            }
+            Action::Tick(now) => self.tick(now),
+            Action::Remark(remark) => self.remark(&remark),
+            Action::Key(event) => return self.key(event),
+            Action::Paste(text) => self.paste(&text),
+            Action::Wheel(notches) => self.wheel(notches),
+            Action::Resize(width, height) => {
+                self.size = (width, height);
+                self.sort();
+            }
+            Action::Continued | Action::Leave => {}
         }
-        None
+        Vec::new()
     }
 
-    fn key(&mut self, key: Key) -> Option<Effect> {
-        self.copied = false;
-        match key {
-            Key::Show(page) => self.show(page),
-            Key::Next => self.show(self.page.next()),
-            Key::Up => self.scroll_by(-1),
-            Key::Down => self.scroll_by(1),
-            Key::PageUp => self.scroll_by(-(PAGE_ROWS as isize)),
-            Key::PageDown => self.scroll_by(PAGE_ROWS as isize),
-            Key::Help => self.help = !self.help,
-            Key::Back => self.help = false,
-            Key::Freeze => {
-                self.frozen = if self.is_frozen() { None } else { Some(self.live.clone()) };
-            }
-            Key::Copy => {
-                self.copied = true;
-                return Some(Effect::Copy);
-            }
-            Key::Pause => {
-                let paused = self.live.state() == Some(State::Paused);
-                let command = if paused { Command::Resume } else { Command::Pause };
-                return Some(Effect::Command(command));
-            }
-            Key::Suspend => return Some(Effect::Suspend),
-            Key::Quit => {
-                self.stopping = true;
-                return Some(Effect::Quit);
-            }
+    /// Whether something on the screen moves with the clock alone.
+    fn tick(&mut self, now: Duration) {
+        self.live.now = self.live.now.max(now);
+        if self.notice.as_ref().is_some_and(|notice| notice.until <= now) {
+            self.notice = None;
         }
-        None
     }
 
-    fn show(&mut self, page: Page) {
-        (self.page, self.help, self.scroll) = (page, false, 0);
+    fn remark(&mut self, remark: &Remark) {
+        self.log.push(self.live.now, remark);
+        if self.page == Page::Log && self.frozen.is_none() {
+            self.sort();
+        }
     }
 
-    fn scroll_by(&mut self, rows: isize) {
-        let peers = self.scene().snapshot.as_ref().map_or(0, |snapshot| snapshot.peers.len());
-        let (all, rows) = match self.page {
-            Page::Overview | Page::Peers => (peers, rows),
-            // The log's end is where one looks first.
-            Page::Log => (self.log.len(), -rows),
+    fn key(&mut self, event: KeyEvent) -> Vec<Effect> {
+        if let Some(Modal::Prompt(_)) = &self.modal
+            && !keys::is_for_the_process(event)
+        {
+            return self.type_key(event);
+        }
+        match keys::meaning(self, event) {
+            Some(act) => {
+                self.notice = None;
+                self.act(act)
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// What is pasted where nothing is typed is something to add.
+    fn paste(&mut self, text: &str) {
+        match &mut self.modal {
+            Some(Modal::Prompt(prompt)) => prompt.line.insert(text),
+            _ if self.kind == Kind::Session => {
+                let mut line = EditLine::default();
+                line.insert(text.trim());
+                self.prompt(PromptKind::Add, line);
+            }
+            _ => {}
+        }
+    }
+
+    fn wheel(&mut self, notches: isize) {
+        match &mut self.modal {
+            None => self.step(notches),
+            Some(Modal::Help(top)) => *top = top.saturating_add_signed(notches),
+            Some(_) => {}
+        }
+    }
+
+    /// Says something in the footer.
+    pub fn say(&mut self, bad: bool, text: impl Into<String>) {
+        let until = self.live.now + NOTICE;
+        self.notice = Some(Notice { bad, text: text.into(), until });
+    }
+
+    /// What is selected stays selected, and what is gone is not.
+    fn settle(&mut self, first: bool) {
+        let gone = self.selected.is_some_and(|id| self.live.entry(id).is_none());
+        if gone {
+            // The next one takes its place, as the rows are on the screen.
+            let place = self.rows.iter().position(|row| Some(row) == self.selected_row().as_ref());
+            let left =
+                |row: &&RowKey| matches!(row, RowKey::Entry(id) if self.live.entry(*id).is_some());
+            let next = place.and_then(|at| {
+                let (before, after) = self.rows.split_at(at);
+                after.iter().find(left).or_else(|| before.iter().rev().find(left)).cloned()
+            });
+            self.selected = match next {
+                Some(RowKey::Entry(id)) => Some(id),
+                _ => None,
+            };
+        }
+        if gone || first || self.scene().now.saturating_sub(self.sorted) >= RESORT {
+            self.sort();
+        }
+    }
+
+    fn selected_row(&self) -> Option<RowKey> {
+        self.selected.map(RowKey::Entry)
+    }
+
+    /// Puts the rows of the page in order.
+    fn sort(&mut self) {
+        self.sorted = self.scene().now;
+        self.rows = (self.page.spec().rows)(self);
+    }
+
+    /// Moves the selection by so many rows.
+    fn step(&mut self, rows: isize) {
+        let Some(last) = self.rows.len().checked_sub(1) else { return };
+        // A log is read from its end.
+        let start = if self.page == Page::Log { last } else { 0 };
+        let at = match self.cursor() {
+            Some(at) => at.saturating_add_signed(rows).min(last),
+            None if self.page == Page::Log => last.saturating_add_signed(rows.min(0)),
+            None => start,
         };
-        self.scroll = self.scroll.saturating_add_signed(rows).min(all.saturating_sub(1));
+        self.select(at);
     }
-}
 
-impl Page {
-    pub const ALL: [Self; 3] = [Self::Overview, Self::Peers, Self::Log];
-
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Overview => "Overview",
-            Self::Peers => "Peers",
-            Self::Log => "Log",
+    fn select(&mut self, at: usize) {
+        let Some(row) = self.rows.get(at).cloned() else { return };
+        match row {
+            RowKey::Entry(id) => self.selected = Some(id),
+            row => self.lists[self.page as usize].cursor = Some(row),
         }
-    }
-
-    const fn next(self) -> Self {
-        match self {
-            Self::Overview => Self::Peers,
-            Self::Peers => Self::Log,
-            Self::Log => Self::Overview,
-        }
-    }
-}
-
-impl Scene {
-    fn state(&self) -> Option<State> {
-        self.snapshot.as_ref().map(|snapshot| snapshot.state)
-    }
-
-    fn advance(&mut self, now: Duration, snapshot: Arc<Snapshot>) {
-        if self.snapshot.is_none() || now.as_secs() > self.now.as_secs() {
-            if self.rates.len() == HISTORY_S {
-                self.rates.pop_front();
-            }
-            self.rates.push_back((snapshot.down_rate, snapshot.up_rate));
-        }
-        (self.now, self.snapshot) = (now, Some(snapshot));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{output::sample, screen::sample::about};
-
-    fn news(seconds: u64, down_rate: u64) -> Action {
-        let snapshot = Snapshot { down_rate, ..sample::downloading() };
-        Action::Snapshot(Duration::from_secs(seconds), Arc::new(snapshot))
-    }
-
-    #[test]
-    fn rates_are_kept_once_a_second_and_for_a_minute() {
-        let mut app = App::new(about());
-        app.update(news(1, 5));
-        app.update(news(1, 6));
-        assert_eq!(app.scene().rates, [(5, 5 << 20)]);
-        for second in 2..200 {
-            app.update(news(second, second));
-        }
-        assert_eq!(app.scene().rates.len(), HISTORY_S);
-        assert_eq!(app.scene().rates.back(), Some(&(199, 5 << 20)));
-    }
-
-    #[test]
-    fn a_frozen_screen_stands_still_and_then_catches_up() {
-        let mut app = App::new(about());
-        app.update(news(1, 10));
-        app.update(Action::Key(Key::Freeze));
-        app.update(news(2, 20));
-        assert_eq!(app.scene().now, Duration::from_secs(1));
-        app.update(Action::Key(Key::Freeze));
-        assert_eq!(app.scene().now, Duration::from_secs(2));
-        assert_eq!(app.scene().rates, [(10, 5 << 20), (20, 5 << 20)]);
-    }
-
-    #[test]
-    fn the_pause_key_undoes_a_pause() {
-        let mut app = App::new(about());
-        app.update(news(1, 0));
-        let pause = app.update(Action::Key(Key::Pause));
-        assert_eq!(pause, Some(Effect::Command(Command::Pause)));
-        let paused = Snapshot { state: State::Paused, ..sample::downloading() };
-        app.update(Action::Snapshot(Duration::from_secs(2), Arc::new(paused)));
-        let resume = app.update(Action::Key(Key::Pause));
-        assert_eq!(resume, Some(Effect::Command(Command::Resume)));
-    }
-
-    #[test]
-    fn a_list_scrolls_no_further_than_its_last_row() {
-        let mut app = App::new(about());
-        app.update(news(1, 0));
-        app.update(Action::Key(Key::PageDown));
-        assert_eq!(app.scroll, 1, "two peers");
-        app.update(Action::Key(Key::Up));
-        app.update(Action::Key(Key::Up));
-        assert_eq!(app.scroll, 0);
-    }
-
-    #[test]
-    fn quitting_is_asked_of_the_program_and_said_on_the_screen() {
-        let mut app = App::new(about());
-        assert_eq!(app.update(Action::Key(Key::Quit)), Some(Effect::Quit));
-        assert!(app.stopping);
     }
 }

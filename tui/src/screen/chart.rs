@@ -1,4 +1,4 @@
-//! Rates over the last minute.
+//! Rates over the last minutes.
 
 use ratatui::{
     Frame,
@@ -8,21 +8,19 @@ use ratatui::{
     widgets::{Axis, Block, Chart, Dataset, GraphType},
 };
 
-use super::{
-    app::{HISTORY_S, Scene},
-    palette::Palette,
-};
+use super::{app::Rates, palette::Palette};
 use crate::units::Rate;
 
-/// Draws both rates; the line of dots is what goes out.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene, palette: Palette) {
-    let offset = HISTORY_S - scene.rates.len().min(HISTORY_S);
+/// Draws both rates of the last `span` seconds; the line of dots is what goes out.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, rates: &Rates, span: usize, palette: Palette) {
+    let rates: Vec<_> = rates.iter().skip(rates.len().saturating_sub(span)).collect();
+    let offset = span - rates.len();
     let points = |pick: fn(&(u64, u64)) -> u64| -> Vec<(f64, f64)> {
-        let rates = scene.rates.iter().enumerate();
+        let rates = rates.iter().enumerate();
         rates.map(|(n, sample)| ((offset + n) as f64, pick(sample) as f64)).collect()
     };
     let (down, up) = (points(|sample| sample.0), points(|sample| sample.1));
-    let top = ceiling(scene.rates.iter().map(|sample| sample.0.max(sample.1)).max().unwrap_or(0));
+    let top = ceiling(rates.iter().map(|sample| sample.0.max(sample.1)).max().unwrap_or(0));
     let line = |data, marker, style| {
         Dataset::default().data(data).marker(marker).graph_type(GraphType::Line).style(style)
     };
@@ -33,7 +31,10 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene, palette: Palette) 
         Span::styled("↓ ⠤⠤", palette.down()),
         Span::raw("  "),
         Span::styled("↑ ••", palette.up()),
-        Span::raw("  last minute "),
+        Span::raw(match span {
+            0..=60 => "  last minute ".into(),
+            _ => format!("  last {} minutes ", span / 60),
+        }),
     ]);
     let mut labels = vec![Span::raw("0"), Span::raw(Rate(top).to_string())];
     if area.height >= 6 {
@@ -41,7 +42,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, scene: &Scene, palette: Palette) 
     }
     let chart = Chart::new(datasets)
         .block(Block::bordered().border_style(palette.dim()).title(title))
-        .x_axis(Axis::default().bounds([0.0, (HISTORY_S - 1) as f64]))
+        .x_axis(Axis::default().bounds([0.0, (span - 1) as f64]))
         .y_axis(Axis::default().bounds([0.0, top as f64]).labels(labels).style(palette.dim()))
         .legend_position(None);
     frame.render_widget(chart, area);

@@ -7,24 +7,30 @@ use ratatui::{
     text::{Line, Span},
     widgets::Paragraph,
 };
-use swarm_node::{Snapshot, State};
+use swarm_node::State;
 
 use super::{
-    app::{App, Page},
+    app::{App, Kind},
     palette::Palette,
 };
 use crate::{
+    host::{Entry, Phase},
     output::{bottleneck, peers, percent, state},
+    text::inert,
     units::{Bytes, Clock, Rate},
 };
 
 /// ` swarm get  weights          ● downloading  0:41  5 peers (1 seed) `
 pub fn title(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
     let scene = app.scene();
-    let left = Line::from(vec![
-        Span::styled(format!(" swarm {}  ", app.about.verb), palette.dim()),
-        Span::styled(app.about.name.as_str(), palette.strong()),
-    ]);
+    let verb = match app.kind {
+        Kind::One { verb } => verb,
+        Kind::Session => "tui",
+    };
+    let mut left = vec![Span::styled(format!(" swarm {verb}  "), palette.dim())];
+    if let Some(entry) = app.subject() {
+        left.push(Span::styled(inert(&entry.name), palette.strong()));
+    }
     let mut right = Vec::new();
     if app.is_frozen() {
         right.push(Span::styled("frozen", palette.selected()));
@@ -32,12 +38,12 @@ pub fn title(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
     }
     if app.stopping {
         right.push(Span::styled("stopping (q again to force)", palette.warn()));
-    } else if let Some(snapshot) = &scene.snapshot {
+    } else if let Some(snapshot) = app.subject().and_then(|entry| entry.snapshot.as_ref()) {
         let (mark, style) = mark(snapshot.state, palette);
         right.push(Span::styled(format!("{mark} {}", state(snapshot.state)), style));
         right.push(Span::raw(format!("  {}  {} ", Clock(scene.now.as_secs()), peers(snapshot))));
     }
-    sides(frame, area, left, Line::from(right));
+    sides(frame, area, Line::from(left), Line::from(right));
 }
 
 const fn mark(state: State, palette: Palette) -> (&'static str, Style) {
@@ -53,20 +59,35 @@ const fn mark(state: State, palette: Palette) -> (&'static str, Style) {
 /// ` 1 Overview  2 Peers  3 Log        a1b2c3d9  900 × 1.00 MiB  → weights `
 pub fn tabs(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
     let mut left = vec![Span::raw(" ")];
-    for (n, page) in Page::ALL.into_iter().enumerate() {
-        let style = if page == app.page { palette.selected() } else { Style::new() };
-        left.push(Span::styled(format!(" {} {} ", n + 1, page.title()), style));
+    for (n, page) in app.pages().iter().enumerate() {
+        let style = if *page == app.page { palette.selected() } else { Style::new() };
+        left.push(Span::styled(format!(" {} {} ", n + 1, page.spec().title), style));
     }
-    let about = &app.about;
-    let pieces = app.scene().snapshot.as_ref().map_or(0, |snapshot| snapshot.pieces);
-    let length = Bytes(about.piece_length.into());
-    let right = format!("{}  {pieces} × {length}  → {} ", about.id, about.path);
-    sides(frame, area, Line::from(left), Line::styled(right, palette.dim()));
+    let right = app.subject().map(|entry| {
+        let path = inert(&entry.path.display().to_string());
+        match &entry.share {
+            Some(share) => {
+                let (pieces, length) = (share.pieces, Bytes(share.piece_length.into()));
+                format!("{}  {pieces} × {length}  → {path} ", share.swarm.short())
+            }
+            None => format!("→ {path} "),
+        }
+    });
+    // The pages matter more than what was said when it began.
+    let left = Line::from(left);
+    let room = usize::from(area.width).saturating_sub(left.width() + 1);
+    let right: String = right.unwrap_or_default().chars().take(room).collect();
+    sides(frame, area, left, Line::styled(right, palette.dim()));
 }
 
 /// ` ██████████████████░░░░░░░  61.4 % `
-pub fn bar(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Palette) {
-    let done = percent(snapshot.bytes_have, snapshot.bytes);
+pub fn bar(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) {
+    let (part, all) = match (&entry.phase, &entry.snapshot) {
+        (Phase::Hashing { done, total }, _) => (*done, (*total).max(1)),
+        (_, Some(snapshot)) => (snapshot.bytes_have, snapshot.bytes),
+        _ => return,
+    };
+    let done = percent(part, all);
     let figure = format!(" {done:>5.1} % ");
     let room = usize::from(area.width).saturating_sub(figure.len() + 1);
     let full = (done / 100.0 * room as f64) as usize;
@@ -83,13 +104,11 @@ pub fn bar(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Pale
 
 /// ` 600 MiB of 900 MiB   ↓ 80.0 MiB/s   ↑ 5.00 MiB/s   0:05 left …`, the most wanted first: what is
 /// too long is cut at its end. `alone`: there is room for nothing else.
-pub fn figures(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    snapshot: &Snapshot,
-    alone: bool,
-    palette: Palette,
-) {
+pub fn figures(frame: &mut Frame<'_>, area: Rect, entry: &Entry, alone: bool, palette: Palette) {
+    let snapshot = match (&entry.phase, &entry.snapshot) {
+        (Phase::Running, Some(snapshot)) => snapshot,
+        (phase, _) => return phase_line(frame, area, phase, palette),
+    };
     let totals = &snapshot.totals;
     let mut parts = Vec::new();
     if alone {
@@ -128,6 +147,25 @@ pub fn figures(
         line.push(part);
     }
     frame.render_widget(Paragraph::new(Line::from(line)), area);
+}
+
+/// What a transfer waits for that does not run.
+fn phase_line(frame: &mut Frame<'_>, area: Rect, phase: &Phase, palette: Palette) {
+    let (text, style) = match phase {
+        Phase::Finding => (" looking for somebody who has the manifest".into(), palette.warn()),
+        Phase::Hashing { done, total } => {
+            (format!(" reading and hashing: {} of {}", Bytes(*done), Bytes(*total)), palette.down())
+        }
+        Phase::Running => (String::new(), palette.dim()),
+        Phase::Stopped { why } => {
+            (format!(" stopped: {}; p starts it again", inert(why)), palette.dim())
+        }
+        Phase::Failed { message, hint } => {
+            let hint = hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+            (format!(" {} (r tries again)", inert(&format!("{message}{hint}"))), palette.bad())
+        }
+    };
+    frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
 }
 
 /// One text at the left and one at the right. If both do not fit, the right one matters more, unless

@@ -5,60 +5,105 @@ use std::{collections::VecDeque, time::Duration};
 use ratatui::{
     Frame,
     layout::Rect,
-    text::{Line, Span},
+    text::{self, Span},
     widgets::Paragraph,
 };
 use swarm_node::Event;
 
-use super::palette::Palette;
-use crate::{text::inert, units::Clock};
+use super::{
+    app::{App, RowKey, window},
+    page::{Page, Spec},
+    palette::Palette,
+};
+use crate::{
+    host::{EntryId, Remark},
+    text::inert,
+    units::Clock,
+};
 
 /// Lines kept: more than anybody scrolls back, and a few hundred kilobytes at most.
 const LINES_MAX: usize = 1000;
 /// Characters kept of a line: more than a wide terminal shows.
 const CHARS_MAX: usize = 300;
 
+pub const PAGE: Spec = Spec {
+    title: "Log",
+    about: "what was said, and who came and went",
+    rows,
+    sorts: &[],
+    step: Spec::one_by_one,
+    draw: |frame, area, app, palette| draw(frame, area, app, app.rows(), palette),
+};
+
 /// The list, oldest first.
 #[derive(Debug, Default)]
 pub struct Log {
-    lines: VecDeque<Entry>,
+    lines: VecDeque<Line>,
+    /// Lines that have made room.
+    dropped: u64,
 }
 
+/// A line.
 #[derive(Debug)]
-struct Entry {
-    at: Duration,
-    warn: bool,
-    text: String,
+pub struct Line {
+    /// When, as the time since the command began.
+    pub at: Duration,
+    /// Of which transfer, if it is of one.
+    pub entry: Option<EntryId>,
+    pub warn: bool,
+    /// Safe to print.
+    pub text: String,
 }
 
 impl Log {
     /// Adds one line. Colours and everything else that could steer a terminal are taken out.
-    pub fn push(&mut self, at: Duration, warn: bool, text: &str) {
+    pub fn push(&mut self, at: Duration, remark: &Remark) {
         if self.lines.len() == LINES_MAX {
             self.lines.pop_front();
+            self.dropped += 1;
         }
-        let text = inert(&without_colours(text).chars().take(CHARS_MAX).collect::<String>());
-        self.lines.push_back(Entry { at, warn, text });
+        let text = without_colours(&remark.text).chars().take(CHARS_MAX).collect::<String>();
+        let Remark { entry, warn, .. } = *remark;
+        self.lines.push_back(Line { at, entry, warn, text: inert(&text) });
     }
 
-    pub fn len(&self) -> usize {
-        self.lines.len()
+    /// All lines that are kept, each with its number since the first.
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = (u64, &Line)> {
+        self.lines.iter().enumerate().map(|(n, line)| (self.dropped + n as u64, line))
     }
 
-    /// Draws the lines that end `back` lines before the last.
-    pub fn draw(&self, frame: &mut Frame<'_>, area: Rect, back: usize, palette: Palette) {
-        let end = self.lines.len().saturating_sub(back);
-        let start = end.saturating_sub(area.height.into());
-        let lines = self.lines.range(start..end).map(|entry| entry.line(palette));
-        frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
+    /// The line of this number, if it is kept.
+    pub fn line(&self, number: u64) -> Option<&Line> {
+        self.lines.get(usize::try_from(number.checked_sub(self.dropped)?).ok()?)
     }
 }
 
-impl Entry {
-    fn line(&self, palette: Palette) -> Line<'_> {
+/// The lines that are of the selected transfer or of none.
+pub fn rows(app: &App) -> Vec<RowKey> {
+    let filter = &app.list(Page::Log).filter;
+    let of = app.entry().map(|entry| entry.id);
+    let ours = |line: &Line| line.entry.is_none() || line.entry == of;
+    let lines = app.log.lines().filter(|(_, line)| ours(line) && filter.passes(&line.text));
+    lines.map(|(number, _)| RowKey::Line(number)).collect()
+}
+
+/// Draws the last of these lines, or those around the selected one.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, rows: &[RowKey], palette: Palette) {
+    let cursor = if app.page == Page::Log { app.cursor() } else { None };
+    let shown = window(cursor.unwrap_or(rows.len()), rows.len(), area.height.into());
+    let lines = shown.filter_map(|at| {
+        let RowKey::Line(number) = rows.get(at)? else { return None };
+        let line = app.log.line(*number)?.drawn(palette);
+        Some(if cursor == Some(at) { line.style(palette.selected()) } else { line })
+    });
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
+}
+
+impl Line {
+    fn drawn(&self, palette: Palette) -> text::Line<'_> {
         let at = Span::styled(format!(" {:>7} ", Clock(self.at.as_secs())), palette.dim());
         let mark = if self.warn { Span::styled("! ", palette.warn()) } else { Span::raw("  ") };
-        Line::from(vec![at, mark, Span::raw(&self.text)])
+        text::Line::from(vec![at, mark, Span::raw(&self.text)])
     }
 }
 
@@ -111,22 +156,27 @@ pub fn describe(event: &Event) -> (bool, String) {
 mod tests {
     use super::*;
 
+    fn said(text: &str) -> Remark {
+        Remark { entry: None, warn: false, text: text.into() }
+    }
+
     #[test]
     fn lines_are_plain_and_short() {
         let mut log = Log::default();
-        log.push(Duration::ZERO, false, "\x1b[1;33mwarning:\x1b[0m a\u{7}b");
-        assert_eq!(log.lines[0].text, r"warning: a\u{7}b");
-        log.push(Duration::ZERO, false, &"x".repeat(10_000));
-        assert_eq!(log.lines[1].text.len(), CHARS_MAX);
+        log.push(Duration::ZERO, &said("\x1b[1;33mwarning:\x1b[0m a\u{7}b"));
+        assert_eq!(log.line(0).unwrap().text, r"warning: a\u{7}b");
+        log.push(Duration::ZERO, &said(&"x".repeat(10_000)));
+        assert_eq!(log.line(1).unwrap().text.len(), CHARS_MAX);
     }
 
     #[test]
     fn the_oldest_line_makes_room() {
         let mut log = Log::default();
         for n in 0..=LINES_MAX {
-            log.push(Duration::ZERO, false, &n.to_string());
+            log.push(Duration::ZERO, &said(&n.to_string()));
         }
-        assert_eq!(log.len(), LINES_MAX);
-        assert_eq!(log.lines[0].text, "1");
+        assert_eq!(log.lines().count(), LINES_MAX);
+        assert!(log.line(0).is_none());
+        assert_eq!(log.line(1).unwrap().text, "1");
     }
 }

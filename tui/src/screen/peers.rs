@@ -10,9 +10,12 @@ use ratatui::{
     widgets::{Block, Row, Table},
 };
 use swarm_engine::PeerSnapshot;
-use swarm_node::Snapshot;
 
-use super::palette::Palette;
+use super::{
+    app::{App, RowKey, window},
+    page::{Page, Spec},
+    palette::Palette,
+};
 use crate::{
     output::percent,
     text::{counted, inert},
@@ -60,33 +63,50 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("I", "it opened the connection"),
 ];
 
-/// Draws as many peers as fit, from row `first`, in a frame.
-pub fn draw(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    snapshot: &Snapshot,
-    first: usize,
-    palette: Palette,
-) {
-    let count = snapshot.peers.len();
-    let first = first.min(count.saturating_sub(1));
+pub const PAGE: Spec = Spec {
+    title: "Peers",
+    about: "its peers",
+    rows: |app| rows(app, Page::Peers),
+    sorts: &[],
+    step: Spec::one_by_one,
+    draw,
+};
+
+/// The peers, in the order they came.
+pub fn rows(app: &App, page: Page) -> Vec<RowKey> {
+    let filter = &app.list(page).filter;
+    let peers = app.snapshot().map_or(&[][..], |snapshot| &snapshot.peers);
+    let wanted =
+        peers.iter().filter(|peer| filter.passes(&format!("{} {}", peer.addr, peer.client)));
+    wanted.map(|peer| RowKey::Peer(peer.id)).collect()
+}
+
+/// Draws as many peers as fit, in a frame.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
+    let Some(snapshot) = app.snapshot() else { return };
+    let rows = app.rows();
+    let count = rows.len();
     // The frame and the header.
     let room = usize::from(area.height.saturating_sub(3));
-    let shown = count.saturating_sub(first).min(room);
+    let cursor = app.cursor();
+    let shown = window(cursor.unwrap_or(0), count, room);
     let mut block = Block::bordered()
         .border_style(palette.dim())
         .title(format!(" {} ", counted(count as u64, "peer")));
-    if shown < count && area.width >= 40 {
-        let text = format!(" {}-{} of {count} ", first + 1, first + shown);
+    if shown.len() < count && area.width >= 40 {
+        let text = format!(" {}-{} of {count} ", shown.start + 1, shown.end);
         block = block.title_bottom(Line::from(text).right_aligned());
     }
     let columns = columns(area.width.saturating_sub(2));
     let header = Row::new(columns.iter().map(|column| column.text(column.title.to_owned())));
-    let rows = snapshot.peers.iter().skip(first).take(shown).map(|peer| {
-        Row::new(columns.iter().map(|column| {
+    let rows = shown.filter_map(|at| {
+        let RowKey::Peer(id) = rows.get(at)? else { return None };
+        let peer = snapshot.peers.iter().find(|peer| peer.id == *id)?;
+        let row = Row::new(columns.iter().map(|column| {
             let text = column.text((column.cell)(peer, snapshot.pieces));
             text.patch_style((column.style)(peer, palette))
-        }))
+        }));
+        Some(if cursor == Some(at) { row.style(palette.selected()) } else { row })
     });
     let widths = columns.iter().map(|column| Constraint::Length(column.width));
     let table = Table::new(rows, widths).header(header.style(palette.dim())).block(block);

@@ -10,7 +10,7 @@ use ratatui::{
 };
 use swarm_node::Snapshot;
 
-use super::palette::Palette;
+use super::{page::Spec, palette::Palette};
 
 /// What a cell says of its pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,19 @@ impl Cell {
         }
     }
 }
+
+pub const PAGE: Spec = Spec {
+    title: "Pieces",
+    about: "its pieces",
+    rows: |_| Vec::new(),
+    sorts: &[],
+    step: Spec::one_by_one,
+    draw: |frame, area, app, palette| {
+        if let Some(snapshot) = app.snapshot() {
+            draw(frame, area, snapshot, palette);
+        }
+    },
+};
 
 /// Draws the map in a frame with its counts and its legend.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Palette) {

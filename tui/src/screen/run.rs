@@ -3,70 +3,61 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender},
-    },
-    thread,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender},
     time::{Duration, Instant},
 };
 
-use ratatui::crossterm::event::{self, Event};
 use rustix::process::{Signal, getpid, kill_process};
-use swarm_node::Transfer;
 
 use super::{
     app::{Action, App, Effect},
-    keys,
+    input::Keys,
+    open_folder,
     palette::Palette,
     term::{self, Screen},
     view,
 };
+use crate::host::Order;
 
 /// Between two frames: 15 a second look smooth and cost little.
 const FRAME: Duration = Duration::from_millis(66);
-/// How long the thread of the keys takes to notice that it is no longer wanted.
-const KEY_POLL: Duration = Duration::from_millis(100);
-/// Between frames nothing is to be done until something happens.
-const IDLE: Duration = Duration::from_secs(3600);
+/// How often it looks at the clock when nothing happens.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the screen works with.
+pub struct Stage {
+    /// The terminal.
+    pub screen: Screen,
+    pub palette: Palette,
+    /// When the command began.
+    pub start: Instant,
+    /// Takes what the user wants done.
+    pub orders: Box<dyn Fn(Order) + Send>,
+    /// What happened.
+    pub inbox: Receiver<Action>,
+    /// The other end of it.
+    pub actions: SyncSender<Action>,
+}
 
 /// Runs until told to leave or until the terminal is gone, and gives the terminal back.
-pub fn run(
-    mut app: App,
-    screen: Screen,
-    transfer: &Transfer,
-    palette: Palette,
-    actions: &Receiver<Action>,
-    keys: SyncSender<Action>,
-) -> App {
-    let wanted = Arc::new(AtomicBool::new(true));
-    let reader = {
-        let wanted = Arc::clone(&wanted);
-        thread::spawn(move || read_keys(&wanted, &keys))
-    };
+pub fn run(mut app: App, stage: Stage) -> App {
     // An error means that the terminal is gone. The hangup that comes with it ends the program in
     // its own way.
-    let _ = follow(&mut app, screen, transfer, palette, actions);
-    wanted.store(false, Ordering::SeqCst);
-    // The reader does not panic, and has nothing to say.
-    let _ = reader.join();
+    let _ = follow(&mut app, stage);
     term::give_back();
     app
 }
 
-fn follow(
-    app: &mut App,
-    mut screen: Screen,
-    transfer: &Transfer,
-    palette: Palette,
-    actions: &Receiver<Action>,
-) -> io::Result<()> {
+fn follow(app: &mut App, mut stage: Stage) -> io::Result<()> {
+    let _keys = Keys::read(stage.actions.clone())?;
+    let size = stage.screen.size()?;
+    app.update(Action::Resize(size.width, size.height));
+    term::mouse(app.mouse)?;
     let mut drawn = Instant::now();
     let mut due = true;
     loop {
-        let wait = if due { FRAME.saturating_sub(drawn.elapsed()) } else { IDLE };
-        let action = match actions.recv_timeout(wait) {
+        let wait = if due { FRAME.saturating_sub(drawn.elapsed()) } else { TICK };
+        let action = match stage.inbox.recv_timeout(wait) {
             Ok(Action::Leave) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Ok(action) => action,
             Err(RecvTimeoutError::Timeout) => {
@@ -74,62 +65,64 @@ fn follow(
                     return Ok(());
                 }
                 if due {
-                    screen.draw(|frame| view::draw(frame, app, palette))?;
+                    stage.screen.draw(|frame| view::draw(frame, app, stage.palette))?;
                     (drawn, due) = (Instant::now(), false);
+                    continue;
                 }
-                continue;
+                Action::Tick(stage.start.elapsed())
             }
         };
         due = true;
         if matches!(action, Action::Continued) {
             term::give_back();
-            screen = term::take()?;
+            stage.screen = term::take()?;
+            term::mouse(app.mouse)?;
         }
-        match app.update(action) {
-            None => {}
-            Some(Effect::Command(command)) => transfer.command(command),
-            Some(Effect::Copy) => term::copy(&app.about.link)?,
-            // The same way as from outside, so that there is one.
-            Some(Effect::Quit) => kill_process(getpid(), Signal::INT)?,
-            Some(Effect::Suspend) => {
-                term::give_back();
-                kill_process(getpid(), Signal::TSTP)?;
-                // The signal may take a moment; nothing is drawn before the process goes on.
-                if !wait_until_continued(app, actions) {
-                    return Ok(());
-                }
-                screen = term::take()?;
+        for effect in app.update(action) {
+            if !perform(app, &mut stage, effect)? {
+                return Ok(());
             }
         }
     }
 }
 
+/// Does what is to be done outside. Whether the screen is still wanted afterwards.
+fn perform(app: &mut App, stage: &mut Stage, effect: Effect) -> io::Result<bool> {
+    match effect {
+        Effect::Order(order) => (stage.orders)(order),
+        Effect::Copy(text) => term::copy(&text)?,
+        Effect::Mouse(on) => term::mouse(on)?,
+        Effect::OpenFolder(path) => {
+            if let Err(why) = open_folder::open(&path) {
+                app.say(true, why);
+            }
+        }
+        // The same way as from outside, so that there is one.
+        Effect::Quit => kill_process(getpid(), Signal::INT)?,
+        Effect::Suspend => {
+            term::give_back();
+            kill_process(getpid(), Signal::TSTP)?;
+            // The signal may take a moment; nothing is drawn before the process goes on.
+            if !wait_until_continued(app, &stage.inbox) {
+                return Ok(false);
+            }
+            stage.screen = term::take()?;
+            term::mouse(app.mouse)?;
+        }
+    }
+    Ok(true)
+}
+
 /// Whether the screen is still wanted afterwards.
-fn wait_until_continued(app: &mut App, actions: &Receiver<Action>) -> bool {
-    while let Ok(action) = actions.recv() {
+fn wait_until_continued(app: &mut App, inbox: &Receiver<Action>) -> bool {
+    while let Ok(action) = inbox.recv() {
         match action {
             Action::Continued => return true,
             Action::Leave => return false,
             // Keys that were typed to the shell are not for us.
-            Action::Key(_) => {}
+            Action::Key(_) | Action::Paste(_) => {}
             action => drop(app.update(action)),
         }
     }
     false
-}
-
-fn read_keys(wanted: &AtomicBool, keys: &SyncSender<Action>) {
-    while wanted.load(Ordering::SeqCst) {
-        let action = match event::poll(KEY_POLL).and_then(|any| any.then(event::read).transpose()) {
-            Ok(Some(Event::Key(key))) => keys::meaning(key).map(Action::Key),
-            Ok(Some(Event::Resize(..))) => Some(Action::Redraw),
-            Ok(_) => None,
-            // The terminal is gone.
-            Err(_) => return,
-        };
-        // A full queue cannot last: its other end only draws. It closes when nobody looks any more.
-        if action.is_some_and(|action| keys.send(action).is_err()) {
-            return;
-        }
-    }
 }

@@ -6,24 +6,52 @@ use ratatui::{
     Terminal,
     backend::TestBackend,
     buffer::{Buffer, Cell},
+    crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
 };
 use swarm_node::{Snapshot, State};
 
 use super::{
-    app::{About, Action, App, Page},
+    app::{Action, App, Effect, Kind},
     palette::Palette,
     view,
 };
-use crate::output::sample;
+use crate::{
+    host::{Entry, EntryId, Limits, Origin, Phase, Remark, Session, Share, ShareFile},
+    output::sample,
+    share::Policy,
+};
 
-pub fn about() -> About {
-    About {
-        verb: "get",
-        name: "weights".into(),
-        id: "6kku5bfx".into(),
-        piece_length: 1 << 20,
-        path: "./weights".into(),
-        link: "swarm:?id=6kku5bfx".into(),
+/// A download of this snapshot.
+pub fn entry(id: u64, snapshot: &Snapshot) -> Entry {
+    let files = [("readme.md", 1), ("model/a.bin", 600), ("model/b.bin", 299)];
+    let mut first_piece = 0;
+    let files = files.map(|(path, pieces)| {
+        let path = path.split('/').map(str::to_owned).collect();
+        first_piece += pieces;
+        let length = u64::from(pieces) << 20;
+        ShareFile { path, length, first_piece: first_piece - pieces, pieces }
+    });
+    Entry {
+        id: EntryId(id),
+        name: if id == 0 { "weights".into() } else { format!("weights-{id}") },
+        path: format!("./weights{}", if id == 0 { String::new() } else { id.to_string() }).into(),
+        link: Some("swarm:?id=6kku5bfx".into()),
+        origin: Origin::Downloaded,
+        phase: Phase::Running,
+        share: Some(Arc::new(Share {
+            swarm: snapshot.swarm,
+            piece_length: 1 << 20,
+            pieces: snapshot.pieces,
+            bytes: snapshot.bytes,
+            files: files.into(),
+            comment: String::new(),
+        })),
+        snapshot: Some(Arc::new(snapshot.clone())),
+        policy: Policy::Needed,
+        decided: true,
+        limits: Limits::default(),
+        added_s: 1_750_000_000,
+        completed_s: None,
     }
 }
 
@@ -32,7 +60,8 @@ pub fn app() -> App {
     with(&downloading())
 }
 
-fn downloading() -> Snapshot {
+/// What [`app`] shows.
+pub fn downloading() -> Snapshot {
     let mut snapshot = sample::downloading();
     snapshot.have = (0..113).map(|n| if n < 60 { 0xff } else { [0xf0, 0x81, 0][n % 3] }).collect();
     snapshot.in_flight = (700..716).collect();
@@ -40,22 +69,68 @@ fn downloading() -> Snapshot {
     snapshot
 }
 
-fn with(snapshot: &Snapshot) -> App {
-    let mut app = App::new(about());
+/// A command's transfer, with 42 seconds behind it.
+pub fn with(snapshot: &Snapshot) -> App {
+    let mut app = App::new(Kind::One { verb: "get" });
     for second in 1..=42_u64 {
         let rate = (second * second * 37) % 90;
         let snapshot = Snapshot { down_rate: rate << 20, ..snapshot.clone() };
-        app.update(Action::Snapshot(Duration::from_secs(second), Arc::new(snapshot)));
+        app.update(news(second, vec![entry(0, &snapshot)]));
     }
-    app.update(Action::Line {
-        warn: false,
-        text: "peer 6kku5bfx joined from 10.0.0.2:6000".into(),
-    });
-    app.update(Action::Line { warn: true, text: "tracker 0 does not answer; trying again".into() });
+    say(&mut app, false, "peer 6kku5bfx joined from 10.0.0.2:6000");
+    say(&mut app, true, "tracker 0 does not answer; trying again");
     app
 }
 
-/// All views of very different transfers, for sweeps.
+/// A session of five transfers, each in another state.
+pub fn session() -> App {
+    let mut app = App::new(Kind::Session);
+    let down = downloading();
+    let own = Entry { origin: Origin::Own, ..entry(2, &sample::seeding()) };
+    let none = |id, phase| Entry { phase, snapshot: None, ..entry(id, &down) };
+    let failed = Phase::Failed {
+        message: "no manifest found (tracker a@10.0.0.1:7000: no answer)".into(),
+        hint: Some("check that somebody shares it".into()),
+    };
+    let entries = vec![
+        entry(1, &down),
+        own,
+        Entry { decided: false, ..entry(3, &sample::seeding()) },
+        none(4, Phase::Hashing { done: 1 << 30, total: 3 << 30 }),
+        none(5, failed),
+    ];
+    for second in 1..=42 {
+        app.update(news(second, entries.clone()));
+    }
+    say(&mut app, false, "listening on 0.0.0.0:6881");
+    app
+}
+
+/// News of these transfers.
+pub fn news(second: u64, entries: Vec<Entry>) -> Action {
+    let entries = entries.into_iter().map(Arc::new).collect();
+    let session = Session { entries, ..Session::default() };
+    Action::Session(Duration::from_secs(second), Arc::new(session))
+}
+
+fn say(app: &mut App, warn: bool, text: &str) {
+    app.update(Action::Remark(Remark { entry: None, warn, text: text.into() }));
+}
+
+/// Presses these keys: each character is one; Enter is `\n`, Esc `\x1b`, Tab `\t`.
+pub fn press(app: &mut App, keys: &str) -> Vec<Effect> {
+    let codes = keys.chars().map(|key| match key {
+        '\n' => KeyCode::Enter,
+        '\x1b' => KeyCode::Esc,
+        '\t' => KeyCode::Tab,
+        key => KeyCode::Char(key),
+    });
+    codes
+        .flat_map(|code| app.update(Action::Key(KeyEvent::new(code, KeyModifiers::NONE))))
+        .collect()
+}
+
+/// All pages of very different transfers, and all that lies over them, for sweeps.
 pub fn all_apps() -> Vec<App> {
     let mut crowded = downloading();
     crowded.peers = crowded.peers.iter().cycle().take(300).cloned().collect();
@@ -65,10 +140,17 @@ pub fn all_apps() -> Vec<App> {
     (empty.pieces, empty.pieces_have, empty.bytes, empty.bytes_have) = (0, 0, 0, 0);
     let trouble = Snapshot { state: State::DiskTrouble, ..downloading() };
     let mut apps: Vec<App> = [downloading(), crowded, empty, trouble].iter().map(with).collect();
-    apps.push(App::new(about()));
-    for (page, help) in [(Page::Peers, false), (Page::Log, false), (Page::Overview, true)] {
+    apps.push(App::new(Kind::One { verb: "seed" }));
+    apps.push(App::new(Kind::Session));
+    for keys in ["2jj", "3", "4jj\n", "5", "6kk", "?", ":limit u", "/a", "q", "Y"] {
         let mut app = app();
-        (app.page, app.help, app.scroll, app.stopping) = (page, help, 7, help);
+        press(&mut app, keys);
+        apps.push(app);
+    }
+    let over = ["", "jjj", "jjjj2", "D", "a", "?jjjj", ":nonsense\n", "8", "2f", "jD"];
+    for keys in over {
+        let mut app = session();
+        press(&mut app, keys);
         apps.push(app);
     }
     apps

@@ -13,7 +13,11 @@ use ratatui::{
     Terminal,
     backend::CrosstermBackend,
     crossterm::{
-        cursor, execute,
+        cursor,
+        event::{
+            DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+        },
+        execute,
         terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
     },
 };
@@ -40,7 +44,9 @@ pub fn take() -> io::Result<Screen> {
     });
     TAKEN.store(true, Ordering::SeqCst);
     let taken = terminal::enable_raw_mode()
-        .and_then(|()| execute!(io::stderr(), EnterAlternateScreen, cursor::Hide))
+        .and_then(|()| {
+            execute!(io::stderr(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+        })
         .and_then(|()| Terminal::new(CrosstermBackend::new(BufWriter::new(io::stderr()))));
     taken.and_then(|mut screen| screen.clear().map(|()| screen)).inspect_err(|_| give_back())
 }
@@ -49,14 +55,37 @@ pub fn take() -> io::Result<Screen> {
 pub fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // A terminal that is gone needs nothing.
-        let _ = execute!(io::stderr(), LeaveAlternateScreen, cursor::Show);
+        let _ = execute!(
+            io::stderr(),
+            DisableMouseCapture,
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            cursor::Show
+        );
         let _ = terminal::disable_raw_mode();
+    }
+}
+
+/// Lets the terminal send what the mouse does, or not; then selecting text works as everywhere.
+///
+/// # Errors
+/// If the terminal is gone.
+pub fn mouse(on: bool) -> io::Result<()> {
+    if on {
+        execute!(io::stderr(), EnableMouseCapture)
+    } else {
+        execute!(io::stderr(), DisableMouseCapture)
     }
 }
 
 /// Whether the terminal is still ours: another thread's panic gives it back.
 pub fn is_taken() -> bool {
     TAKEN.load(Ordering::SeqCst)
+}
+
+/// Columns and rows of the terminal, if it tells them.
+pub fn size() -> Option<(u16, u16)> {
+    terminal::size().ok()
 }
 
 /// Puts a text on the clipboard of the user's own machine, through the terminal (OSC 52). Terminals

@@ -2,27 +2,19 @@
 //!
 //! ```text
 //! title      what it is, what it does, for how long, with whom
-//! tabs       the views, and which share this is
-//! bar        how far
-//! figures    how much, how fast, how long still, and why not faster
-//! pieces     the piece map                                  (overview)
-//! chart      rates of the last minute | the swarm           (overview)
-//! peers      the table of peers                             (overview, or all of the peers view)
-//! log        the last lines said                            (overview, or all of the log view)
+//! tabs       the pages, and which share this is
+//! bar        how far                                                  (pages of one transfer)
+//! figures    how much, how fast, how long still, and why not faster   (pages of one transfer)
+//! page       the page
+//! banner     whether to share on, when something has arrived
 //! footer     keys
 //! ```
-//! Where there is less room they fall away in this order: the log's second line, rows of the map
-//! above two, the chart, the log, the map, the peers, the tabs, the footer, the title, the bar. One
-//! row shows the figures alone. Below 80 columns the chart has the whole width.
+//! Where there is less room they fall away in this order: the page, the banner, the tabs, the footer,
+//! the title, the bar. One row shows the figures alone; on a page of several transfers, the page.
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{
-    app::{App, Page},
-    chart, facts, header, help,
-    palette::Palette,
-    peers, pieces,
-};
+use super::{app::App, banner, header, help, modal, palette::Palette};
 
 /// Rows of each part, from the top.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -31,47 +23,32 @@ struct Rows {
     tabs: u16,
     bar: u16,
     figures: u16,
-    pieces: u16,
-    chart: u16,
-    peers: u16,
-    log: u16,
+    page: u16,
+    banner: u16,
     footer: u16,
 }
 
 impl Rows {
-    /// Gives out `height` rows. What takes first falls away last.
-    fn of(height: u16, page: Page) -> Self {
+    /// Gives out `height` rows. What takes first falls away last. `one`: the page is of one transfer.
+    fn of(height: u16, one: bool, banner: bool) -> Self {
         let mut rows = Self::default();
         let mut left = height;
-        // A part takes what it wants only if it can have at least what it needs.
-        let mut take = |part: &mut u16, needs: u16, wants: u16| {
-            if left >= needs {
-                let taken = wants.min(left);
-                *part += taken;
-                left -= taken;
-            }
+        let mut take = |part: &mut u16, wants: u16| {
+            let taken = wants.min(left);
+            *part += taken;
+            left -= taken;
         };
-        take(&mut rows.figures, 1, 1);
-        take(&mut rows.bar, 1, 1);
-        take(&mut rows.title, 1, 1);
-        take(&mut rows.footer, 1, 1);
-        take(&mut rows.tabs, 1, 1);
-        match page {
-            Page::Peers => take(&mut rows.peers, 3, u16::MAX),
-            Page::Log => take(&mut rows.log, 1, u16::MAX),
-            Page::Overview => {
-                // Frame, header and up to four peers; frame and two rows; a line; frame and four.
-                take(&mut rows.peers, 4, 7);
-                take(&mut rows.pieces, 3, 4);
-                take(&mut rows.log, 1, 1);
-                take(&mut rows.chart, 6, 6);
-                if rows.pieces > 0 {
-                    take(&mut rows.pieces, 1, 4);
-                }
-                take(&mut rows.log, 1, 1);
-                take(&mut rows.peers, 1, u16::MAX);
-            }
+        if one {
+            take(&mut rows.figures, 1);
+            take(&mut rows.bar, 1);
+        } else {
+            take(&mut rows.page, 2);
         }
+        take(&mut rows.title, 1);
+        take(&mut rows.footer, 1);
+        take(&mut rows.tabs, 1);
+        take(&mut rows.banner, u16::from(banner));
+        take(&mut rows.page, u16::MAX);
         rows
     }
 }
@@ -79,7 +56,8 @@ impl Rows {
 /// Draws everything.
 pub fn draw(frame: &mut Frame<'_>, app: &App, palette: Palette) {
     let area = frame.area();
-    let rows = Rows::of(area.height, app.page);
+    let one = app.subject().is_some();
+    let rows = Rows::of(area.height, one, app.banner().is_some());
     let mut y = area.y;
     let mut next = |height: u16| {
         let part = Rect { y, height, ..area };
@@ -89,24 +67,15 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, palette: Palette) {
     header::title(frame, next(rows.title), app, palette);
     header::tabs(frame, next(rows.tabs), app, palette);
     let (bar, figures) = (next(rows.bar), next(rows.figures));
-    let (map, chart) = (next(rows.pieces), next(rows.chart));
-    let (peers, log, footer) = (next(rows.peers), next(rows.log), next(rows.footer));
-    if let Some(snapshot) = &app.scene().snapshot {
-        header::bar(frame, bar, snapshot, palette);
-        header::figures(frame, figures, snapshot, rows.bar == 0, palette);
-        pieces::draw(frame, map, snapshot, palette);
-        let beside = if area.width >= 80 { area.width * 2 / 5 } else { 0 };
-        let graph = Rect { width: area.width - beside, ..chart };
-        chart::draw(frame, graph, app.scene(), palette);
-        facts::draw(frame, Rect { x: graph.right(), width: beside, ..chart }, snapshot, palette);
-        peers::draw(frame, peers, snapshot, app.scroll, palette);
+    let (page, banner, footer) = (next(rows.page), next(rows.banner), next(rows.footer));
+    if let Some(entry) = app.subject() {
+        header::bar(frame, bar, entry, palette);
+        header::figures(frame, figures, entry, rows.bar == 0, palette);
     }
-    let back = if app.page == Page::Log { app.scroll } else { 0 };
-    app.log.draw(frame, log, back, palette);
+    (app.page.spec().draw)(frame, page, app, palette);
+    banner::draw(frame, banner, app, palette);
     help::footer(frame, footer, app, palette);
-    if app.help {
-        help::draw(frame, area, palette);
-    }
+    modal::draw(frame, area, footer, app, palette);
 }
 
 #[cfg(test)]
@@ -118,18 +87,14 @@ mod tests {
 
     #[test]
     fn what_matters_most_falls_away_last() {
-        let rows = Rows::of(30, Page::Overview);
-        assert_eq!((rows.pieces, rows.chart, rows.peers, rows.log), (8, 6, 9, 2));
-        let rows = Rows::of(24, Page::Overview);
-        assert_eq!((rows.pieces, rows.chart, rows.peers, rows.log), (5, 6, 7, 1));
-        let rows = Rows::of(16, Page::Overview);
-        assert_eq!((rows.pieces, rows.chart, rows.peers, rows.log), (4, 0, 7, 0));
         let only_figures = Rows { figures: 1, ..Rows::default() };
-        assert_eq!(Rows::of(1, Page::Overview), only_figures);
+        assert_eq!(Rows::of(1, true, true), only_figures);
+        let list = Rows { page: 2, title: 1, ..Rows::default() };
+        assert_eq!(Rows::of(3, false, true), list);
         for height in 0..200 {
-            let r = Rows::of(height, Page::Overview);
-            let sum = r.title + r.tabs + r.bar + r.figures + r.pieces + r.chart + r.peers + r.log;
-            assert_eq!(sum + r.footer, height, "no row is lost or given twice");
+            let r = Rows::of(height, height % 2 == 0, height % 3 == 0);
+            let sum = r.title + r.tabs + r.bar + r.figures + r.page + r.banner + r.footer;
+            assert_eq!(sum, height, "no row is lost or given twice");
         }
     }
 
@@ -151,7 +116,7 @@ mod tests {
     #[test]
     fn the_help_lies_over_the_rest() {
         let mut app = sample::app();
-        app.help = true;
+        sample::press(&mut app, "?");
         sample::assert_screen(&app, 80, 24, "help-80x24");
     }
 
@@ -166,6 +131,7 @@ mod tests {
             }
         }
     }
+
     #[test]
     fn colours_are_those_of_the_terminals_theme_or_none() {
         for app in sample::all_apps() {

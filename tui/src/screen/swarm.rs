@@ -1,4 +1,4 @@
-//! The swarm in figures, beside the chart.
+//! The swarm in figures: beside the chart, and as a page.
 
 use ratatui::{
     Frame,
@@ -8,11 +8,28 @@ use ratatui::{
 };
 use swarm_node::Snapshot;
 
-use super::palette::Palette;
+use super::{
+    app::{App, RowKey},
+    page::Spec,
+    palette::Palette,
+};
 use crate::{
     output::percent,
     text::counted,
     units::{Bytes, Clock},
+};
+
+pub const PAGE: Spec = Spec {
+    title: "Swarm",
+    about: "trackers, counts, efficiency",
+    rows: |_: &App| Vec::<RowKey>::new(),
+    sorts: &[],
+    step: Spec::one_by_one,
+    draw: |frame, area, app, palette| {
+        if let Some(snapshot) = app.snapshot() {
+            draw(frame, area, snapshot, palette);
+        }
+    },
 };
 
 /// Draws them in a frame, the most telling first.

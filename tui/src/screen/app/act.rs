@@ -1,0 +1,403 @@
+//! What each key does.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use swarm_node::{Command, State};
+
+use super::{
+    Act, App, Confirm, EditLine, Effect, HISTORY_S, Kind, Modal, PAGE_ROWS, Prompt, PromptKind,
+    RowKey, ShareChoice,
+};
+use crate::{
+    host::{Entry, Order, Origin, Phase},
+    screen::{filter::Filter, page::Page},
+    share::Policy,
+    text::inert,
+    units::Limit,
+};
+
+/// The spans that the chart can show, in seconds.
+const CHART_S: [usize; 3] = [60, 300, HISTORY_S];
+
+impl App {
+    pub(super) fn act(&mut self, act: Act) -> Vec<Effect> {
+        match act {
+            Act::Show(page) => self.show(page),
+            Act::NextPage => self.turn(1),
+            Act::PrevPage => self.turn(self.pages().len() - 1),
+            Act::NextEntry => self.neighbour(1),
+            Act::PrevEntry => self.neighbour(-1),
+            Act::Up => self.scroll(-self.stride()),
+            Act::Down => self.scroll(self.stride()),
+            Act::Left => self.step(-1),
+            Act::Right => self.step(1),
+            Act::PageUp => self.scroll(-self.stride() * PAGE_ROWS as isize),
+            Act::PageDown => self.scroll(self.stride() * PAGE_ROWS as isize),
+            Act::First => self.scroll(isize::MIN),
+            Act::Last => self.scroll(isize::MAX),
+            Act::Open => self.open(),
+            Act::Back => self.back(),
+            Act::Add => self.prompt(PromptKind::Add, EditLine::default()),
+            Act::Command => self.prompt(PromptKind::Command, EditLine::default()),
+            Act::Filter => {
+                let line = EditLine::new(self.list(self.page).filter.text());
+                self.prompt(PromptKind::Filter, line);
+            }
+            Act::Sort => self.sort_by_next(),
+            Act::Reverse => {
+                let list = &mut self.lists[self.page as usize];
+                list.reverse = !list.reverse;
+                self.sort();
+            }
+            Act::LimitUp => self.prompt(PromptKind::LimitUp, EditLine::default()),
+            Act::LimitDown => self.prompt(PromptKind::LimitDown, EditLine::default()),
+            Act::ZoomIn | Act::ZoomOut => self.zoom(act == Act::ZoomOut),
+            Act::Freeze => self.freeze(),
+            Act::Help => {
+                let open = matches!(self.modal, Some(Modal::Help(_)));
+                self.modal = if open { None } else { Some(Modal::Help(0)) };
+            }
+            Act::No => self.modal = None,
+            Act::Yes => {
+                if let Some(Modal::Confirm(Confirm { then, .. })) = self.modal.take() {
+                    self.stopping |= then.contains(&Effect::Quit);
+                    return then;
+                }
+            }
+            Act::Mouse => {
+                self.mouse = !self.mouse;
+                let what = if self.mouse {
+                    "the wheel scrolls; m gives the mouse back"
+                } else {
+                    "the mouse is the terminal's again"
+                };
+                self.say(false, what);
+                return vec![Effect::Mouse(self.mouse)];
+            }
+            Act::Suspend => return vec![Effect::Suspend],
+            Act::Quit => return self.quit(),
+            Act::PauseAll => return vec![Effect::Order(Order::All(Command::Pause))],
+            Act::ResumeAll => return vec![Effect::Order(Order::All(Command::Resume))],
+            Act::Pause
+            | Act::Retry
+            | Act::Remove
+            | Act::Delete
+            | Act::Announce
+            | Act::Verify
+            | Act::CopyLink
+            | Act::Qr
+            | Act::OpenFolder
+            | Act::Share(_) => return self.with_entry(act),
+        }
+        Vec::new()
+    }
+
+    /// What is done to one transfer.
+    fn with_entry(&mut self, act: Act) -> Vec<Effect> {
+        let banner = matches!(act, Act::Share(_)).then(|| self.banner()).flatten();
+        let Some(entry) = banner.or_else(|| self.entry()).cloned() else {
+            self.say(true, "there is no transfer; a adds one");
+            return Vec::new();
+        };
+        let id = entry.id;
+        let engine = |command| vec![Effect::Order(Order::Engine { id, command })];
+        match act {
+            Act::Pause => match entry.phase {
+                Phase::Failed { .. } | Phase::Stopped { .. } => {
+                    vec![Effect::Order(Order::Start(id))]
+                }
+                _ if entry.is_paused() => engine(Command::Resume),
+                _ => engine(Command::Pause),
+            },
+            Act::Retry => vec![Effect::Order(Order::Start(id))],
+            Act::Remove => vec![Effect::Order(Order::Remove { id, delete: false })],
+            Act::Delete => {
+                self.modal = Some(Modal::Confirm(confirm_delete(&entry)));
+                Vec::new()
+            }
+            Act::Announce => {
+                self.say(false, "asking the trackers now");
+                engine(Command::Announce)
+            }
+            Act::Verify => {
+                self.say(false, "reading everything again");
+                engine(Command::Verify)
+            }
+            Act::CopyLink => match &entry.link {
+                Some(link) => {
+                    self.say(false, "link sent to the clipboard");
+                    vec![Effect::Copy(link.clone())]
+                }
+                None => self.no_link(),
+            },
+            Act::Qr => match &entry.link {
+                Some(link) => {
+                    self.modal = Some(Modal::Qr(link.clone()));
+                    Vec::new()
+                }
+                None => self.no_link(),
+            },
+            Act::OpenFolder => {
+                let folder = entry.path.parent().unwrap_or(&entry.path);
+                vec![Effect::OpenFolder(folder.to_owned())]
+            }
+            Act::Share(choice) => {
+                let policy = match choice {
+                    ShareChoice::Keep => entry.policy,
+                    ShareChoice::Ratio => Policy::Ratio(1.0),
+                    ShareChoice::Hour => Policy::Time(std::time::Duration::from_secs(3600)),
+                    ShareChoice::Forever => Policy::Forever,
+                    ShareChoice::Stop => Policy::Never,
+                };
+                let name = inert(&entry.name);
+                self.say(
+                    false,
+                    match policy {
+                        Policy::Never => format!("{name} is no longer shared"),
+                        policy => format!("{name} is shared {}", policy.describe()),
+                    },
+                );
+                vec![Effect::Order(Order::Share { id, policy })]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn no_link(&mut self) -> Vec<Effect> {
+        self.say(true, "it has no link yet");
+        Vec::new()
+    }
+
+    fn show(&mut self, page: Page) {
+        self.modal = None;
+        if self.page != page {
+            self.page = page;
+            self.sort();
+        }
+    }
+
+    fn turn(&mut self, by: usize) {
+        let pages = self.pages();
+        let at = pages.iter().position(|page| *page == self.page).unwrap_or(0);
+        self.show(pages[(at + by) % pages.len()]);
+    }
+
+    /// Selects the next or the previous transfer, on any page.
+    fn neighbour(&mut self, by: isize) {
+        let entries = &self.scene().session.entries;
+        let Some(last) = entries.len().checked_sub(1) else { return };
+        let now = self.entry().map(|entry| entry.id);
+        let at = entries.iter().position(|entry| Some(entry.id) == now).unwrap_or(0);
+        self.selected = Some(entries[at.saturating_add_signed(by).min(last)].id);
+        if self.page != Page::Transfers {
+            self.lists[self.page as usize].cursor = None;
+            self.sort();
+        }
+    }
+
+    fn stride(&self) -> isize {
+        (self.page.spec().step)(self).max(1) as isize
+    }
+
+    fn scroll(&mut self, rows: isize) {
+        match &mut self.modal {
+            Some(Modal::Help(top)) => *top = top.saturating_add_signed(rows),
+            Some(_) => {}
+            None => self.step(rows),
+        }
+    }
+
+    fn open(&mut self) {
+        let Some(row) = self.cursor().and_then(|at| self.rows.get(at)).cloned() else { return };
+        match row {
+            RowKey::Entry(id) => {
+                self.selected = Some(id);
+                self.show(Page::Overview);
+            }
+            row => {
+                self.lists[self.page as usize].toggle(row);
+                self.sort();
+            }
+        }
+    }
+
+    fn back(&mut self) {
+        if self.modal.take().is_some() {
+            return;
+        }
+        let list = &mut self.lists[self.page as usize];
+        if !list.filter.is_empty() {
+            list.filter = Filter::default();
+            self.sort();
+        } else if list.cursor.take().is_none() && self.kind == Kind::Session {
+            self.show(Page::Transfers);
+        }
+    }
+
+    fn sort_by_next(&mut self) {
+        let sorts = self.page.spec().sorts;
+        if sorts.is_empty() {
+            return;
+        }
+        let list = &mut self.lists[self.page as usize];
+        list.sort = (list.sort + 1) % sorts.len();
+        let name = sorts[list.sort];
+        self.say(false, format!("sorted by {name}; S turns it round"));
+        self.sort();
+    }
+
+    fn zoom(&mut self, out: bool) {
+        let at = CHART_S.iter().position(|s| *s == self.chart_s).unwrap_or(0);
+        let to = if out { at + 1 } else { at.saturating_sub(1) };
+        self.chart_s = CHART_S[to.min(CHART_S.len() - 1)];
+    }
+
+    fn freeze(&mut self) {
+        self.frozen = if self.is_frozen() { None } else { Some(self.live.clone()) };
+        self.sort();
+    }
+
+    pub(super) fn prompt(&mut self, kind: PromptKind, line: EditLine) {
+        self.modal = Some(Modal::Prompt(Prompt { kind, line, error: None, hints: Vec::new() }));
+    }
+
+    /// A key while a line is typed.
+    pub(super) fn type_key(&mut self, event: KeyEvent) -> Vec<Effect> {
+        let Some(Modal::Prompt(prompt)) = &mut self.modal else { return Vec::new() };
+        let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+        let line = &mut prompt.line;
+        match event.code {
+            KeyCode::Enter => return self.enter(),
+            KeyCode::Esc => self.modal = None,
+            // Once more than there is, and the line is gone, as in vi.
+            KeyCode::Backspace if line.text().is_empty() => self.modal = None,
+            KeyCode::Backspace => line.backspace(),
+            KeyCode::Delete => line.delete(),
+            KeyCode::Left => line.left(),
+            KeyCode::Right => line.right(),
+            KeyCode::Home => line.home(),
+            KeyCode::End => line.end(),
+            KeyCode::Char('a') if ctrl => line.home(),
+            KeyCode::Char('e') if ctrl => line.end(),
+            KeyCode::Char('w') if ctrl => line.delete_word(),
+            KeyCode::Char('u') if ctrl => line.delete_to_start(),
+            KeyCode::Char(c) if !ctrl => line.insert(c.encode_utf8(&mut [0; 4])),
+            _ => {}
+        }
+        if let Some(Modal::Prompt(prompt)) = &mut self.modal {
+            prompt.error = None;
+            prompt.hints.clear();
+            if prompt.kind == PromptKind::Filter {
+                self.try_filter();
+            }
+        }
+        Vec::new()
+    }
+
+    /// A filter works while it is typed.
+    fn try_filter(&mut self) {
+        let Some(Modal::Prompt(prompt)) = &mut self.modal else { return };
+        match Filter::parse(prompt.line.text()) {
+            Ok(filter) => {
+                self.lists[self.page as usize].filter = filter;
+                self.sort();
+            }
+            Err(why) => prompt.error = Some(why),
+        }
+    }
+
+    /// The line is ready.
+    fn enter(&mut self) -> Vec<Effect> {
+        let Some(Modal::Prompt(prompt)) = self.modal.take() else { return Vec::new() };
+        let text = prompt.line.text().trim();
+        let done = match prompt.kind {
+            PromptKind::Filter => Filter::parse(text).map(|filter| {
+                self.lists[self.page as usize].filter = filter;
+                self.sort();
+                Vec::new()
+            }),
+            _ if text.is_empty() => Ok(Vec::new()),
+            PromptKind::Add => Ok(vec![Effect::Order(add(text))]),
+            PromptKind::LimitUp => self.limit(text, Command::LimitUpload),
+            PromptKind::LimitDown => self.limit(text, Command::LimitDownload),
+            PromptKind::Command => Ok(Vec::new()),
+        };
+        done.unwrap_or_else(|why| {
+            self.modal = Some(Modal::Prompt(Prompt { error: Some(why), ..prompt }));
+            Vec::new()
+        })
+    }
+
+    fn limit(
+        &mut self,
+        text: &str,
+        command: fn(Option<u64>) -> Command,
+    ) -> Result<Vec<Effect>, String> {
+        let limit: Limit = text.parse().map_err(|error| format!("{error}"))?;
+        let Some(entry) = self.entry() else { return Ok(Vec::new()) };
+        let order = Order::Engine { id: entry.id, command: command(limit.0) };
+        Ok(vec![Effect::Order(order)])
+    }
+
+    /// Asks before the end only if something would be lost by it.
+    fn quit(&mut self) -> Vec<Effect> {
+        let losses: Vec<_> =
+            self.live.session.entries.iter().filter_map(|entry| loss(entry)).collect();
+        if losses.is_empty() || self.stopping {
+            self.stopping = true;
+            return vec![Effect::Quit];
+        }
+        let mut question = losses;
+        question.push("Quit all the same?".into());
+        self.modal = Some(Modal::Confirm(Confirm { question, then: vec![Effect::Quit] }));
+        Vec::new()
+    }
+}
+
+/// What a line to add means: a link is a link, a `.swarm` file is fetched, all else is shared.
+fn add(text: &str) -> Order {
+    if text.starts_with("swarm:") {
+        return Order::AddLink { link: text.into(), output: None };
+    }
+    let path = std::path::PathBuf::from(text);
+    match path.extension() {
+        Some(extension) if extension == "swarm" => Order::AddManifest { path, output: None },
+        _ => Order::AddPath { path },
+    }
+}
+
+/// What is lost if the program ends now, in a sentence.
+fn loss(entry: &Entry) -> Option<String> {
+    let name = inert(&entry.name);
+    if entry.origin != Origin::Own {
+        // What is verified stays, and is gone on from.
+        return None;
+    }
+    if matches!(entry.phase, Phase::Hashing { .. }) {
+        return Some(format!("{name} is still being read, which would begin anew."));
+    }
+    let snapshot = entry.snapshot.as_ref().filter(|_| entry.phase == Phase::Running)?;
+    if snapshot.state != State::Seeding {
+        return None;
+    }
+    let known = snapshot.trackers.iter().any(|tracker| tracker.seeds > 1);
+    let complete = known || snapshot.peers.iter().any(|peer| peer.pieces >= snapshot.pieces);
+    let wanted = !snapshot.peers.is_empty() || snapshot.totals.uploaded > 0;
+    (wanted && !complete)
+        .then(|| format!("Nobody else has all of {name} yet; others could not finish it."))
+}
+
+fn confirm_delete(entry: &Entry) -> Confirm {
+    let path = inert(&entry.path.display().to_string());
+    let question = match entry.origin {
+        Origin::Downloaded => {
+            vec![format!("Remove {} and delete what was downloaded?", inert(&entry.name)), path]
+        }
+        Origin::Own => vec![
+            "These are YOUR OWN files, not a download. Delete the original?".into(),
+            path,
+            "d forgets the share and keeps the files.".into(),
+        ],
+    };
+    let then = vec![Effect::Order(Order::Remove { id: entry.id, delete: true })];
+    Confirm { question, then }
+}

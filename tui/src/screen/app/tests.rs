@@ -1,0 +1,145 @@
+use std::time::Duration;
+
+use swarm_node::{Command, Snapshot, State};
+
+use super::*;
+use crate::{
+    host::{EntryId, Order},
+    output::sample as snapshots,
+    screen::sample::{downloading, entry, news, press, session},
+};
+
+fn one(snapshot: &Snapshot) -> App {
+    let mut app = App::new(Kind::One { verb: "get" });
+    app.update(news(1, vec![entry(0, snapshot)]));
+    app
+}
+
+fn engine(id: u64, command: Command) -> Vec<Effect> {
+    vec![Effect::Order(Order::Engine { id: EntryId(id), command })]
+}
+
+#[test]
+fn rates_are_kept_once_a_second_and_for_ten_minutes() {
+    let mut app = App::new(Kind::Session);
+    let at =
+        |second, down_rate| news(second, vec![entry(1, &Snapshot { down_rate, ..downloading() })]);
+    app.update(at(1, 5));
+    app.update(at(1, 6));
+    assert_eq!(app.scene().rates(EntryId(1)), &[(5, 5 << 20)]);
+    for second in 2..1000 {
+        app.update(at(second, second));
+    }
+    assert_eq!(app.scene().rates(EntryId(1)).len(), HISTORY_S);
+    assert_eq!(app.scene().rates(EntryId(1)).back(), Some(&(999, 5 << 20)));
+}
+
+#[test]
+fn a_frozen_screen_stands_still_and_then_catches_up() {
+    let mut app = one(&downloading());
+    press(&mut app, "f");
+    app.update(news(2, vec![entry(0, &downloading())]));
+    assert_eq!(app.scene().now, Duration::from_secs(1));
+    press(&mut app, "f");
+    assert_eq!(app.scene().now, Duration::from_secs(2));
+    assert_eq!(app.scene().rates(EntryId(0)).len(), 2);
+}
+
+#[test]
+fn the_pause_key_undoes_a_pause() {
+    let mut app = one(&downloading());
+    assert_eq!(press(&mut app, "p"), engine(0, Command::Pause));
+    let paused = Snapshot { state: State::Paused, ..downloading() };
+    app.update(news(2, vec![entry(0, &paused)]));
+    assert_eq!(press(&mut app, "p"), engine(0, Command::Resume));
+}
+
+#[test]
+fn a_list_scrolls_no_further_than_its_last_row() {
+    let mut app = one(&downloading());
+    press(&mut app, "2jjjjj");
+    assert_eq!(app.cursor(), Some(1), "two peers");
+    press(&mut app, "kkkk");
+    assert_eq!(app.cursor(), Some(0));
+}
+
+#[test]
+fn the_selection_stays_with_its_transfer() {
+    let mut app = session();
+    press(&mut app, "j");
+    assert_eq!(app.entry().unwrap().id, EntryId(2));
+    let two_and_new = vec![entry(9, &downloading()), entry(2, &downloading())];
+    app.update(news(50, two_and_new));
+    assert_eq!(app.entry().unwrap().id, EntryId(2));
+    assert_eq!(app.cursor(), Some(1));
+}
+
+#[test]
+fn the_next_row_is_selected_when_the_selected_one_goes() {
+    let mut app = session();
+    press(&mut app, "j");
+    let left = [1, 3, 4].map(|id| entry(id, &downloading())).to_vec();
+    app.update(news(42, left));
+    assert_eq!(app.entry().unwrap().id, EntryId(3));
+    app.update(news(42, vec![entry(1, &downloading())]));
+    assert_eq!(app.entry().unwrap().id, EntryId(1), "the last one goes, the one before is left");
+}
+
+#[test]
+fn quitting_a_download_asks_nothing() {
+    let mut app = one(&downloading());
+    assert_eq!(press(&mut app, "q"), [Effect::Quit]);
+    assert!(app.stopping);
+}
+
+#[test]
+fn quitting_asks_when_others_would_be_left_with_half_a_share() {
+    let mut app = session();
+    let mut alone = snapshots::seeding();
+    alone.peers.remove(0);
+    let own = Entry { origin: crate::host::Origin::Own, ..entry(1, &alone) };
+    app.update(news(50, vec![own]));
+    assert_eq!(press(&mut app, "q"), []);
+    assert!(matches!(app.modal, Some(Modal::Confirm(_))));
+    assert_eq!(press(&mut app, "\n"), [], "Enter means no");
+    assert_eq!(app.modal, None);
+    assert_eq!(press(&mut app, "qy"), [Effect::Quit]);
+}
+
+#[test]
+fn deleting_asks_and_forgetting_does_not() {
+    let mut app = session();
+    let remove = |delete| vec![Effect::Order(Order::Remove { id: EntryId(1), delete })];
+    assert_eq!(press(&mut app, "d"), remove(false));
+    assert_eq!(press(&mut app, "D\n"), []);
+    assert_eq!(press(&mut app, "Dy"), remove(true));
+}
+
+#[test]
+fn a_pasted_link_is_offered_to_be_added() {
+    let mut app = session();
+    app.update(Action::Paste("  swarm:?id=abc\n".into()));
+    let link = "swarm:?id=abc".to_owned();
+    let add = Effect::Order(Order::AddLink { link, output: None });
+    assert_eq!(press(&mut app, "\n"), [add]);
+}
+
+#[test]
+fn the_banner_takes_an_answer_and_does_not_block() {
+    let mut app = session();
+    assert_eq!(app.banner().unwrap().id, EntryId(3));
+    press(&mut app, "j");
+    assert_eq!(app.entry().unwrap().id, EntryId(2), "other keys work meanwhile");
+    let share = Order::Share { id: EntryId(3), policy: crate::share::Policy::Ratio(1.0) };
+    assert_eq!(press(&mut app, "t"), [Effect::Order(share)]);
+}
+
+#[test]
+fn a_limit_is_typed_and_a_wrong_one_is_refused() {
+    let mut app = one(&downloading());
+    assert_eq!(press(&mut app, "lfast\n"), []);
+    let Some(Modal::Prompt(prompt)) = &app.modal else { panic!("the line stays") };
+    assert!(prompt.error.as_ref().unwrap().starts_with("expected a rate"));
+    press(&mut app, "\x1b");
+    assert_eq!(press(&mut app, "l2M\n"), engine(0, Command::LimitDownload(Some(2 << 20))));
+}

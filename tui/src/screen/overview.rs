@@ -1,0 +1,107 @@
+//! Some of everything about one transfer.
+//!
+//! ```text
+//! pieces     the piece map
+//! chart      rates of the last minutes | the swarm
+//! peers      the table of peers
+//! log        the last lines said
+//! ```
+//! Where there is less room they fall away in this order: the log's second line, rows of the map
+//! above two, the chart, the log, the map, the peers. Below 80 columns the chart has the whole width.
+
+use ratatui::{Frame, layout::Rect};
+
+use super::{
+    app::App,
+    chart, log,
+    page::{Page, Spec},
+    palette::Palette,
+    peers, pieces, swarm,
+};
+
+pub const PAGE: Spec = Spec {
+    title: "Overview",
+    about: "some of everything",
+    rows: |app| peers::rows(app, Page::Overview),
+    sorts: peers::PAGE.sorts,
+    step: Spec::one_by_one,
+    draw,
+};
+
+/// Rows of each part, from the top.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Rows {
+    pieces: u16,
+    chart: u16,
+    peers: u16,
+    log: u16,
+}
+
+impl Rows {
+    /// Gives out `height` rows. What takes first falls away last.
+    fn of(height: u16) -> Self {
+        let mut rows = Self::default();
+        let mut left = height;
+        // A part takes what it wants only if it can have at least what it needs.
+        let mut take = |part: &mut u16, needs: u16, wants: u16| {
+            if left >= needs {
+                let taken = wants.min(left);
+                *part += taken;
+                left -= taken;
+            }
+        };
+        // Frame, header and up to four peers; frame and two rows; a line; frame and four.
+        take(&mut rows.peers, 4, 7);
+        take(&mut rows.pieces, 3, 4);
+        take(&mut rows.log, 1, 1);
+        take(&mut rows.chart, 6, 6);
+        if rows.pieces > 0 {
+            take(&mut rows.pieces, 1, 4);
+        }
+        take(&mut rows.log, 1, 1);
+        take(&mut rows.peers, 1, u16::MAX);
+        rows
+    }
+}
+
+fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
+    let rows = Rows::of(area.height);
+    let mut y = area.y;
+    let mut next = |height: u16| {
+        let part = Rect { y, height, ..area };
+        y += height;
+        part
+    };
+    let (map, chart) = (next(rows.pieces), next(rows.chart));
+    let (peers, log) = (next(rows.peers), next(rows.log));
+    if let (Some(entry), Some(snapshot)) = (app.entry(), app.snapshot()) {
+        pieces::draw(frame, map, snapshot, palette);
+        let beside = if area.width >= 80 { area.width * 2 / 5 } else { 0 };
+        let graph = Rect { width: area.width - beside, ..chart };
+        chart::draw(frame, graph, app.scene().rates(entry.id), app.chart_s, palette);
+        swarm::draw(frame, Rect { x: graph.right(), width: beside, ..chart }, snapshot, palette);
+        peers::draw(frame, peers, app, palette);
+    }
+    log::draw(frame, log, app, &log::rows(app), palette);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_matters_most_falls_away_last() {
+        let parts = |height| {
+            let rows = Rows::of(height);
+            (rows.pieces, rows.chart, rows.peers, rows.log)
+        };
+        assert_eq!(parts(25), (8, 6, 9, 2));
+        assert_eq!(parts(19), (5, 6, 7, 1));
+        assert_eq!(parts(11), (4, 0, 7, 0));
+        assert_eq!(parts(3), (3, 0, 0, 0));
+        for height in 0..200 {
+            let (pieces, chart, peers, log) = parts(height);
+            assert_eq!(pieces + chart + peers + log, height, "no row is lost or given twice");
+        }
+    }
+}
