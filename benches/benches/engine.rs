@@ -2,13 +2,13 @@
 //!
 //! `transfer` pumps a share from one engine to another, so a figure holds both ends' work for every
 //! message. `picker` shows that the cost of a `Have` and of choosing what to request does not grow
-//! with the number of pieces.
+//! with the number of pieces, and `snapshot` what a front end costs.
 
 use std::{collections::VecDeque, hint::black_box, sync::Arc};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use swarm_engine::{Config, ConnId, Input, Output, Side, Swarm, Time};
+use swarm_engine::{Config, ConnId, Input, Output, Side, Spent, Swarm, Time};
 use swarm_proto::{
     bitfield::Bitfield,
     codec::Frame as _,
@@ -127,7 +127,8 @@ impl Pair {
                 let whole = data.len().is_multiple_of(BLOCK_LEN as usize);
                 let leaves =
                     if whole { vec![self.leaf; run.count() as usize] } else { leaves(data.len()) };
-                self.inputs.push_back((from, Input::Stored { run, leaves }));
+                self.inputs
+                    .push_back((from, Input::Stored { run, leaves, spent: Spent::default() }));
             }
             Output::Read { conn, run } => {
                 let data = Ok(self.block.slice(..len(run)));
@@ -219,6 +220,24 @@ impl Crowd {
     }
 }
 
+fn snapshot(c: &mut Criterion) {
+    let mut group = c.benchmark_group("snapshot");
+    for pieces in [1_000, 100_000, 1_000_000] {
+        let mut crowd = Crowd::new(pieces);
+        group.bench_function(BenchmarkId::new("between surveys", pieces), |b| {
+            b.iter(|| crowd.engine.snapshot(Time::ZERO));
+        });
+        let mut seconds = 0;
+        group.bench_function(BenchmarkId::new("with a survey", pieces), |b| {
+            b.iter(|| {
+                seconds += 1;
+                crowd.engine.snapshot(Time::from_nanos(seconds * 1_000_000_000))
+            });
+        });
+    }
+    group.finish();
+}
+
 fn picker(c: &mut Criterion) {
     let mut group = c.benchmark_group("picker");
     for pieces in [1_000, 10_000, 100_000, 1_000_000] {
@@ -229,5 +248,5 @@ fn picker(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, transfer, picker);
+criterion_group!(benches, transfer, picker, snapshot);
 criterion_main!(benches);

@@ -251,14 +251,15 @@ impl Node {
         let config = swarm_engine::Config {
             listen_port: self.listen_addr.port(),
             advertise: shared.config.advertise,
-            trackers: u32::try_from(plan.trackers.len()).unwrap_or(u32::MAX),
+            trackers: plan.trackers.iter().map(place).collect(),
             ..shared.config.engine.clone()
         };
         let queue_max = queue_max(config.send_bytes);
         // A share without bytes has still to get its empty files.
         let completed = have.is_full() && !have.is_empty();
         let (start, me) = (Instant::now(), self.peer_id());
-        let engine = Swarm::new(config, me, Arc::clone(&manifest), have, random_seed(), Time::ZERO);
+        let mut engine =
+            Swarm::new(config, me, Arc::clone(&manifest), have, random_seed(), Time::ZERO);
         let scope = Arc::new(Scope {
             swarm: manifest.id(),
             security: shared.security.clone(),
@@ -371,6 +372,15 @@ async fn introduce(peer: Endpoint, driver: mpsc::UnboundedSender<Input>) {
         }
         sleep(wait).await;
         wait = (wait * 2).min(RESOLVE_RETRY_MAX);
+    }
+}
+
+/// Where an endpoint is, for people: without the key.
+fn place(endpoint: &Endpoint) -> String {
+    if endpoint.host.contains(':') {
+        format!("[{}]:{}", endpoint.host, endpoint.port)
+    } else {
+        format!("{}:{}", endpoint.host, endpoint.port)
     }
 }
 

@@ -253,7 +253,7 @@ impl Share {
             Work::Store { run, data } => {
                 self.wait_until_forgotten(run.piece());
                 match self.files.store(run, &data) {
-                    Ok(leaves) => Input::Stored { run, leaves },
+                    Ok((leaves, spent)) => Input::Stored { run, leaves, spent },
                     Err(error) => Input::StoreFailed { run, error },
                 }
             }

@@ -123,6 +123,11 @@ impl AddressBook {
         self.queue.insert((now, target.addr));
     }
 
+    /// Addresses known, connected or not.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whom to dial now, if anybody. It counts as being dialled from here on.
     pub(crate) fn next(&mut self, now: Time) -> Option<Target> {
         while let Some(&(due, addr)) = self.queue.first().filter(|(due, _)| *due <= now) {

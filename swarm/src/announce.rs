@@ -59,6 +59,8 @@ pub(crate) struct Announcer {
 
 #[derive(Debug)]
 struct Tracker {
+    /// For people.
+    name: String,
     due: Time,
     /// Not before this, whatever happens: what the tracker asked for.
     earliest: Time,
@@ -84,8 +86,9 @@ struct Changes {
 impl Announcer {
     /// All trackers are due at once. Pieces held from the start are to be counted by
     /// [`gained`](Self::gained), as later ones.
-    pub(crate) fn new(trackers: u32, now: Time) -> Self {
-        let tracker = |_| Tracker {
+    pub(crate) fn new(trackers: &[String], now: Time) -> Self {
+        let tracker = |name: &String| Tracker {
+            name: name.clone(),
             due: now,
             earliest: now,
             in_flight: false,
@@ -98,7 +101,7 @@ impl Announcer {
             seeds: 0,
             leechers: 0,
         };
-        let trackers = (0..trackers).map(tracker).collect();
+        let trackers = trackers.iter().map(tracker).collect();
         Self { trackers, digest: 0, rarest: Vec::new(), stopping: false }
     }
 
@@ -266,9 +269,15 @@ impl Announcer {
         &self.rarest
     }
 
+    /// What people know a tracker by.
+    pub(crate) fn name(&self, tracker: TrackerIndex) -> String {
+        self.trackers.get(tracker.0 as usize).map(|t| t.name.clone()).unwrap_or_default()
+    }
+
     /// What front ends see.
     pub(crate) fn snapshot(&self, now: Time) -> Vec<TrackerSnapshot> {
         let view = |t: &Tracker| TrackerSnapshot {
+            name: t.name.clone(),
             up: t.up == Some(true),
             next_s: u32::try_from(t.due.since(now).as_secs()).unwrap_or(u32::MAX),
             seeds: t.seeds,
@@ -329,7 +338,7 @@ mod tests {
     impl Us {
         fn new() -> Self {
             Self {
-                announcer: Announcer::new(1, at(0)),
+                announcer: Announcer::new(&["t".into()], at(0)),
                 have: Bitfield::empty(10),
                 geometry: Geometry::new(16384, [10 * 16384]).unwrap(),
             }
@@ -392,7 +401,7 @@ mod tests {
 
     #[test]
     fn more_changes_than_a_delta_holds_make_a_whole_row() {
-        let mut announcer = Announcer::new(1, at(0));
+        let mut announcer = Announcer::new(&["t".into()], at(0));
         announcer.trackers[0].changes = Some(Changes::default());
         (0..DELTA_MAX as u32).for_each(|piece| announcer.gained(piece));
         assert!(announcer.trackers[0].changes.is_some());

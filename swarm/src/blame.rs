@@ -27,6 +27,8 @@ const NOBODY_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct Blame {
     inquiries: BTreeMap<PieceIndex, Inquiry>,
+    /// How often a piece was complete and did not verify.
+    corrupt_pieces: u32,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,11 @@ struct Inquiry {
 }
 
 impl Blame {
+    /// How often a piece was complete and did not verify.
+    pub(crate) const fn corrupt_pieces(&self) -> u32 {
+        self.corrupt_pieces
+    }
+
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.inquiries.values().map(|inquiry| inquiry.due).min()
     }
@@ -63,6 +70,7 @@ impl Swarm {
         contributors: &[PeerId],
         out: &mut Outbox,
     ) {
+        self.blame.corrupt_pieces = self.blame.corrupt_pieces.saturating_add(1);
         out.push(Output::Event(Event::PieceCorrupt { piece: piece.get() }));
         if let &[only] = contributors {
             // No proof is needed: everything came from one peer.

@@ -29,8 +29,8 @@ pub struct Config {
     pub advertise: Option<std::net::IpAddr>,
     /// How long a peer may be silent. Twice the keep-alive, as in BEP 3.
     pub idle_timeout: Duration,
-    /// How many trackers the engine announces to.
-    pub trackers: u32,
+    /// The trackers that the engine announces to, by names that people know them by.
+    pub trackers: Vec<String>,
     /// Name and version of the program, said in our hello.
     pub client: String,
 }
@@ -48,7 +48,7 @@ impl Default for Config {
             listen_port: 0,
             advertise: None,
             idle_timeout: Duration::from_secs(120),
-            trackers: 0,
+            trackers: Vec::new(),
             client: concat!("swarm/", env!("CARGO_PKG_VERSION")).into(),
         }
     }

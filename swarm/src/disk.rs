@@ -11,7 +11,7 @@ use swarm_proto::{
     message::{HAVE_MAX, Message},
 };
 
-use crate::{DiskError, Event, Outbox, Output, Swarm, Time};
+use crate::{DiskError, Event, Outbox, Output, Spent, Swarm, Time, rate::Rate};
 
 /// First wait after writing failed; doubled each time.
 const RETRY_FIRST: Duration = Duration::from_secs(3);
@@ -37,6 +37,9 @@ pub(crate) struct Disk {
     unreadable: BTreeMap<PieceIndex, u32>,
     retry_checks: Option<Time>,
     finish: Finish,
+    /// Nanoseconds of hashing and of writing, in a second.
+    hashing: Rate,
+    writing: Rate,
 }
 
 /// Writing does not work.
@@ -63,7 +66,7 @@ enum Finish {
 }
 
 impl Disk {
-    pub(crate) const fn new(done: bool) -> Self {
+    pub(crate) const fn new(done: bool, now: Time) -> Self {
         Self {
             trouble: None,
             checks: VecDeque::new(),
@@ -71,6 +74,8 @@ impl Disk {
             unreadable: BTreeMap::new(),
             retry_checks: None,
             finish: if done { Finish::Done } else { Finish::Open },
+            hashing: Rate::new(now),
+            writing: Rate::new(now),
         }
     }
 
@@ -105,6 +110,18 @@ impl Disk {
 
     pub(crate) fn is_done(&self) -> bool {
         self.finish == Finish::Done
+    }
+
+    /// Blocks were stored, and that took so long.
+    pub(crate) fn spent(&mut self, now: Time, spent: Spent) {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.hashing.add(now, nanos(spent.hashing));
+        self.writing.add(now, nanos(spent.writing));
+    }
+
+    /// Whether storing took longer for hashing than for writing, of late.
+    pub(crate) fn hashes_more_than_it_writes(&self, now: Time) -> bool {
+        self.hashing.per_second(now) > self.writing.per_second(now)
     }
 
     fn check(&mut self, piece: PieceIndex) {

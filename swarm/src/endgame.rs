@@ -40,9 +40,13 @@ impl Swarm {
     /// How much may still be asked for twice. Half of it is kept until everything was asked for once.
     fn hedged_bytes_left(&self) -> u64 {
         let allowed = self.geometry().total_bytes() / HEDGE_SHARE + HEDGE_FLOOR;
-        let ending = !self.picker.has_fresh() && self.ledger.open().next().is_none();
-        let now = if ending { allowed } else { allowed / 2 };
+        let now = if self.is_all_asked_for() { allowed } else { allowed / 2 };
         now.saturating_sub(self.fetch.hedged)
+    }
+
+    /// Whether every block that is missing is on its way.
+    pub(crate) fn is_all_asked_for(&self) -> bool {
+        !self.picker.has_fresh() && self.ledger.open().next().is_none()
     }
 
     /// As [`may_ask`](Self::may_ask), for a peer that knows its pace and found nothing else.

@@ -3,7 +3,10 @@
 //! These enums are closed on purpose: a reader sees all triggers and all effects in one place, and a
 //! recorded list of `(Time, Input)` with the seed is a whole run.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,8 @@ use swarm_proto::{
     id::{Digest, PeerId},
     message::{Goodbye, Hello, Message, PeerAddr},
 };
+
+use crate::Priority;
 
 /// One connection, from its handshake to its end. The shell never uses a number twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +60,15 @@ pub enum DiskError {
     Changed,
     /// Anything else, in words for the user.
     Failed(String),
+}
+
+/// What storing a run took, to tell a slow disk from a slow processor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Time to hash the blocks.
+    pub hashing: Duration,
+    /// Time to write them.
+    pub writing: Duration,
 }
 
 /// What happens to the engine.
@@ -109,6 +123,8 @@ pub enum Input {
         run: BlockRun,
         /// One digest a block, in order.
         leaves: Vec<Digest>,
+        /// What it took.
+        spent: Spent,
     },
     /// Answer to [`Output::Store`]: nothing can be said of these blocks.
     StoreFailed {
@@ -168,6 +184,13 @@ pub enum Command {
     LimitUpload(Option<u64>),
     /// Bytes a second that may be received from peers; `None` for no limit.
     LimitDownload(Option<u64>),
+    /// How much these files are wanted. Numbers that no file has are ignored.
+    SetPriority {
+        /// Numbers of files in the manifest.
+        files: Vec<u32>,
+        /// What holds for all of them from now on.
+        priority: Priority,
+    },
     /// Dial this address.
     AddPeer {
         /// The key that must answer, unknown over plain transport.
@@ -299,11 +322,15 @@ pub enum Event {
     TrackerUp {
         /// Its place in the list.
         tracker: u32,
+        /// Where it is, for people.
+        name: String,
     },
     /// A tracker does not answer or refuses.
     TrackerDown {
         /// Its place in the list.
         tracker: u32,
+        /// Where it is, for people.
+        name: String,
     },
 }
 

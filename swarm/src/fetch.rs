@@ -14,6 +14,7 @@ use swarm_proto::{
 
 use crate::{
     ConnId, Outbox, Output, Swarm, Time,
+    eta::Estimate,
     ledger::Progress,
     rate::{Bucket, Rate},
     session::Ask,
@@ -46,6 +47,7 @@ enum Choice {
 pub(crate) struct Fetch {
     pub(crate) bucket: Bucket,
     pub(crate) rate: Rate,
+    pub(crate) estimate: Estimate,
     /// Grows whenever blocks become free: a peer that had nothing to give may have now.
     pub(crate) epoch: u64,
     /// How often all peers were looked at: another one is first each time.
@@ -67,7 +69,8 @@ impl Fetch {
     pub(crate) fn new(limit: Option<u64>, now: Time) -> Self {
         Self {
             bucket: Bucket::new(limit, now),
-            rate: Rate::new(now),
+            rate: Rate::for_people(now),
+            estimate: Estimate::new(now),
             epoch: 0,
             turn: 0,
             refill: false,
@@ -261,6 +264,7 @@ impl Swarm {
         } else {
             let arrived = self.ledger.arrived(conn, peer, run);
             self.totals.duplicate += len - arrived.useful;
+            self.fetch.estimate.add(now, arrived.useful);
             self.picker.remove(run.piece());
             for part in arrived.store {
                 let start = (part.offset() - run.offset()) as usize;

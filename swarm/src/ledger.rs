@@ -19,7 +19,7 @@ use std::{
 
 use swarm_proto::{
     bitfield::Bitfield,
-    geometry::{BlockRun, Geometry, PieceIndex},
+    geometry::{BLOCK_LEN, BlockRun, Geometry, PieceIndex},
     id::{Digest, PeerId},
     manifest::Manifest,
 };
@@ -114,6 +114,17 @@ impl Ledger {
     /// Pieces begun and not verified, ascending.
     pub(crate) fn unfinished(&self) -> impl ExactSizeIterator<Item = PieceIndex> {
         self.partial.keys().copied()
+    }
+
+    /// The same with their blocks.
+    pub(crate) fn partials(&self) -> impl Iterator<Item = (PieceIndex, &Partial)> {
+        self.partial.iter().map(|(&piece, partial)| (piece, partial))
+    }
+
+    /// Bytes that have arrived for unfinished pieces, whose last blocks are counted as whole ones.
+    pub(crate) fn unverified(&self) -> u64 {
+        let stored: u64 = self.partial.values().map(|partial| u64::from(partial.stored())).sum();
+        self.storing + stored * u64::from(BLOCK_LEN)
     }
 
     /// Unfinished pieces with a free block, ascending, and how many blocks are free.

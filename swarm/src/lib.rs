@@ -9,11 +9,13 @@
 mod addresses;
 mod announce;
 mod blame;
+mod bottleneck;
 mod check;
 mod choke;
 mod config;
 mod disk;
 mod endgame;
+mod eta;
 mod event;
 mod fetch;
 mod gossip;
@@ -26,14 +28,18 @@ mod request;
 mod serve;
 mod session;
 mod snapshot;
+mod survey;
 mod swarm;
 mod time;
 mod view;
 
 pub use config::Config;
 pub use event::{
-    Command, ConnId, DiskError, Event, Input, Outbox, Output, Side, Target, TrackerIndex,
+    Command, ConnId, DiskError, Event, Input, Outbox, Output, Side, Spent, Target, TrackerIndex,
 };
-pub use snapshot::{Bottleneck, PeerSnapshot, Snapshot, State, Totals, TrackerSnapshot};
+pub use snapshot::{
+    AVAILABILITY_MAX, BlockState, Bottleneck, PARTIALS_MAX, PartialSnapshot, PeerSnapshot,
+    Priority, RUNS_MAX, RunSnapshot, Snapshot, State, Totals, TrackerSnapshot,
+};
 pub use swarm::Swarm;
 pub use time::Time;

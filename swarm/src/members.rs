@@ -325,7 +325,8 @@ impl Swarm {
     ) {
         let replied = self.announcer.replied(now, tracker, reply, &mut self.rng);
         if replied.came_up {
-            out.push(Output::Event(Event::TrackerUp { tracker: tracker.0 }));
+            let name = self.announcer.name(tracker);
+            out.push(Output::Event(Event::TrackerUp { tracker: tracker.0, name }));
         }
         if replied.need_manifest {
             out.push(Output::PutManifest { tracker });

@@ -127,6 +127,16 @@ impl Partial {
         &self.blocks
     }
 
+    /// Blocks on the disk.
+    pub(crate) const fn stored(&self) -> u32 {
+        self.stored
+    }
+
+    /// Who has a number that a block names.
+    pub(crate) fn sender(&self, number: u32) -> PeerId {
+        self.senders[number as usize]
+    }
+
     /// The first free blocks that lie side by side, at most `max`: the first and how many.
     pub(crate) fn free_run(&mut self, max: u32) -> Option<(u32, u32)> {
         if self.free == 0 {

@@ -23,6 +23,11 @@ impl Rate {
         Self::with_window(now, Duration::from_secs(1))
     }
 
+    /// Averages over about five seconds: a figure that people can read before it changes.
+    pub(crate) const fn for_people(now: Time) -> Self {
+        Self::with_window(now, Duration::from_secs(5))
+    }
+
     /// Averages over about this long.
     pub(crate) const fn with_window(now: Time, window: Duration) -> Self {
         Self { window, began: now, updated: now, weighted: 0.0 }

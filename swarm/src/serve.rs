@@ -61,7 +61,7 @@ impl Serve {
     pub(crate) fn new(limit: Option<u64>, now: Time) -> Self {
         Self {
             bucket: Bucket::new(limit, now),
-            rate: Rate::new(now),
+            rate: Rate::for_people(now),
             line: VecDeque::new(),
             reading: 0,
             unflushed: 0,

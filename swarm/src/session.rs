@@ -193,7 +193,7 @@ impl Asked {
     fn new(now: Time, bytes_max: u32, run_blocks_max: u32) -> Self {
         Self {
             pace: Pace::new(now),
-            rate: Rate::new(now),
+            rate: Rate::for_people(now),
             received: 0,
             queue: VecDeque::new(),
             bytes: 0,
@@ -367,7 +367,7 @@ pub(crate) struct Served {
 impl Served {
     const fn new(now: Time) -> Self {
         Self {
-            rate: Rate::new(now),
+            rate: Rate::for_people(now),
             sent: 0,
             sent_since_unchoke: 0,
             queue: VecDeque::new(),

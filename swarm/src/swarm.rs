@@ -18,7 +18,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    Command, Config, ConnId, Event, Input, Outbox, Output, Target, Time, Totals,
+    Command, Config, ConnId, Event, Input, Outbox, Output, Priority, Target, Time, Totals,
     addresses::{AddressBook, Source},
     announce::Announcer,
     blame::Blame,
@@ -31,6 +31,7 @@ use crate::{
     picker::Picker,
     serve::{REQUEST_BYTES_MAX, Serve},
     session::Session,
+    survey::Survey,
 };
 
 /// One swarm.
@@ -54,6 +55,9 @@ pub struct Swarm {
     pub(crate) serve: Serve,
     pub(crate) gossip: Gossip,
     pub(crate) totals: Totals,
+    pub(crate) survey: Survey,
+    /// How much each file is wanted; empty if all are as by default.
+    pub(crate) priorities: Vec<Priority>,
 }
 
 /// What the user wants of the swarm.
@@ -80,7 +84,7 @@ impl Swarm {
         now: Time,
     ) -> Self {
         let picker = Picker::new(manifest.geometry(), &have);
-        let mut announcer = Announcer::new(config.trackers, now);
+        let mut announcer = Announcer::new(&config.trackers, now);
         have.iter().for_each(|piece| announcer.gained(piece));
         let mut rng = ChaCha8Rng::from_seed(seed);
         Self {
@@ -95,10 +99,12 @@ impl Swarm {
             fetch: Fetch::new(config.download_limit, now),
             blame: Blame::default(),
             // A share without bytes has still to get its empty files.
-            disk: Disk::new(have.is_full() && !have.is_empty()),
+            disk: Disk::new(have.is_full() && !have.is_empty(), now),
             serve: Serve::new(config.upload_limit, now),
             gossip: Gossip::new(now, rng.random_range(0..have.len().max(1))),
             totals: Totals::default(),
+            survey: Survey::default(),
+            priorities: Vec::new(),
             ledger: Ledger::new(Arc::clone(&manifest), have),
             manifest,
             rng,
@@ -132,7 +138,10 @@ impl Swarm {
             Input::Received { conn, message } => self.on_message(now, conn, message, out),
             Input::Flushed { conn, bytes } => self.on_flushed(now, conn, bytes),
             Input::Closed { conn, misbehaved } => self.on_closed(now, conn, misbehaved, out),
-            Input::Stored { run, leaves } => self.on_stored(now, run, &leaves, out),
+            Input::Stored { run, leaves, spent } => {
+                self.disk.spent(now, spent);
+                self.on_stored(now, run, &leaves, out);
+            }
             Input::StoreFailed { run, error } => self.on_store_failed(now, run, &error, out),
             Input::BlocksRead { conn, run, data } => self.on_blocks_read(now, conn, run, data, out),
             Input::LeavesRead { piece, leaves } => self.on_leaves_read(now, piece, leaves, out),
@@ -140,7 +149,8 @@ impl Swarm {
             Input::Announced { tracker, reply } => self.on_announced(now, tracker, &reply, out),
             Input::AnnounceFailed { tracker, refused } => {
                 if self.announcer.failed(now, tracker, refused, &mut self.rng) {
-                    out.push(Output::Event(Event::TrackerDown { tracker: tracker.0 }));
+                    let name = self.announcer.name(tracker);
+                    out.push(Output::Event(Event::TrackerDown { tracker: tracker.0, name }));
                 }
             }
             Input::Command(command) => self.on_command(now, &command, out),
@@ -248,6 +258,7 @@ impl Swarm {
                 self.fetch.bucket.set_limit(limit, now);
                 self.fetch.refill = true;
             }
+            Command::SetPriority { ref files, priority } => self.set_priority(files, priority),
             Command::AddPeer { id, addr } => {
                 self.book.learn(now, Target { id, addr }, Source::User);
             }
@@ -265,6 +276,15 @@ impl Swarm {
                     self.close(now, conn, Goodbye::SwarmStopped, out);
                 }
                 self.mode = Mode::Stopped;
+            }
+        }
+    }
+
+    fn set_priority(&mut self, files: &[u32], priority: Priority) {
+        self.priorities.resize(self.geometry().file_count() as usize, Priority::Normal);
+        for &file in files {
+            if let Some(known) = self.priorities.get_mut(file as usize) {
+                *known = priority;
             }
         }
     }

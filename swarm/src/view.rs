@@ -3,42 +3,91 @@
 use swarm_proto::{bitfield::Bitfield, geometry::PieceIndex};
 
 use crate::{
-    Bottleneck, PeerSnapshot, Side, Snapshot, State, Swarm, Time, session::Session, swarm::Mode,
+    BlockState, ConnId, PARTIALS_MAX, PartialSnapshot, PeerSnapshot, RUNS_MAX, RunSnapshot, Side,
+    Snapshot, State, Swarm, Time,
+    partial::{Block, Partial},
+    session::Session,
+    swarm::Mode,
 };
 
 impl Swarm {
     /// The state as front ends see it.
     #[must_use]
-    pub fn snapshot(&self, now: Time) -> Snapshot {
+    pub fn snapshot(&mut self, now: Time) -> Snapshot {
+        self.survey.update(now, &self.picker, self.ledger.have());
         let have = self.ledger.have();
         let (bytes, bytes_have) = (self.geometry().total_bytes(), self.ledger.bytes_have());
-        let down_rate = self.fetch.rate.per_second(now);
-        let (copies_min, copies_mean) = self.picker.spread();
+        let state = self.state();
         Snapshot {
             swarm: self.manifest.id(),
-            state: self.state(),
-            bottleneck: self.bottleneck(down_rate),
+            state,
+            bottleneck: self.bottleneck(now),
             pieces: have.len(),
             pieces_have: have.count(),
+            pieces_wanted: have.len(),
             bytes,
             bytes_have,
-            down_rate,
+            bytes_wanted: bytes,
+            down_rate: self.fetch.rate.per_second(now),
             up_rate: self.serve.rate.per_second(now),
-            eta_s: (bytes - bytes_have).checked_div(down_rate).filter(|_| !have.is_full()),
+            down_limit: self.fetch.bucket.limit(),
+            up_limit: self.serve.bucket.limit(),
+            eta_s: (state == State::Downloading)
+                .then(|| bytes.saturating_sub(bytes_have + self.ledger.unverified()))
+                .and_then(|missing| self.fetch.estimate.seconds(now, missing)),
             totals: self.totals,
+            corrupt_pieces: self.blame.corrupt_pieces(),
+            endgame: self.is_fetching() && self.is_all_asked_for(),
+            requested: self.ledger.requested(),
+            storing: self.ledger.storing(),
+            buffer: self.config.buffer_bytes,
+            unchoked: self.sessions.values().filter(|session| !session.choked).count() as u32,
+            upload_slots: self.config.upload_slots,
+            choke_s: self.choker.due().since(now).as_secs() as u32,
+            known_peers: self.book.len() as u32,
             peers: self.sessions.values().map(|session| self.peer_snapshot(now, session)).collect(),
             trackers: self.announcer.snapshot(now),
-            copies_min: copies_min + self.fewest_of_ours(copies_min),
-            copies_mean: copies_mean + have.count() as f32 / have.len().max(1) as f32,
+            copies_min: self.survey.min,
+            copies_mean: self.survey.mean,
+            availability: self.survey.buckets.clone(),
             have: have.to_bytes(),
             in_flight: self.ledger.unfinished().map(PieceIndex::get).collect(),
+            partials: self.partials(),
+            priorities: self.priorities.clone(),
         }
     }
 
-    /// 1 if we have every piece of which the fewest copies exist.
-    fn fewest_of_ours(&self, copies_min: u32) -> u32 {
-        let mut rarest = self.geometry().pieces().filter(|&p| self.picker.copies(p) == copies_min);
-        u32::from(rarest.all(|piece| self.ledger.have().has(piece)))
+    /// The blocks of the first unfinished pieces.
+    fn partials(&self) -> Vec<PartialSnapshot> {
+        let mut room = RUNS_MAX;
+        let views = self.ledger.partials().take(PARTIALS_MAX).map(|(piece, partial)| {
+            let view = self.partial_snapshot(piece, partial);
+            room = room.checked_sub(view.runs.len())?;
+            Some(view)
+        });
+        views.map_while(|view| view).collect()
+    }
+
+    fn partial_snapshot(&self, piece: PieceIndex, partial: &Partial) -> PartialSnapshot {
+        let asked = |conn: &ConnId| self.sessions.get(conn).map(|session| session.peer);
+        let mut runs: Vec<RunSnapshot> = Vec::new();
+        for (first, block) in (0..).zip(partial.blocks()) {
+            let state = match block {
+                Block::Free => BlockState::Missing,
+                Block::Requested(holders) => holders
+                    .as_slice()
+                    .iter()
+                    .find_map(asked)
+                    .map_or(BlockState::Missing, BlockState::Requested),
+                Block::Storing(from) => BlockState::Storing(partial.sender(*from)),
+                Block::Stored { from, .. } => BlockState::Stored(partial.sender(*from)),
+            };
+            match runs.last_mut() {
+                Some(run) if run.state == state => run.count += 1,
+                _ => runs.push(RunSnapshot { first, count: 1, state }),
+            }
+        }
+        PartialSnapshot { piece: piece.get(), blocks: partial.blocks().len() as u32, runs }
     }
 
     fn peer_snapshot(&self, now: Time, session: &Session) -> PeerSnapshot {
@@ -76,39 +125,5 @@ impl Swarm {
             Mode::Running if self.ledger.have().is_full() => State::Finishing,
             Mode::Running => State::Downloading,
         }
-    }
-
-    /// The first thing that holds the download back, from the outside in: who is there, what they
-    /// offer, whether they serve us, then our own limits.
-    fn bottleneck(&self, down_rate: u64) -> Bottleneck {
-        if self.ledger.have().is_full() || self.mode != Mode::Running {
-            return Bottleneck::None;
-        }
-        let offering = || self.sessions.values().filter(|session| session.wanted > 0);
-        let (requested, storing) = (self.ledger.requested(), self.ledger.storing());
-        if self.sessions.is_empty() {
-            Bottleneck::NoPeers
-        } else if offering().next().is_none() {
-            Bottleneck::NothingOffered
-        } else if offering().all(|session| session.chokes_us) {
-            Bottleneck::Choked
-        } else if !self.disk.is_well() || (storing > requested && self.memory_is_used()) {
-            Bottleneck::Disk
-        } else if self.is_limited(down_rate) {
-            Bottleneck::Limit
-        } else {
-            Bottleneck::Network
-        }
-    }
-
-    /// Whether what is asked for and what waits for the disk fill most of the memory.
-    fn memory_is_used(&self) -> bool {
-        let used = self.ledger.requested() + self.ledger.storing();
-        used > self.config.buffer_bytes / 4 * 3
-    }
-
-    /// Whether the download runs at nine tenths of the user's limit or more.
-    fn is_limited(&self, down_rate: u64) -> bool {
-        self.fetch.bucket.limit().is_some_and(|limit| down_rate >= limit / 10 * 9)
     }
 }

@@ -10,6 +10,7 @@ mod plain;
 pub mod sample;
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     io::{self, IsTerminal, Write},
     sync::{Arc, Mutex, PoisonError, mpsc::SyncSender},
@@ -187,8 +188,9 @@ impl Console {
             Event::FileChanged { file } => self.warn(format_args!(
                 "file {file} of the share was changed by another program and is checked again"
             )),
-            Event::TrackerDown { tracker } => {
-                self.warn(format_args!("tracker {tracker} does not answer; trying again"));
+            Event::TrackerDown { name, .. } => {
+                let name = inert(name);
+                self.warn(format_args!("tracker {name} does not answer; trying again"));
             }
             _ => {}
         }
@@ -337,18 +339,23 @@ pub fn state(state: State) -> &'static str {
 }
 
 /// Why it is slow, if that is known.
-pub fn bottleneck(snapshot: &Snapshot) -> Option<&'static str> {
+pub fn bottleneck(snapshot: &Snapshot) -> Option<Cow<'static, str>> {
     if snapshot.state != State::Downloading {
         return None;
     }
-    match snapshot.bottleneck {
-        Bottleneck::None | Bottleneck::Network => None,
-        Bottleneck::NoPeers => Some("no peers"),
-        Bottleneck::NothingOffered => Some("peers have nothing that is missing"),
-        Bottleneck::Choked => Some("choked by all peers"),
-        Bottleneck::Limit => Some("limited"),
-        Bottleneck::Disk => Some("waiting for the disk"),
-    }
+    Some(match snapshot.bottleneck {
+        Bottleneck::None | Bottleneck::Network => return None,
+        Bottleneck::NoPeers => "no peers".into(),
+        Bottleneck::NothingOffered => "peers have nothing that is missing".into(),
+        Bottleneck::Choked => "choked by all peers".into(),
+        Bottleneck::Limit => match snapshot.down_limit {
+            Some(limit) => format!("limited to {}", Rate(limit)).into(),
+            None => "limited".into(),
+        },
+        Bottleneck::RarePieces => "waiting for rare pieces".into(),
+        Bottleneck::Hashing => "hashing is slow".into(),
+        Bottleneck::Disk => "waiting for the disk".into(),
+    })
 }
 
 /// The figures of a transfer behind its percentage: `3.49 GiB of 5.69 GiB, 84.2 MiB/s …`.
@@ -406,6 +413,34 @@ mod tests {
         assert_eq!(percent(999_999_999, 1_000_000_000), 99.9);
         assert_eq!(percent(0, 0), 100.0);
         assert_eq!(percent(5, 5), 100.0);
+    }
+
+    #[test]
+    fn every_cause_has_its_phrase() {
+        let phrase = |bottleneck| {
+            let down_limit = Some(2 << 20);
+            let snapshot = Snapshot { bottleneck, down_limit, ..sample::downloading() };
+            self::bottleneck(&snapshot)
+        };
+        for (cause, expected) in [
+            (Bottleneck::None, None),
+            (Bottleneck::NoPeers, Some("no peers")),
+            (Bottleneck::NothingOffered, Some("peers have nothing that is missing")),
+            (Bottleneck::Choked, Some("choked by all peers")),
+            (Bottleneck::Limit, Some("limited to 2.00 MiB/s")),
+            (Bottleneck::RarePieces, Some("waiting for rare pieces")),
+            (Bottleneck::Hashing, Some("hashing is slow")),
+            (Bottleneck::Disk, Some("waiting for the disk")),
+            (Bottleneck::Network, None),
+        ] {
+            assert_eq!(phrase(cause).as_deref(), expected, "{cause:?}");
+        }
+        let paused = Snapshot {
+            state: State::Paused,
+            bottleneck: Bottleneck::NoPeers,
+            ..sample::downloading()
+        };
+        assert_eq!(bottleneck(&paused), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::{
     os::unix::fs::FileExt,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use rustix::{
     buffer::spare_capacity,
     io::{Errno, pread},
 };
-use swarm_engine::DiskError;
+use swarm_engine::{DiskError, Spent};
 use swarm_net::{Buffer, Buffers};
 use swarm_proto::{
     digest::hash_blocks,
@@ -107,19 +108,25 @@ impl Files {
 
     /// Hashes blocks and writes them to their part file. The bytes are read once, for hashing, and
     /// once more by the kernel while they are still in the cache.
-    pub(crate) fn store(&self, run: BlockRun, data: &[u8]) -> Result<Vec<Digest>, DiskError> {
+    pub(crate) fn store(
+        &self,
+        run: BlockRun,
+        data: &[u8],
+    ) -> Result<(Vec<Digest>, Spent), DiskError> {
         let geometry = self.manifest.geometry();
         let span = geometry.span(run.piece());
         debug_assert_eq!(data.len(), geometry.run_len(run) as usize, "the engine has checked it");
+        let begun = Instant::now();
         let mut leaves = Vec::with_capacity(run.count() as usize);
         hash_blocks(data, &mut leaves);
+        let hashed = Instant::now();
         let part = self.part_for_writing(span.file)?;
         // Noted before, for a sync that fails while we write, and after, for the next one.
         self.note_unsynced(run.piece());
         part.write_all_at(data, span.offset + u64::from(run.offset()))
             .map_err(|error| self.disk_error("write to", span.file, &error))?;
         self.note_unsynced(run.piece());
-        Ok(leaves)
+        Ok((leaves, Spent { hashing: hashed - begun, writing: hashed.elapsed() }))
     }
 
     /// Reads blocks of a verified piece.

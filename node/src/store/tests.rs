@@ -66,7 +66,9 @@ impl Download<'_> {
             source.read_exact_at(&mut data, span.offset + u64::from(run.offset())).unwrap();
             self.store.submit(Job::Store { run, data: data.into() });
             match self.answer() {
-                Input::Stored { run: stored, leaves: some } if stored == run => leaves.extend(some),
+                Input::Stored { run: stored, leaves: some, .. } if stored == run => {
+                    leaves.extend(some);
+                }
                 Input::StoreFailed { run: failed, error } if failed == run => return Err(error),
                 other => panic!("{other:?}"),
             }

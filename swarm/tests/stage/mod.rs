@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use swarm_engine::{
-    Command, Config, ConnId, DiskError, Event, Input, Output, Side, Snapshot, Swarm, Time,
+    Command, Config, ConnId, DiskError, Event, Input, Output, Side, Snapshot, Spent, Swarm, Time,
 };
 use swarm_proto::{
     bitfield::Bitfield,
@@ -251,7 +251,8 @@ impl Stage {
         for (run, data) in self.stores() {
             let mut leaves = Vec::new();
             hash_blocks(&data, &mut leaves);
-            self.input(Input::Stored { run, leaves });
+            let spent = Spent::default();
+            self.input(Input::Stored { run, leaves, spent });
         }
     }
 
@@ -295,7 +296,7 @@ impl Stage {
         leaves
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
         self.swarm.snapshot(self.now)
     }
 

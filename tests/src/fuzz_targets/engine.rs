@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use conduct::Conduct;
 use swarm_engine::{
-    Command, Config, ConnId, DiskError, Event, Input, Output, Side, Swarm, Target, Time,
+    Command, Config, ConnId, DiskError, Event, Input, Output, Side, Spent, Swarm, Target, Time,
     TrackerIndex,
 };
 use swarm_proto::{
@@ -119,7 +119,7 @@ impl World {
             upload_slots: 2,
             buffer_bytes: 6 * u64::from(BLOCK_LEN),
             send_bytes: 4 * u64::from(BLOCK_LEN),
-            trackers: u32::from(source.byte() % 3),
+            trackers: vec!["tracker".into(); usize::from(source.byte() % 3)],
             ..Config::default()
         };
         let (now, seed) = (Time::from_nanos(1), [source.byte(); 32]);
@@ -246,7 +246,7 @@ impl World {
             (Job::Store(run, data), None) => {
                 let mut leaves = Vec::new();
                 hash_blocks(&data, &mut leaves);
-                Input::Stored { run, leaves }
+                Input::Stored { run, leaves, spent: Spent::default() }
             }
             (Job::Store(run, _), Some(error)) => Input::StoreFailed { run, error },
             (Job::Read(conn, run), None) => {

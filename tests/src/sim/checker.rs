@@ -204,7 +204,7 @@ impl Checker {
     }
 
     /// Looks at the whole state of an engine now and then.
-    pub fn look(&mut self, node: NodeId, engine: &Swarm, disk: &Disk, now: Time) {
+    pub fn look(&mut self, node: NodeId, engine: &mut Swarm, disk: &Disk, now: Time) {
         let Some(books) = self.nodes.get(&node) else { return };
         if books.inputs % LOOK_EVERY != 0 {
             return;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use swarm_engine::{
-    Command, Config, ConnId, Event as Told, Input, Outbox, Output, Snapshot, Swarm, Time,
+    Command, Config, ConnId, Event as Told, Input, Outbox, Output, Snapshot, Spent, Swarm, Time,
 };
 use swarm_proto::{
     geometry::{BlockRun, PieceIndex},
@@ -152,8 +152,8 @@ impl Node {
 
     /// What a front end would see.
     #[must_use]
-    pub fn snapshot(&self, now: Time) -> Option<Snapshot> {
-        self.engine.as_ref().map(|engine| engine.snapshot(now))
+    pub fn snapshot(&mut self, now: Time) -> Option<Snapshot> {
+        self.engine.as_mut().map(|engine| engine.snapshot(now))
     }
 
     /// What this node says first on a connection, if its process runs.
@@ -176,7 +176,7 @@ impl Node {
             self.perform(env, output);
         }
         self.outbox = outbox;
-        if let Some(engine) = &self.engine {
+        if let Some(engine) = &mut self.engine {
             env.checker.look(self.id, engine, &self.disk, now);
         }
         self.set_wakeup(env);
@@ -206,7 +206,7 @@ impl Node {
     pub fn job_done(&mut self, env: &mut Env, job: Job) {
         let input = match job {
             Job::Store(run, data) => match self.disk.store(run, &data) {
-                Ok(leaves) => Input::Stored { run, leaves },
+                Ok(leaves) => Input::Stored { run, leaves, spent: Spent::default() },
                 Err(error) => {
                     let lost = |(piece, block): &(u32, u32)| {
                         *piece == run.piece().get() && run.blocks().contains(block)

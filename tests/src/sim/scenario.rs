@@ -234,7 +234,7 @@ impl Scenario {
         let disk = Disk::new(&env.share, spec.disk, self.rng("disk", i), have);
         let config = Config {
             listen_port: env.card(id).addr.port(),
-            trackers: self.trackers,
+            trackers: (0..self.trackers).map(|n| format!("tracker {n}")).collect(),
             ..spec.config.clone()
         };
         Actor::Honest(Box::new(Node::new(id, config, known, disk, rng)))

@@ -66,7 +66,7 @@ impl Default for Trace {
 fn describe_input(input: &Input) -> String {
     match input {
         Input::Received { conn, message } => format!("{}: {}", conn.0, describe(message)),
-        Input::Stored { run, leaves } => {
+        Input::Stored { run, leaves, .. } => {
             let sums: Vec<u8> = leaves.iter().map(|leaf| leaf.as_bytes()[0]).collect();
             format!("Stored {run:?} {sums:?}")
         }

@@ -315,8 +315,8 @@ mod tests {
             Event::DiskRecovered,
             Event::DiskFailed { message: String::new() },
             Event::FileChanged { file: 3 },
-            Event::TrackerUp { tracker: 0 },
-            Event::TrackerDown { tracker: 0 },
+            Event::TrackerUp { tracker: 0, name: String::new() },
+            Event::TrackerDown { tracker: 0, name: String::new() },
         ];
         events.iter().map(|event| json!(event)).collect()
     }

@@ -145,9 +145,9 @@ pub fn describe(event: &Event) -> (bool, String) {
             format!("file {file} of the share was changed by another program and is checked again"),
         ),
         Event::Completed => (false, "everything is verified and in place".into()),
-        Event::TrackerUp { tracker } => (false, format!("tracker {tracker} answers")),
-        Event::TrackerDown { tracker } => {
-            (true, format!("tracker {tracker} does not answer; trying again"))
+        Event::TrackerUp { name, .. } => (false, format!("tracker {name} answers")),
+        Event::TrackerDown { name, .. } => {
+            (true, format!("tracker {name} does not answer; trying again"))
         }
     }
 }

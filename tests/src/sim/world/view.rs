@@ -67,8 +67,12 @@ impl World {
 
     /// What a front end of a node would see.
     #[must_use]
-    pub fn snapshot(&self, node: NodeId) -> Option<Snapshot> {
-        self.honest(node)?.snapshot(self.now())
+    pub fn snapshot(&mut self, node: NodeId) -> Option<Snapshot> {
+        let now = self.now();
+        match &mut self.actors[node.0] {
+            Actor::Honest(actor) => actor.snapshot(now),
+            Actor::Rogue(_) => None,
+        }
     }
 
     /// The nodes that a node is connected to, once for each connection.
