@@ -291,9 +291,7 @@ impl Files {
         }
         let len = self.manifest.geometry().file_len(file);
         let executable = self.manifest.file(file).executable;
-        let made = self
-            .retry(|| work.make_part(file, len, executable))
-            .and_then(|part| stamp_of(&part).map(|now| (part, now)));
+        let made = self.retry(|| work.make_part(file, len, executable));
         let (part, now) = made.map_err(|error| self.disk_error("write to", file, &error))?;
         if stamp.is_none_or(|stamp| stamp.inode != now.inode) {
             self.places().files[file.as_usize()] = Place::Part(Some(now));
@@ -332,7 +330,7 @@ impl Files {
     }
 
     /// Opens something; if descriptors have run out, once more without those that we can spare.
-    fn retry(&self, open: impl Fn() -> io::Result<File>) -> io::Result<File> {
+    fn retry<T>(&self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
         let opened = open();
         match opened.as_ref().err().and_then(Errno::from_io_error) {
             Some(Errno::MFILE | Errno::NFILE) => {

@@ -24,10 +24,9 @@ use super::{
     files::{Home, Place, disk_error, path_in_output},
     ledger::{Ledger, Lost},
     resume::Resume,
-    tree::{Seen, Tree},
+    tree::{Placer, Tree},
     work_folder::WorkFolder,
 };
-use crate::stamp::Stamp;
 
 /// How long a verified piece may wait for others: what a crash costs at most.
 const WAIT: Duration = Duration::from_secs(2);
@@ -281,7 +280,7 @@ impl Recorder {
     fn settle(&self, tree: &Tree, work: &WorkFolder, files: &[FileIndex]) -> Result<(), DiskError> {
         let all = &self.share.files;
         let geometry = all.manifest().geometry();
-        let (mut folders, mut result) = (BTreeSet::new(), Ok(()));
+        let (mut placer, mut result) = (Placer::new(tree), Ok(()));
         for &file in files {
             let part = matches!(all.place(file), Place::Part(_));
             if !self.ledger.is_whole(file) || !part {
@@ -290,19 +289,16 @@ impl Recorder {
             let path = all.path(file);
             let settled = all.settle(file, || {
                 if geometry.file_len(file) == 0 {
-                    make_empty(tree, &path, all.manifest().file(file).executable)?;
+                    placer.make_empty(&path, all.manifest().file(file).executable)
                 } else {
-                    tree.place(work.parts(), &WorkFolder::part_name(file), &path)?;
+                    placer.place(work.parts(), &WorkFolder::part_name(file), &path)
                 }
-                Ok(Stamp::from(&tree.open_file(&path)?.metadata()?))
             });
             if let Err(error) = settled {
                 result = Err(in_place_error(&path, &error));
             }
-            // Also those above it may be new.
-            folders.extend((0..path.len()).map(|len| path[..len].to_vec()));
         }
-        sync_folders(tree, &folders)?;
+        sync_folders(tree, &placer.into_touched())?;
         result
     }
 
@@ -339,17 +335,6 @@ impl Recorder {
     fn wake_later(&mut self) {
         let due = (Instant::now() + WAIT).max(self.paused_until);
         self.due.get_or_insert(due);
-    }
-}
-
-/// Makes an empty file, if there is none.
-fn make_empty(tree: &Tree, path: &[&str], executable: bool) -> io::Result<()> {
-    match tree.make_empty_file(path, executable) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match tree.look(path)? {
-            Seen::File(stamp) if stamp.size == 0 => Ok(()),
-            _ => Err(error),
-        },
-        made => made,
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) fn take_up(
             return Err(NodeError::TargetExists { path: target(&path) });
         }
     }
+    let read_parts = || NodeError::io("read", work.path().join("parts"));
+    let no_parts = work.has_no_parts().map_err(read_parts())?;
     let mut places = Vec::with_capacity(geometry.file_count() as usize);
     let mut recorded = Bitfield::empty(geometry.piece_count());
     let mut unsure = Vec::new();
@@ -78,9 +80,10 @@ pub(crate) fn take_up(
         let seen = if nothing { Seen::Nothing } else { look(&path)? };
         let place = match seen {
             Seen::File(stamp) if stamp.size == geometry.file_len(file) => Place::Final(stamp),
+            Seen::Nothing if no_parts => Place::Part(None),
             Seen::Nothing => Place::Part(
                 part_stamp(work, file)
-                    .map_err(NodeError::io("read", work.path().join("parts")))?
+                    .map_err(read_parts())?
                     .filter(|stamp| stamp.size == geometry.file_len(file)),
             ),
             Seen::File(_) | Seen::Folder | Seen::Other => {

@@ -4,14 +4,18 @@
 //! that somebody planted in the output leads nowhere.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, Mode, OFlags, linkat, mkdirat, openat, renameat, statat, unlinkat},
+    fs::{
+        AtFlags, CWD, FileType, Mode, OFlags, Stat, linkat, mkdirat, openat, renameat, statat,
+        unlinkat,
+    },
     io::Errno,
 };
 
@@ -94,43 +98,6 @@ impl Tree {
         Ok(openat(self.folder(folder)?, name, flags, Mode::empty())?.into())
     }
 
-    /// Makes an empty file at `path`, and the folders on the way.
-    ///
-    /// # Errors
-    /// `AlreadyExists` if anything is there.
-    pub(crate) fn make_empty_file(&self, path: &[&str], executable: bool) -> io::Result<()> {
-        let (name, folder) = split(path)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        openat(self.make_folder(folder)?, name, flags, file_mode(executable))?;
-        Ok(())
-    }
-
-    /// Moves the file `name` of folder `from` to `path`, and makes the folders on the way.
-    ///
-    /// # Errors
-    /// `AlreadyExists` if anything is there: nothing is ever replaced.
-    pub(crate) fn place(&self, from: impl AsFd, name: &str, path: &[&str]) -> io::Result<()> {
-        let (new_name, folder) = split(path)?;
-        let folder = self.make_folder(folder)?;
-        let (from, to) = (from.as_fd(), folder.as_fd());
-        match rename_noreplace(from, name, to, new_name) {
-            // This file system cannot. A second name for the file is refused if there is one.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-            result => return Ok(result?),
-        }
-        match linkat(from, name, to, new_name, AtFlags::empty()) {
-            Ok(()) => return Ok(unlinkat(from, name, AtFlags::empty())?),
-            // Nor can it give a file two names.
-            Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::MLINK) => {}
-            Err(error) => return Err(error.into()),
-        }
-        match statat(to, new_name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => Ok(renameat(from, name, to, new_name)?),
-            Ok(_) => Err(Errno::EXIST.into()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn descend(&self, path: &[&str], make: bool) -> io::Result<OwnedFd> {
         let mut folder = self.root.try_clone()?;
         for name in path {
@@ -147,6 +114,101 @@ impl Tree {
         }
         Ok(folder)
     }
+}
+
+/// Puts files into their final places one after the other. The folder that one has gone into stays
+/// open for the next, which is most often its neighbour.
+#[derive(Debug)]
+pub(crate) struct Placer<'a> {
+    tree: &'a Tree,
+    folder: Option<OwnedFd>,
+    /// The path of `folder`.
+    path: Vec<&'a str>,
+    touched: BTreeSet<Vec<&'a str>>,
+}
+
+impl<'a> Placer<'a> {
+    pub(crate) const fn new(tree: &'a Tree) -> Self {
+        Self { tree, folder: None, path: Vec::new(), touched: BTreeSet::new() }
+    }
+
+    /// Moves the file `name` of folder `from` to `path`, and makes the folders on the way.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if anything is there: nothing is ever replaced.
+    pub(crate) fn place(
+        &mut self,
+        from: impl AsFd,
+        name: &str,
+        path: &[&'a str],
+    ) -> io::Result<Stamp> {
+        let (new_name, folder) = split(path)?;
+        let to = self.enter(folder)?;
+        move_to(from.as_fd(), name, to.as_fd(), new_name)?;
+        Ok(Stamp::from(&statat(to, new_name, AtFlags::SYMLINK_NOFOLLOW)?))
+    }
+
+    /// Makes an empty file at `path`, and the folders on the way.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if anything is there but an empty file.
+    pub(crate) fn make_empty(&mut self, path: &[&'a str], executable: bool) -> io::Result<Stamp> {
+        let (name, folder) = split(path)?;
+        let to = self.enter(folder)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let was_there = match openat(to, name, flags, file_mode(executable)) {
+            Ok(_) => false,
+            Err(Errno::EXIST) => true,
+            Err(error) => return Err(error.into()),
+        };
+        let there = statat(to, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if was_there && !is_empty_file(&there) {
+            return Err(Errno::EXIST.into());
+        }
+        Ok(Stamp::from(&there))
+    }
+
+    /// The folders that something was put into, and those above them, which may be new.
+    pub(crate) fn into_touched(self) -> BTreeSet<Vec<&'a str>> {
+        self.touched
+    }
+
+    fn enter(&mut self, path: &[&'a str]) -> io::Result<&OwnedFd> {
+        let folder = match self.folder.take() {
+            Some(folder) if self.path == path => folder,
+            _ => {
+                let folder = self.tree.make_folder(path)?;
+                self.touched.extend((0..=path.len()).map(|len| path[..len].to_vec()));
+                self.path = path.to_vec();
+                folder
+            }
+        };
+        Ok(self.folder.insert(folder))
+    }
+}
+
+/// Moves a file and never replaces another.
+fn move_to(from: BorrowedFd<'_>, name: &str, to: BorrowedFd<'_>, new_name: &str) -> io::Result<()> {
+    match rename_noreplace(from, name, to, new_name) {
+        // This file system cannot. A second name for the file is refused if there is one.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        result => return Ok(result?),
+    }
+    match linkat(from, name, to, new_name, AtFlags::empty()) {
+        Ok(()) => return Ok(unlinkat(from, name, AtFlags::empty())?),
+        // Nor can it give a file two names.
+        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::MLINK) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match statat(to, new_name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(renameat(from, name, to, new_name)?),
+        Ok(_) => Err(Errno::EXIST.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_empty_file(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_size == 0
 }
 
 fn split<'a, 'b>(path: &'a [&'b str]) -> io::Result<(&'b str, &'a [&'b str])> {

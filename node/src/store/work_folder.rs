@@ -14,18 +14,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::AtFlags;
 use rustix::{
     fs::{
-        FlockOperation, Mode, OFlags, flock, fstat, fsync, mkdirat, openat, renameat, statat,
-        unlinkat,
+        AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, fsync, mkdirat, openat, renameat,
+        statat, unlinkat,
     },
     io::Errno,
 };
 use swarm_proto::{geometry::FileIndex, id::SwarmId};
 
 use super::tree::{Tree, file_mode};
-use crate::NodeError;
+use crate::{NodeError, stamp::Stamp};
 
 /// How the name of every working folder begins. No share and nothing in one may be called so: it
 /// could pose as the folder of another download.
@@ -133,21 +132,32 @@ impl WorkFolder {
         Ok(openat(&self.parts, Self::part_name(file), flags, Mode::empty())?.into())
     }
 
+    /// Whether there is no part yet.
+    pub(crate) fn has_no_parts(&self) -> io::Result<bool> {
+        for entry in Dir::read_from(&self.parts)? {
+            if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Opens the part of a file of this length, and makes it if need be: with one hole, so that the
-    /// disk fills as pieces arrive.
+    /// disk fills as pieces arrive. Also tells what the file is known by.
     pub(crate) fn make_part(
         &self,
         file: FileIndex,
         len: u64,
         executable: bool,
-    ) -> io::Result<File> {
+    ) -> io::Result<(File, Stamp)> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let part = openat(&self.parts, Self::part_name(file), flags, file_mode(executable))?;
+        let stamp = Stamp::from(&fstat(&part)?);
         let part = File::from(part);
-        if part.metadata()?.len() != len {
+        if stamp.size != len {
             part.set_len(len)?;
         }
-        Ok(part)
+        Ok((part, Stamp { size: len, ..stamp }))
     }
 
     /// Reads a small file, unless it is longer than `max` bytes. `None` if it is not there.
