@@ -146,7 +146,7 @@ fn check_private(path: &Path, file: &fs::File) -> io::Result<()> {
     }
     let path = path.display();
     let why = format!("{path} can be read by other users (mode {mode:03o}); run: chmod 600 {path}");
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+    Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
 #[cfg(not(unix))]
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let error = Identity::load_or_create(&path).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 }

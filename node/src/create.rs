@@ -94,7 +94,7 @@ fn own_name(path: &Path) -> Result<String, NodeError> {
         Some(_) => path.to_path_buf(),
         None => fs::canonicalize(path).map_err(NodeError::io("read", path))?,
     };
-    let name = resolved.file_name().unwrap_or_default();
+    let name = resolved.file_name().ok_or_else(|| NodeError::NoName { path: path.into() })?;
     name.to_str().map(String::from).ok_or_else(|| NodeError::Name {
         path: path.into(),
         source: NameError { name: name.to_string_lossy().into(), why: "is not UTF-8" },
@@ -264,7 +264,7 @@ mod tests {
             make(&path);
             let message = refused(&sample.path, small_pieces());
             assert!(message.contains(why), "{message}");
-            assert!(message.contains(&*path.to_string_lossy()), "{message}");
+            assert!(message.contains(&*String::from_utf8_lossy(name)), "{message}");
         }
     }
 

@@ -43,13 +43,29 @@ pub enum NodeError {
         /// Why not.
         source: io::Error,
     },
-    /// A name that a manifest may not hold.
+    /// A name of the share that a manifest may not hold.
     #[error("cannot share {}: {source}; rename it", path.display())]
     Name {
         /// The file or folder.
         path: PathBuf,
         /// What is wrong with its name.
         source: NameError,
+    },
+    /// Names in a share that a manifest may not hold.
+    #[error("cannot share {}: {}", path.display(), bad_names(.first, *.count))]
+    Names {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with the first few.
+        first: Vec<String>,
+        /// How many there are.
+        count: usize,
+    },
+    /// A share without a name: the root of the file system.
+    #[error("cannot share {}: it has no name; give it one with --name", path.display())]
+    NoName {
+        /// The folder.
+        path: PathBuf,
     },
     /// A name in a manifest that could pose as one of our own files.
     #[error(
@@ -169,6 +185,8 @@ impl NodeError {
             }
             Self::AlreadyRunning
             | Self::Name { .. }
+            | Self::Names { .. }
+            | Self::NoName { .. }
             | Self::NotAFile { .. }
             | Self::Symlink { .. }
             | Self::NothingToShare { .. } => ErrorKind::Other,
@@ -192,6 +210,16 @@ impl NodeError {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
+}
+
+fn bad_names(first: &[String], count: usize) -> String {
+    let more = count.saturating_sub(first.len());
+    let names = match (first, more) {
+        ([only], 0) => return format!("{only}; rename it"),
+        (_, 0) => first.join(", "),
+        (_, more) => format!("{}, and {more} more", first.join(", ")),
+    };
+    format!("{count} names in it: {names}; rename them, or share an archive of the folder")
 }
 
 fn listen_hint(error: &io::Error) -> &'static str {

@@ -1,6 +1,8 @@
 //! Finding the files of a share.
 
 use std::{
+    ffi::OsStr,
+    fmt,
     fs::{self, FileType, Metadata},
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -8,10 +10,13 @@ use std::{
 
 use swarm_proto::{
     geometry::{FILES_MAX, GeometryError},
-    path::{NameError, check_name},
+    path::{NameError, PathError, faults},
 };
 
 use crate::{NodeError, stamp::Stamp, store::WORK_PREFIX};
+
+/// How many bad names an error holds: enough to see what kind they are.
+const BAD_NAMES_SHOWN: usize = 3;
 
 /// What a share is made of: everything sorted by path.
 #[derive(Debug, Default)]
@@ -19,6 +24,23 @@ pub(crate) struct Found {
     pub(crate) files: Vec<FoundFile>,
     /// Folders that hold nothing.
     pub(crate) empty_folders: Vec<Vec<String>>,
+    bad_names: BadNames,
+}
+
+/// Names that cannot be shared: what is wrong with the first few, and how many there are.
+#[derive(Debug, Default)]
+struct BadNames {
+    first: Vec<String>,
+    count: usize,
+}
+
+impl BadNames {
+    fn add(&mut self, fault: &dyn fmt::Display) {
+        self.count += 1;
+        if self.first.len() < BAD_NAMES_SHOWN {
+            self.first.push(fault.to_string());
+        }
+    }
 }
 
 /// A file of a share.
@@ -47,7 +69,15 @@ pub(crate) fn walk(root: &Path, follow: bool) -> Result<Found, NodeError> {
             let entry = entry.map_err(NodeError::io("read", &folder))?;
             empty = false;
             let disk = entry.path();
-            let name = shareable_name(&entry.file_name().to_string_lossy(), &entry, &disk)?;
+            let name = match shareable_name(&entry.file_name()) {
+                Ok(name) => name,
+                Err(fault) => {
+                    let path = path.iter().chain([&fault.name]).map(String::as_str);
+                    let path = path.collect::<Vec<_>>().join("/");
+                    found.bad_names.add(&PathError { path, why: fault.into() });
+                    continue;
+                }
+            };
             let mut metadata = entry.metadata().map_err(NodeError::io("read", &disk))?;
             if metadata.is_symlink() {
                 metadata = follow_link(&disk, &folder, follow)?;
@@ -59,15 +89,28 @@ pub(crate) fn walk(root: &Path, follow: bool) -> Result<Found, NodeError> {
             found.empty_folders.push(path);
         }
     }
-    if found.files.is_empty() {
+    if found.files.is_empty() && found.bad_names.count == 0 {
         return Err(NodeError::NothingToShare { path: root.into() });
     }
     found.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     found.empty_folders.sort_unstable();
-    Ok(found)
+    found.check_paths();
+    match found.bad_names {
+        BadNames { count: 0, .. } => Ok(found),
+        BadNames { first, count } => Err(NodeError::Names { path: root.into(), first, count }),
+    }
 }
 
 impl Found {
+    /// Finds what no manifest may hold, before anything is read.
+    fn check_paths(&mut self) {
+        let files = self.files.iter().map(|file| file.path.as_slice());
+        // A share of one file has a name and no path.
+        let files = files.filter(|path| !path.is_empty());
+        let paths = files.chain(self.empty_folders.iter().map(Vec::as_slice));
+        faults(paths, &mut |fault| self.bad_names.add(&fault));
+    }
+
     fn add(
         &mut self,
         disk: &Path,
@@ -84,22 +127,20 @@ impl Found {
             let what = describe(metadata.file_type());
             return Err(NodeError::NotAFile { path: disk.into(), what });
         }
-        let count = self.files.len() + self.empty_folders.len() + folders.len();
+        let count =
+            self.bad_names.count + self.files.len() + self.empty_folders.len() + folders.len();
         if count > FILES_MAX as usize { Err(GeometryError::TooManyFiles.into()) } else { Ok(()) }
     }
 }
 
-fn shareable_name(name: &str, entry: &fs::DirEntry, disk: &Path) -> Result<String, NodeError> {
-    let refused =
-        |why| NodeError::Name { path: disk.into(), source: NameError { name: name.into(), why } };
-    if entry.file_name().to_str().is_none() {
-        return Err(refused("is not UTF-8"));
+/// A name as a manifest holds it, unless it is none of the share's at all.
+fn shareable_name(name: &OsStr) -> Result<String, NameError> {
+    let refused = |why| Err(NameError { name: name.to_string_lossy().into(), why });
+    match name.to_str() {
+        None => refused("is not UTF-8"),
+        Some(name) if name.starts_with(WORK_PREFIX) => refused("belongs to an unfinished download"),
+        Some(name) => Ok(name.into()),
     }
-    if name.starts_with(WORK_PREFIX) {
-        return Err(refused("belongs to an unfinished download"));
-    }
-    check_name(name).map_err(|source| NodeError::Name { path: disk.into(), source })?;
-    Ok(name.into())
 }
 
 fn follow_link(link: &Path, folder: &Path, follow: bool) -> Result<Metadata, NodeError> {

@@ -58,10 +58,7 @@ pub enum PathFault {
     #[error("lies in {0:?}, which is not a folder or said to be empty")]
     InsideFile(String),
     /// Another name in the folder differs by upper and lower case only.
-    #[error(
-        "differs from {0:?} by upper and lower case only, and many systems cannot hold both; \
-         rename one"
-    )]
+    #[error("differs from {0:?} by upper and lower case only, and many systems cannot hold both")]
     Twin(String),
 }
 
@@ -96,24 +93,54 @@ pub(crate) fn check_sorted<'a>(
     Ok(())
 }
 
+/// Reports everything that keeps these files and empty folders from being one share, for whoever
+/// has to put all of it right.
+pub fn faults<'a>(
+    paths: impl IntoIterator<Item = &'a [String]>,
+    report: &mut dyn FnMut(PathError),
+) {
+    let mut paths: Vec<_> = paths.into_iter().collect();
+    paths.sort_unstable();
+    let examined = examine(paths, &mut |fault| {
+        report(fault);
+        Ok(())
+    });
+    debug_assert_eq!(examined, Ok(()), "nothing that is reported ends it");
+}
+
 /// Checks the paths of a share, which are sorted: each alone, and that they fit into one folder.
 /// No path may lead through another, so a file is no folder and an empty folder is empty.
 pub(crate) fn check_paths<'a>(
     paths: impl IntoIterator<Item = &'a [String]>,
 ) -> Result<(), PathError> {
+    examine(paths, &mut Err)
+}
+
+/// What is done about a fault: an error ends the examination.
+type OnFault<'a> = &'a mut dyn FnMut(PathError) -> Result<(), PathError>;
+
+fn examine<'a>(
+    paths: impl IntoIterator<Item = &'a [String]>,
+    on_fault: OnFault<'_>,
+) -> Result<(), PathError> {
     let mut last: &[String] = &[];
     // The folders on the way to `last`, the share's own first: the names in each so far.
     let mut open: Vec<Vec<Sibling<'_>>> = vec![Vec::new()];
     for path in paths {
-        check_path(path, last)?;
+        if let Err(fault) = check_path(path, last) {
+            on_fault(fault)?;
+            continue;
+        }
         // The order has the paths below one folder side by side, so folders that this path is not
         // in are complete.
         let common = path.iter().zip(last).take_while(|(a, b)| a == b).count();
         for depth in (common + 1..open.len()).rev() {
-            close(open.pop().unwrap_or_default(), &last[..depth])?;
+            close(open.pop().unwrap_or_default(), &last[..depth], on_fault)?;
         }
         for name in &path[common..] {
-            check_name(name).map_err(|why| PathError::new(path, why.into()))?;
+            if let Err(why) = check_name(name) {
+                on_fault(PathError::new(path, why.into()))?;
+            }
             if let Some(folder) = open.last_mut() {
                 folder.push(Sibling { folded: fold(name), name });
             }
@@ -124,7 +151,7 @@ pub(crate) fn check_paths<'a>(
         last = path;
     }
     while let Some(folder) = open.pop() {
-        close(folder, &last[..open.len()])?;
+        close(folder, &last[..open.len()], on_fault)?;
     }
     Ok(())
 }
@@ -154,16 +181,18 @@ struct Sibling<'a> {
 }
 
 /// Checks the names in one folder, all of them, against each other.
-fn close(mut names: Vec<Sibling<'_>>, folder: &[String]) -> Result<(), PathError> {
+fn close(
+    mut names: Vec<Sibling<'_>>,
+    folder: &[String],
+    on_fault: OnFault<'_>,
+) -> Result<(), PathError> {
     names.sort_unstable_by(|a, b| a.folded.cmp(&b.folded));
-    match names.windows(2).find(|pair| pair[0].folded == pair[1].folded) {
-        None => Ok(()),
-        Some(pair) => {
-            let mut path = folder.to_vec();
-            path.push(pair[1].name.to_owned());
-            Err(PathError::new(&path, PathFault::Twin(pair[0].name.to_owned())))
-        }
+    for pair in names.windows(2).filter(|pair| pair[0].folded == pair[1].folded) {
+        let mut path = folder.to_vec();
+        path.push(pair[1].name.to_owned());
+        on_fault(PathError::new(&path, PathFault::Twin(pair[0].name.to_owned())))?;
     }
+    Ok(())
 }
 
 impl PathError {
@@ -335,6 +364,16 @@ mod tests {
         assert_eq!(check(&["Src/a", "lib/z", "src/b"]), twin("src", "Src"));
         assert_eq!(check(&["strasse", "straße"]), twin("straße", "strasse"));
         assert_eq!(check(&["ΣΊΣΥΦΟΣ", "σίσυφος"]), twin("σίσυφος", "ΣΊΣΥΦΟΣ"));
+    }
+
+    #[test]
+    fn whoever_makes_a_share_is_told_all_that_is_wrong_with_it() {
+        let paths = ["z.", "readme", "a/b:c/d", "a/b:c/e", "README", "fine", "a/x", "a/X"];
+        let paths: Vec<Vec<String>> =
+            paths.iter().map(|p| p.split('/').map(str::to_owned).collect()).collect();
+        let mut wrong = Vec::new();
+        faults(paths.iter().map(Vec::as_slice), &mut |fault| wrong.push(fault.path));
+        assert_eq!(wrong, ["a/b:c/d", "a/x", "z.", "readme"]);
     }
 
     #[test]

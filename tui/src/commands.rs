@@ -28,7 +28,12 @@ use swarm_proto::{
 use tokio::task;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Settings, exit::Failure, output::Console, paths::Paths};
+use crate::{
+    config::Settings,
+    exit::{Code, Failure},
+    output::Console,
+    paths::Paths,
+};
 
 /// What every command that runs on is given.
 #[derive(Debug)]
@@ -51,7 +56,13 @@ impl Context {
 pub fn read_manifest(path: &Path) -> Result<Manifest, Failure> {
     let failed = |error: std::io::Error| Failure::file(path, &error);
     let mut file = File::open(path).map_err(failed)?;
-    let len = file.metadata().map_err(failed)?.len();
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        let message = format!("{} is a folder, not a .swarm manifest", path.display());
+        return Err(Failure::new(Code::Manifest, "manifest", message)
+            .hint("`swarm seed` shares a folder, `swarm create` makes its manifest"));
+    }
+    let len = metadata.len();
     if len > MANIFEST_LEN_MAX as u64 {
         return Err(in_file(path, ManifestError::TooLong.into()));
     }
@@ -64,14 +75,30 @@ pub fn read_manifest(path: &Path) -> Result<Manifest, Failure> {
 
 fn in_file(path: &Path, failure: Failure) -> Failure {
     Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
+        .hint_if_none("get it again from where it came from, or name another file")
+}
+
+/// Whether a text is, or should have been, a link: it is empty, or begins like one (RFC 3986, 3.1).
+fn is_link(text: &str) -> bool {
+    let text = text.trim_ascii();
+    text.is_empty()
+        || text.split_once(':').is_some_and(|(scheme, _)| {
+            scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        })
 }
 
 /// What the user names to be fetched or shown: a link, or the path of a manifest.
 pub fn read_source(text: &str) -> Result<Source, Failure> {
-    if text.starts_with("swarm:") {
-        return Ok(Source::Link(text.parse::<Link>()?));
-    }
     let path = Path::new(text);
+    // A file may be called anything, but nobody means a file by `magnet:?…` that is not there.
+    if is_link(text) && !path.exists() {
+        let link = text.parse::<Link>().map_err(|error| {
+            let hint = "copy the whole link, `swarm:?id=…`, as `swarm seed` printed it, in quotes";
+            Failure::from(error).hint_if_none(hint)
+        });
+        return Ok(Source::Link(link?));
+    }
     read_manifest(path).map(|manifest| Source::Manifest(Arc::new(manifest))).map_err(|failure| {
         match failure.kind {
             "not_found" => failure.hint("give the path of a .swarm file, or a link in quotes"),
@@ -103,6 +130,6 @@ pub async fn blocking<T: Send + 'static>(
         Ok(Err(NodeError::Stopped)) => Err(Failure::interrupted()),
         Ok(result) => result.map_err(Failure::from),
         // The work does not panic; if it did, what it said is on the screen.
-        Err(error) => Err(Failure::new(crate::exit::Code::Other, "bug", error.to_string())),
+        Err(error) => Err(Failure::new(Code::Other, "bug", error.to_string())),
     }
 }

@@ -102,7 +102,13 @@ impl File {
         };
         let text = match fs::metadata(path) {
             Ok(meta) if meta.len() > FILE_BYTES_MAX => return Err(too_long()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !named => {
+            // Nor is it there if what should be its folder is none.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) && !named =>
+            {
                 return Ok(Self::default());
             }
             _ => fs::read_to_string(path),

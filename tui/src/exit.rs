@@ -79,6 +79,12 @@ impl Failure {
         self
     }
 
+    /// Adds what the user can do, if nothing better is known.
+    pub fn hint_if_none(mut self, hint: &str) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
     /// A failure from a text of the libraries, which put their advice, if they have any, behind a
     /// semicolon.
     fn advised(code: Code, kind: &'static str, text: &str) -> Self {
@@ -168,9 +174,15 @@ impl From<NodeError> for Failure {
             ErrorKind::Other => (Code::Other, "share"),
         };
         match error {
-            NodeError::Io { ref path, ref source, .. } => {
-                Self { message: error.to_string(), ..Self::file(path, source) }
+            NodeError::Io { action, ref path, ref source } => {
+                let message = error.to_string();
+                // What is not there to be read was misspelt. What cannot be made has no room here.
+                if source.kind() == io::ErrorKind::NotFound && action != "read" {
+                    return Self::new(code, kind, message).hint("name another place");
+                }
+                Self { message, ..Self::file(path, source) }
             }
+            NodeError::NoName { .. } => Self::advised(Code::Usage, "usage", &error.to_string()),
             NodeError::Listen { addr, source } => Self::listen("for peers", addr, &source),
             NodeError::NoManifest { tried } => {
                 let tried: Vec<_> =

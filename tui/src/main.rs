@@ -50,8 +50,12 @@ fn misuse(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
         let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default();
-        let failure = Failure::usage(line.strip_prefix("error: ").unwrap_or(line));
+        // Its first paragraph; the lines after the first name the arguments.
+        let lines: Vec<_> =
+            text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        let message = lines.join(" ");
+        let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(&message))
+            .hint("`swarm help COMMAND` explains a command");
         let _ = Console::new(true, true, Mode::Hidden).object(&output::json::Line::error(&failure));
     }
     ExitCode::from(error.exit_code() as u8)

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs, io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -69,7 +69,12 @@ impl Paths {
             }
         };
         Identity::load_or_create(&path).map_err(|error| {
-            Failure::new(Code::Other, "identity", format!("key {}: {error}", path.display()))
+            let code = match error.kind() {
+                // The file can be read and is no key, or no secret.
+                io::ErrorKind::InvalidData => Code::Other,
+                _ => Code::Disk,
+            };
+            Failure::new(code, "identity", format!("key {}: {error}", path.display()))
                 .hint("give another file with --identity, or another folder with SWARM_HOME")
         })
     }
@@ -78,7 +83,7 @@ impl Paths {
 /// Makes a folder that only its owner can enter; one that exists is left as it is.
 fn make_private(folder: &Path) -> Result<(), Failure> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
-        Failure::new(Code::Other, "home", format!("folder {}: {error}", folder.display()))
+        Failure::new(Code::Disk, "home", format!("folder {}: {error}", folder.display()))
             .hint("set SWARM_HOME to a folder that you may write to")
     })
 }

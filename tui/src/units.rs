@@ -15,6 +15,13 @@ pub struct UnitError {
     expected: &'static str,
 }
 
+impl UnitError {
+    /// What should have been typed instead.
+    pub const fn expected(expected: &'static str) -> Self {
+        Self { expected }
+    }
+}
+
 const AMOUNT: UnitError = UnitError { expected: "an amount such as 4194304, 4M, 4MiB or 4.2MB" };
 const RATE: UnitError =
     UnitError { expected: "a rate such as 10M, 10MiB/s or 100Mbit, or none for no limit" };

@@ -3,21 +3,25 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueHint};
-use swarm_proto::link::Endpoint;
+use swarm_proto::{
+    geometry::{BLOCK_LEN, PIECE_LEN_MAX},
+    link::Endpoint,
+    path::{NameError, check_name},
+};
 
 use super::settings::{NetworkArgs, SwarmArgs};
-use crate::units::Bytes;
+use crate::units::{Bytes, UnitError};
 
 /// What goes into a manifest beside the files.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Manifest")]
 pub struct ManifestArgs {
     /// Name of the share [default: the name of the file or folder]
-    #[arg(long)]
+    #[arg(long, value_parser = share_name)]
     pub name: Option<String>,
     /// Bytes in a piece: a power of two from 16K to 16M [default: by size]
-    #[arg(long, value_name = "AMOUNT")]
-    pub piece_length: Option<Bytes>,
+    #[arg(long, value_name = "AMOUNT", value_parser = piece_length)]
+    pub piece_length: Option<u32>,
     /// A note for those who fetch it
     #[arg(long, value_name = "TEXT")]
     pub comment: Option<String>,
@@ -30,6 +34,18 @@ pub struct ManifestArgs {
     /// Share what symbolic links point to; without this a link is an error
     #[arg(long)]
     pub follow_symlinks: bool,
+}
+
+fn share_name(text: &str) -> Result<String, NameError> {
+    check_name(text).map(|()| text.to_owned())
+}
+
+fn piece_length(text: &str) -> Result<u32, UnitError> {
+    const EXPECTED: UnitError = UnitError::expected("a power of two from 16K to 16M");
+    let Bytes(bytes) = text.parse().map_err(|_| EXPECTED)?;
+    let length = u32::try_from(bytes).map_err(|_| EXPECTED)?;
+    let will_do = length.is_power_of_two() && (BLOCK_LEN..=PIECE_LEN_MAX).contains(&length);
+    if will_do { Ok(length) } else { Err(EXPECTED) }
 }
 
 const CREATE_EXAMPLES: &str = "\

@@ -18,7 +18,7 @@ use swarm_proto::{
 use super::{Context, blocking, show::link_of};
 use crate::{
     args::{CreateArgs, ManifestArgs},
-    exit::Failure,
+    exit::{Code, Failure},
     paths::Key,
     text::{counted, inert},
     units::Bytes,
@@ -65,7 +65,6 @@ pub async fn make(
     trackers: Vec<Endpoint>,
     signer: Option<&Identity>,
 ) -> Result<Manifest, Failure> {
-    let piece_length = args.piece_length.map(piece_length).transpose()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let extras = Extras {
         trackers,
@@ -76,13 +75,17 @@ pub async fn make(
     };
     let options = CreateOptions {
         name: args.name.clone(),
-        piece_length,
+        piece_length: args.piece_length,
         extras,
         follow_symlinks: args.follow_symlinks,
     };
     let path = path.to_owned();
-    let manifest =
-        blocking(cx, move |progress| swarm_node::create(&path, options, progress)).await?;
+    let manifest = blocking(cx, move |progress| swarm_node::create(&path, options, progress)).await;
+    let manifest = manifest.map_err(|failure| match failure.code {
+        // There is no manifest yet that could be bad: what was asked for does not fit into one.
+        Code::Manifest => Failure { code: Code::Usage, kind: "usage", ..failure },
+        _ => failure,
+    })?;
     match signer {
         Some(identity) => sign(manifest, identity, now),
         None => Ok(manifest),
@@ -148,13 +151,6 @@ fn target(args: &CreateArgs) -> Result<PathBuf, Failure> {
 
 fn default_output(name: &str) -> PathBuf {
     format!("{name}.swarm").into()
-}
-
-fn piece_length(bytes: Bytes) -> Result<u32, Failure> {
-    // The library says which lengths will do; this only has to fit.
-    u32::try_from(bytes.0).map_err(|_| {
-        Failure::usage(format!("piece length: {bytes} is too long")).hint("16 MiB is the most")
-    })
 }
 
 fn sign(manifest: Manifest, identity: &Identity, sequence: u64) -> Result<Manifest, Failure> {

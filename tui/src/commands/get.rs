@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use swarm_node::{
     GetOptions, Identity, Node, NodeError, Snapshot, Source, State, Transfer, Transport,
 };
-use swarm_proto::link::Endpoint;
+use swarm_proto::link::{Endpoint, Link};
 use tokio::time;
 
 use super::{Context, create, read_source, show::link_of, watch::Watch};
@@ -84,12 +84,7 @@ async fn start(
     let settings = &cx.settings;
     let nobody = nobody_to_ask(&source, settings.trackers.value.len() + args.peers.len());
     if nobody {
-        return Err(Failure::new(
-            Code::Network,
-            "no_peers",
-            "nobody to ask: no tracker and no peer",
-        )
-        .hint("give --tracker KEY@HOST:PORT or --peer KEY@HOST:PORT"));
+        return Err(nobody_named(&source));
     }
     if let Source::Link(link) = &source {
         let name = link.name.as_deref().map_or_else(|| link.id.short(), inert);
@@ -135,6 +130,17 @@ fn nobody_to_ask(source: &Source, named: usize) -> bool {
         Source::Manifest(manifest) => manifest.extras().trackers.len(),
     };
     named + of_source == 0
+}
+
+fn nobody_named(source: &Source) -> Failure {
+    let failure = Failure::new(Code::Network, "no_peers", "nobody to ask: no tracker and no peer");
+    match source {
+        // Every link that we print has more than an id.
+        Source::Link(Link { name: None, .. }) => failure.hint(
+            "the link ends after its id: put it in quotes, or the shell cuts it at the first &",
+        ),
+        _ => failure.hint("give --tracker KEY@HOST:PORT or --peer KEY@HOST:PORT"),
+    }
 }
 
 /// Follows the transfer until everything is in place.

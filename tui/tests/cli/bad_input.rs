@@ -3,7 +3,10 @@
 
 use std::{
     fs,
-    os::unix::{fs::symlink, net::UnixListener},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    },
     process::Command,
 };
 
@@ -66,6 +69,33 @@ fn links_and_sockets_in_a_share() {
     let ran = world.run(&["create", "share", "--force"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("it is a socket\nhint: move it out of the share"), "{ran:?}");
+}
+
+#[test]
+fn every_bad_name_is_known_before_anything_is_read() {
+    let world = World::new();
+    for name in ["README", "readme", "aux.c", "what?", "fine"] {
+        world.write(&format!("share/{name}"), "bytes");
+    }
+    // Whoever reads it finds it not allowed, which would be the error.
+    fs::set_permissions(world.path("share/fine"), fs::Permissions::from_mode(0o000)).unwrap();
+    let message = r#"cannot share share: 3 names in it: "aux.c": the name "aux.c" is the name of a device on Windows, whatever follows its first dot, "what?": the name "what?" has one of < > : " | ? * in it, which Windows cannot store, "readme": differs from "README" by upper and lower case only, and many systems cannot hold both"#;
+    let ran = world.run(&["create", "share"]);
+    assert_fails(&ran, 1, message);
+    assert!(ran.stderr.contains("hint: rename them, or share an archive"), "{ran:?}");
+    world.write("share/con", "bytes");
+    let ran = world.run(&["create", "share"]);
+    assert!(
+        ran.stderr.contains("4 names in it: ") && ran.stderr.contains(", and 1 more\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_share_without_a_name() {
+    let ran = World::new().run(&["create", "/"]);
+    assert_fails(&ran, 2, "cannot share /: it has no name");
+    assert!(ran.stderr.contains("--name"), "{ran:?}");
 }
 
 #[test]
@@ -154,8 +184,85 @@ fn links_that_cannot_be_used() {
 }
 
 #[test]
+fn what_is_neither_a_link_nor_a_file() {
+    let world = World::new();
+    for (text, begins) in [
+        ("", ""),
+        ("http://x/y", "http://x/y"),
+        ("magnet:?xt=1", "magnet:?xt=1"),
+        ("swarm:x", "swarm:x"),
+    ] {
+        for command in ["get", "show"] {
+            let ran = world.run(&[command, text]);
+            let what = format!(r#"a link begins with "swarm:?id=", this begins with "{begins}""#);
+            assert_fails(&ran, 3, &what);
+            assert!(ran.stderr.contains("hint: copy the whole link, `swarm:?id=…`"), "{ran:?}");
+        }
+    }
+    world.write("folder/file", "bytes");
+    for command in ["get", "show", "verify"] {
+        let ran = world.run(&[command, "folder"]);
+        assert_fails(&ran, 3, "folder is a folder, not a .swarm manifest");
+        assert!(ran.stderr.contains("`swarm seed` shares a folder"), "{ran:?}");
+    }
+    let colon = world.write("a:b", "no manifest");
+    assert_fails(&world.run(&["show", "a:b"]), 3, "a:b: this is not a .swarm manifest");
+    fs::remove_file(colon).unwrap();
+}
+
+#[test]
+fn a_link_that_a_shell_has_cut() {
+    let world = World::new();
+    let ran = world.run(&["get", &format!("swarm:?id={}", "a".repeat(52))]);
+    assert_fails(&ran, 4, "nobody to ask: no tracker and no peer");
+    assert!(
+        ran.stderr.contains("put it in quotes, or the shell cuts it at the first &"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn places_that_cannot_be_written_to() {
+    let world = World::new();
+    world.write("file", "bytes");
+    world.run(&["create", "file", "--tracker", "plain:127.0.0.1:1"]);
+    let ran = world.run(&["get", "file.swarm", "-o", "file/none", "--transport", "plain"]);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    let ran = world.run(&["get", "file.swarm", "-o", "/dev/null", "--transport", "plain"]);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert!(ran.stderr.starts_with("error: cannot make the folder /dev/null: "), "{ran:?}");
+    for home in ["file/home", "file"] {
+        let mut command = world.command(&["seed", "file", "--listen", "127.0.0.1:0"]);
+        let out = command.env("SWARM_HOME", world.path(home)).output().unwrap();
+        let stderr = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(6), "{stderr}");
+        assert!(stderr.contains("\nhint: set SWARM_HOME to a folder"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_program_is_told_which_argument_is_missing() {
+    let world = World::new();
+    for (args, message) in [
+        (
+            &["get", "--json"][..],
+            "the following required arguments were not provided: <LINK|FILE.swarm>",
+        ),
+        (
+            &["create", "x", "--json", "-o"],
+            "a value is required for '--output <FILE.swarm>' but none was supplied",
+        ),
+    ] {
+        let ran = world.run(args);
+        let error: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((ran.code, error["message"].as_str()), (2, Some(message)), "{ran:?}");
+    }
+}
+
+#[test]
 fn flags_and_settings_that_mean_nothing() {
     let world = World::new();
+    world.write("file", "bytes");
     for (args, what) in [
         (&["get", "x", "--upload-limit", "fast"][..], "expected a rate such as 10M"),
         (&["get", "x", "--seed", "sometimes"], "expected needed, never, forever"),
@@ -164,6 +271,11 @@ fn flags_and_settings_that_mean_nothing() {
         (&["get", "x", "--advertise", "a b"], "no host name or address"),
         (&["seed", ".", "--data", "x"], "--data and --skip-verify need a manifest"),
         (&["create", ".", "--identity", "x"], "--sign"),
+        (&["create", ".", "--piece-length", "17K"], "expected a power of two from 16K to 16M"),
+        (&["create", ".", "--piece-length", "8G"], "expected a power of two from 16K to 16M"),
+        (&["create", ".", "--name", "../x"], r#"the name "../x" has a path separator in it"#),
+        (&["seed", ".", "--name", ""], r#"the name "" is empty"#),
+        (&["create", "file", "--comment", &"long ".repeat(1000)], "comment"),
     ] {
         let ran = world.run(args);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?} {ran:?}");
