@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Runs the installed file-sharing clients and swarm side by side. README.md says what is needed.
+
+Examples:
+  run.py one-to-one                           all clients that are installed, 5 runs each
+  run.py crowd --clients swarm,aria2 --runs 3
+  run.py one-to-one --mib 64 --runs 1         a quick look
+  run.py all --json results.json --markdown ../../docs/benchmarks.md
+  run.py --from results.json                  print the tables of an earlier invocation
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import hosts
+import report
+from clients import everyone
+from clients.base import lacking
+from model import Case, Failed, Options, Plan, Scenario, Skip, TooSlow
+from results import Results, Row, Table, describe_machine
+from scenarios import SCENARIOS
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("scenarios", nargs="*", metavar="SCENARIO", help=f"all, or of: {', '.join(SCENARIOS)}")
+    add("--runs", type=int, default=5, help="runs of each case, in alternation (default 5)")
+    add("--clients", default="", metavar="A,B", help="only these clients")
+    add("--mib", type=int, default=0, help="size of the share instead of the scenario's own")
+    add("--cap", type=float, default=300, metavar="S", help="give a run up after S seconds")
+    add("--swarm", type=Path, default=REPOSITORY / "target/release/swarm", help="our program")
+    add("--memory", type=Path, default=Path("/dev/shm"), help="a folder in memory")
+    add("--disk", type=Path, default=Path("/var/tmp"), help="a folder on a real file system")
+    add("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
+    add("--markdown", type=Path, metavar="FILE", help="put the tables into this page")
+    add("--from", type=Path, dest="source", metavar="FILE", help="measure nothing, read this JSON")
+    args = parser.parse_args()
+    if args.scenarios == ["all"]:
+        args.scenarios = list(SCENARIOS)
+    for name in args.scenarios:
+        if name not in SCENARIOS:
+            parser.error(f"there is no scenario {name}; there are: {', '.join(SCENARIOS)}")
+    if not args.scenarios and args.source is None:
+        parser.error("name a scenario, or all")
+    if args.runs < 1 or args.mib < 0:
+        parser.error("--runs and --mib are positive numbers")
+    return args
+
+
+def say(line: str) -> None:
+    """What goes on, beside the tables."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def check_machine() -> None:
+    """Ends the program with a word why if hosts cannot be made here."""
+    if os.geteuid() != 0:
+        sys.exit("run.py: makes hosts as network namespaces, which takes root: run it with sudo")
+    if absent := lacking("ip", "tc"):
+        sys.exit(f"run.py: {absent} here: install iproute2")
+
+
+def remove_old_files(*folders: Path) -> None:
+    """Removes what runs that were killed have left there."""
+    for path in (path for folder in folders for path in folder.iterdir()):
+        if hosts.is_left_over(path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def run_case(case: Case, row: Row) -> None:
+    """One run more, unless the case has shown that it cannot."""
+    if row.note:
+        return
+    try:
+        sample = case.run()
+    except TooSlow as slow:
+        row.note = f"over {slow.seconds:.0f} s"
+    except Failed as failed:
+        say(f"  {case.name}: {failed}")
+        row.note = "failed"
+    else:
+        row.samples.append(sample)
+        say(f"  {case.name}: {sample.seconds:.2f} s")
+        return
+    say(f"  {case.name}: {row.note}")
+
+
+def run_plan(name: str, plan: Plan, runs: int) -> Table:
+    """All cases in alternation, so that what changes on the machine meets all of them alike."""
+    rows = [Row(case.name, case.without, note=case.missing) for case in plan.cases]
+    for number in range(runs):
+        say(f"{name}: run {number + 1} of {runs}")
+        for case, row in zip(plan.cases, rows):
+            run_case(case, row)
+    return Table(name, plan.about, list(plan.references), plan.payload, rows)
+
+
+def run_scenario(name: str, scenario: Scenario, options: Options, runs: int) -> Table | None:
+    """One table, and nothing left in the folders."""
+    try:
+        return run_plan(name, scenario(options), runs)
+    except Skip as skip:
+        say(f"{name}: skipped: {skip}")
+        return None
+    finally:
+        for folder in (options.memory, options.disk):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(args: argparse.Namespace) -> Results:
+    """Runs the scenarios; prints each table when it is there."""
+    check_machine()
+    hosts.remove_leftovers()
+    remove_old_files(args.memory, args.disk)
+    own = f"{hosts.PREFIX}-{os.getpid()}"
+    options = Options(
+        clients=[name for name in args.clients.split(",") if name],
+        swarm=args.swarm.resolve(),
+        memory=args.memory / own,
+        disk=args.disk / own,
+        mib=args.mib,
+        cap_s=args.cap,
+    )
+    present = [client for client in everyone(options) if not client.missing()]
+    results = Results(
+        machine=describe_machine(),
+        versions=sorted({client.version() for client in present}),
+        date=datetime.date.today().isoformat(),
+        runs=args.runs,
+    )
+    for name in args.scenarios:
+        table = run_scenario(name, SCENARIOS[name], options, args.runs)
+        if table is not None:
+            results.tables.append(table)
+            print(report.text(table), end="\n\n", flush=True)
+            # After each, so that hours of work survive what comes later.
+            if args.json:
+                results.write(args.json)
+    return results
+
+
+def main() -> None:
+    """The program."""
+    args = parse_args()
+    # Being told to end is like Ctrl-C: what was started and made is removed on the way out.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        if args.source is None:
+            results = measure(args)
+        else:
+            results = Results.read(args.source)
+            print("\n\n".join(map(report.text, results.tables)))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if args.markdown:
+        for name in report.update_page(args.markdown, results):
+            say(f"{args.markdown} has no place for {name}")
+
+
+if __name__ == "__main__":
+    main()

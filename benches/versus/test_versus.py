@@ -1,0 +1,115 @@
+"""The parts that need no root, no network and no client: `python3 -m unittest`."""
+
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import report
+import share
+import torrent
+from model import Failed, Reference, Sample, Usage
+from process import Processes
+from results import Results, Row, Table
+
+
+def sample(seconds: float, cpu_s: float = 1.0) -> Sample:
+    return Sample(seconds, Usage(cpu_s, 10 << 20), Usage(cpu_s, 20 << 20))
+
+
+def one_table() -> Table:
+    rows = [
+        Row("ours", samples=[sample(1.0), sample(3.0), sample(2.0)]),
+        Row("ours, watched", "ours", [sample(2.2, 1.5)]),
+        Row("theirs", note="no theirs"),
+    ]
+    return Table("race", "A race.", [Reference("÷ ours", "ours")], 200_000_000, rows)
+
+
+class Tables(unittest.TestCase):
+    def test_a_row_has_medians_ratios_and_costs(self) -> None:
+        titles, ours, watched, theirs = report.cells(one_table())
+        numbers = dict(zip(titles, ours, strict=True))
+        self.assertEqual(numbers["median"], "2.00 s")
+        self.assertEqual(numbers["range"], "1.00–3.00")
+        self.assertEqual(numbers["MB/s"], "100")
+        self.assertEqual(numbers["memory, downloader"], "20 MiB")
+        costs = dict(zip(titles, watched, strict=True))
+        self.assertEqual((costs["cost, time"], costs["cost, CPU"]), ("+10.0 %", "+50.0 %"))
+        self.assertEqual(costs["÷ ours"], "1.10")
+        self.assertEqual(theirs[:2], ["theirs", "no theirs"])
+
+    def test_a_column_with_nothing_in_it_is_left_out(self) -> None:
+        table = Table("race", "A race.", [], 0, [Row("ours", samples=[sample(1.0)])])
+        self.assertEqual(
+            report.cells(table)[0],
+            ["", "median", "CPU", "memory, seeder", "memory, downloader"],
+        )
+
+    def test_results_survive_json(self) -> None:
+        results = Results("a machine", ["ours 1"], "2026-01-01", 3, [one_table()])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "results.json"
+            results.write(path)
+            self.assertEqual(Results.read(path), results)
+
+    def test_a_page_keeps_all_but_what_is_between_the_marks(self) -> None:
+        results = Results("a machine", [], "2026-01-01", 3, [one_table()])
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder) / "page.md"
+            page.write_text("before\n<!-- versus:race -->\nold\n<!-- /versus -->\nafter\n")
+            self.assertEqual(report.update_page(page, results), ["machine"])
+            new = page.read_text()
+            self.assertTrue(
+                new.startswith("before\n<!-- versus:race -->\nA race.\n\n|  | median |")
+            )
+            self.assertTrue(new.endswith("|\n<!-- /versus -->\nafter\n"))
+            self.assertNotIn("old", new)
+
+
+class Shares(unittest.TestCase):
+    def test_a_copy_is_compared_byte_for_byte(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            data = share.make_folder(Path(folder) / "source", files=3, file_size=10)
+            copy = data.link_into(Path(folder) / "copy")
+            data.compare(copy)
+            wrong = copy / "000" / "000001"
+            wrong.unlink()
+            self.assertRaises(Failed, data.compare, copy)
+            wrong.write_bytes(b"0123456789")
+            self.assertRaises(Failed, data.compare, copy)
+
+    def test_bencoding_is_that_of_bep_3(self) -> None:
+        value: torrent.Bencoded = {b"b": [1, b"spam"], b"a": -3}
+        self.assertEqual(torrent.bencode(value), b"d1:ai-3e1:bli1e4:spamee")
+
+    def test_pieces_of_a_torrent_run_through_all_files(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            data = share.make_folder(Path(folder) / "source", files=3, file_size=10)
+            pieces = torrent.make(data, 16).info[b"pieces"]
+            assert isinstance(pieces, bytes)
+            self.assertEqual(len(pieces), 2 * 20)
+
+
+class Clients(unittest.TestCase):
+    def test_a_sign_has_a_time_and_an_early_end_is_a_failure(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, Processes() as processes:
+            logs, signs = Path(folder), {"up": "^ready$"}
+            good = ["sh", "-c", "echo ready; exec sleep 60"]
+            good_one = processes.start(good, logs / "good", signs)
+            self.assertGreater(processes.wait([good_one], "up", 10), 0)
+            bad = processes.start(["sh", "-c", "echo no disk; exit 3"], logs / "bad", signs)
+            with self.assertRaisesRegex(Failed, "^ended with 3 before 'up':\nno disk$"):
+                processes.wait([bad], "up", 10)
+
+    def test_what_an_ended_process_took_is_known(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, Processes() as processes:
+            busy = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"
+            process = processes.start(["sh", "-c", busy], Path(folder) / "log", {})
+            processes.wait([process], "exit", 60)
+            self.assertGreater(process.usage().cpu_s, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
