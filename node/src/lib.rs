@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! [`create`] and [`verify`] block, and belong on a thread that may. Everything else is async and may
+//! [`create`], [`verify`] and [`discard`] block, and belong on a thread that may. Everything else is async and may
 //! be dropped at any await: nothing is left half-done. [`Node::shutdown`] joins every task and thread;
 //! a process that ends without it loses nothing that was verified and synced.
 //!
@@ -42,6 +42,7 @@
 mod announcer;
 mod conn;
 mod create;
+mod discard;
 mod disk;
 mod driver;
 mod endpoint;
@@ -68,6 +69,7 @@ use std::{
 };
 
 pub use create::{CreateOptions, Progress, create, default_piece_length};
+pub use discard::discard;
 pub use error::{ErrorKind, NodeError};
 pub use node::Node;
 pub use swarm_engine::{Command, Event, Snapshot, State};

@@ -31,14 +31,14 @@ use swarm_proto::{
     manifest::{MANIFEST_LEN_MAX, Manifest},
 };
 use tokio::sync::mpsc::UnboundedSender;
-pub(crate) use work_folder::WORK_PREFIX;
+pub(crate) use tree::{Seen, Tree};
+pub(crate) use work_folder::{WORK_PREFIX, work_path};
 
 use self::{
     files::{Files, Home, Place},
     recorder::{Note, Recorder},
     take_up::{read_resume, take_up},
-    tree::Tree,
-    work_folder::{WorkFolder, read_capped, work_path},
+    work_folder::{WorkFolder, read_capped},
 };
 use crate::{
     NodeError, Progress,

@@ -12,6 +12,7 @@ mod output;
 mod paths;
 mod reach;
 mod screen;
+mod services;
 mod share;
 mod signals;
 mod text;

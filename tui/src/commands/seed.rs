@@ -1,35 +1,26 @@
 //! `swarm seed`: shares a file or folder, and prints the command to fetch it.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
 };
 
-use swarm_node::{Node, SeedOptions, Transfer, Transport};
-use swarm_proto::{
-    link::{Endpoint, Link},
-    manifest::Manifest,
-};
-use swarm_tracker::Server;
+use swarm_node::{SeedOptions, Transfer};
+use swarm_proto::{link::Link, manifest::Manifest};
 
-use super::{Context, beside, create, read_manifest, show::link_of, tracker, watch::Watch};
+use super::{Context, beside, create, read_manifest, show::link_of, watch::Watch};
 use crate::{
-    args::SeedArgs,
-    exit::Failure,
-    output::json::Line,
-    paths::Key,
-    reach::{link_host, local_ip},
-    text::shell_quoted,
-    units::Bytes,
+    args::SeedArgs, exit::Failure, output::json::Line, paths::Key, services::Services,
+    text::shell_quoted, units::Bytes,
 };
 
 pub async fn run(cx: Context, args: SeedArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     // Hashing takes long: whatever can be known to be wrong is said before it.
     let input = Input::open(&args)?;
-    let services = Services::start(&cx, &args, &input).await?;
+    let services = start(&cx, &args, &input).await?;
     let done = share(&cx, &args, input, &services, begun).await;
     services.shutdown().await;
     done
@@ -69,67 +60,18 @@ impl Input {
     }
 }
 
-/// What listens: the node, and a tracker if nobody named one.
-struct Services {
-    node: Node,
-    tracker: Option<OwnTracker>,
-    /// The node as a link names it.
-    peer: Endpoint,
-}
-
-/// A tracker in this process.
-struct OwnTracker {
-    server: Server,
-    /// As others dial it.
-    public: Endpoint,
-    /// As we dial it: the way back from a public address may be closed.
-    local: Endpoint,
-}
-
-impl Services {
-    async fn start(cx: &Context, args: &SeedArgs, input: &Input) -> Result<Self, Failure> {
-        let settings = &cx.settings;
-        let (listen, transport) = (settings.listen.value, settings.transport.value.into());
-        let host = link_host(listen, settings.advertise.value.as_deref());
-        let mut config = settings.node();
-        // A tracker in this process sees us come from an address that is of no use to others.
-        config.advertise = routable(&host).await;
-
-        let identity = cx.paths.identity(Key::Node, args.identity.as_deref())?;
-        let node = Node::start(identity, config).await?;
-        let key = (transport == Transport::Tls).then(|| node.peer_id());
-        let peer = Endpoint { key, host, port: node.listen_addr().port() };
-        if !settings.trackers.value.is_empty() || input.has_trackers() {
-            return Ok(Self { node, tracker: None, peer });
-        }
-        let at = args.tracker_listen.unwrap_or_else(|| next_port(listen));
-        match OwnTracker::start(cx, at, transport).await {
-            Ok(tracker) => Ok(Self { node, tracker: Some(tracker), peer }),
-            Err(failure) => {
-                node.shutdown().await;
-                Err(failure)
-            }
-        }
+/// Starts what listens: the node, and a tracker if nobody named one.
+async fn start(cx: &Context, args: &SeedArgs, input: &Input) -> Result<Services, Failure> {
+    let identity = cx.paths.identity(Key::Node, args.identity.as_deref())?;
+    let mut services = Services::start(cx, identity, true).await?;
+    if cx.settings.trackers.value.is_empty()
+        && !input.has_trackers()
+        && let Err(failure) = services.start_tracker(cx, args.tracker_listen).await
+    {
+        services.shutdown().await;
+        return Err(failure);
     }
-
-    async fn shutdown(self) {
-        // The node first: it says goodbye to the tracker.
-        self.node.shutdown().await;
-        if let Some(tracker) = self.tracker {
-            tracker.server.shutdown().await;
-        }
-    }
-}
-
-impl OwnTracker {
-    async fn start(cx: &Context, at: SocketAddr, transport: Transport) -> Result<Self, Failure> {
-        let identity = cx.paths.identity(Key::Tracker, None)?;
-        let server = tracker::start(&identity, at, transport).await?;
-        let advertise = cx.settings.advertise.value.as_deref();
-        let public = tracker::endpoint(&server, transport, link_host(at, advertise));
-        let local = tracker::endpoint(&server, transport, local_ip(at.ip()).to_string());
-        Ok(Self { server, public, local })
-    }
+    Ok(services)
 }
 
 /// Makes or takes the manifest, serves, and says so, until told to stop.
@@ -168,7 +110,7 @@ async fn make(
     path: &Path,
     services: &Services,
 ) -> Result<Manifest, Failure> {
-    let trackers = all_trackers(cx, &[], services);
+    let trackers = services.trackers(cx, &[]);
     let signer = match args.manifest.sign {
         true => Some(cx.paths.identity(Key::Node, args.identity.as_deref())?),
         false => None,
@@ -182,18 +124,6 @@ async fn make(
     Ok(manifest)
 }
 
-/// The trackers that the link names: those of the manifest, those of the user, or our own.
-fn all_trackers(cx: &Context, named: &[Endpoint], services: &Services) -> Vec<Endpoint> {
-    let own = services.tracker.iter().map(|tracker| &tracker.public);
-    let mut all: Vec<Endpoint> = Vec::new();
-    for tracker in named.iter().chain(&cx.settings.trackers.value).chain(own) {
-        if !all.contains(tracker) {
-            all.push(tracker.clone());
-        }
-    }
-    all
-}
-
 /// Says how others fetch it. Returns the link.
 fn say_where(
     cx: &Context,
@@ -201,7 +131,7 @@ fn say_where(
     path: &Path,
     services: &Services,
 ) -> Result<String, Failure> {
-    let trackers = all_trackers(cx, &manifest.extras().trackers, services);
+    let trackers = services.trackers(cx, &manifest.extras().trackers);
     let name = &manifest.info().name;
     let peers = vec![services.peer.clone()];
     let link = Link { trackers: trackers.clone(), peers, ..link_of(manifest) };
@@ -249,38 +179,4 @@ async fn serve(
     watch.clear();
     transfer.stop().await;
     Ok(watch.latest().totals.uploaded)
-}
-
-/// The address that others can use for a host, if it is not only ours.
-async fn routable(host: &str) -> Option<IpAddr> {
-    let ip = match host.parse() {
-        Ok(ip) => ip,
-        Err(_) => tokio::net::lookup_host((host, 0)).await.ok()?.next()?.ip(),
-    };
-    (!ip.is_loopback()).then_some(ip)
-}
-
-/// The tracker's address beside the node's: predictable where the node's is.
-fn next_port(listen: SocketAddr) -> SocketAddr {
-    let port = if listen.port() == 0 { 0 } else { listen.port().checked_add(1).unwrap_or(0) };
-    SocketAddr::new(listen.ip(), port)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tracker_takes_the_next_port_if_the_node_has_a_fixed_one() {
-        let next = |text: &str| next_port(text.parse().unwrap()).to_string();
-        assert_eq!(next("10.0.0.7:6000"), "10.0.0.7:6001");
-        assert_eq!(next("[::]:0"), "[::]:0");
-        assert_eq!(next("10.0.0.7:65535"), "10.0.0.7:0");
-    }
-
-    #[tokio::test]
-    async fn only_an_address_that_others_can_use_is_announced() {
-        assert_eq!(routable("10.0.0.7").await, Some([10, 0, 0, 7].into()));
-        assert_eq!(routable("127.0.0.1").await, None);
-    }
 }

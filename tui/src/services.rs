@@ -1,0 +1,134 @@
+//! What listens while something is shared: a node, and a tracker if nobody named one.
+
+use std::net::{IpAddr, SocketAddr};
+
+use swarm_node::{Identity, Node, Transport};
+use swarm_proto::link::Endpoint;
+use swarm_tracker::Server;
+
+use crate::{
+    commands::{Context, tracker},
+    exit::Failure,
+    paths::Key,
+    reach::{link_host, local_ip},
+};
+
+/// The node, as a link names it.
+#[derive(Debug)]
+pub struct Services {
+    pub node: Node,
+    pub tracker: Option<OwnTracker>,
+    /// The node as a link names it.
+    pub peer: Endpoint,
+}
+
+/// A tracker in this process.
+#[derive(Debug)]
+pub struct OwnTracker {
+    server: Server,
+    /// As others dial it.
+    pub public: Endpoint,
+    /// As we dial it: the way back from a public address may be closed.
+    pub local: Endpoint,
+}
+
+impl Services {
+    /// Starts the node. `advertise`: a tracker in this process will see us come from an address that
+    /// is of no use to others, so that it has to be told another one.
+    pub async fn start(cx: &Context, identity: Identity, advertise: bool) -> Result<Self, Failure> {
+        let settings = &cx.settings;
+        let host = link_host(settings.listen.value, settings.advertise.value.as_deref());
+        let mut config = settings.node();
+        if advertise {
+            config.advertise = routable(&host).await;
+        }
+        let node = Node::start(identity, config).await?;
+        let tls = Transport::from(settings.transport.value) == Transport::Tls;
+        let key = tls.then(|| node.peer_id());
+        let peer = Endpoint { key, host, port: node.listen_addr().port() };
+        Ok(Self { node, tracker: None, peer })
+    }
+
+    /// Starts a tracker on this address, if not on the port after the node's.
+    pub async fn start_tracker(
+        &mut self,
+        cx: &Context,
+        at: Option<SocketAddr>,
+    ) -> Result<(), Failure> {
+        let at = at.unwrap_or_else(|| next_port(cx.settings.listen.value));
+        self.tracker = Some(OwnTracker::start(cx, at).await?);
+        Ok(())
+    }
+
+    /// The address that others can use for us, if it is not only ours.
+    pub async fn routable(&self) -> Option<IpAddr> {
+        routable(&self.peer.host).await
+    }
+
+    /// The trackers that a link names: those of the manifest, those of the user, and our own.
+    pub fn trackers(&self, cx: &Context, named: &[Endpoint]) -> Vec<Endpoint> {
+        let own = self.tracker.iter().map(|tracker| &tracker.public);
+        let mut all: Vec<Endpoint> = Vec::new();
+        for tracker in named.iter().chain(&cx.settings.trackers.value).chain(own) {
+            if !all.contains(tracker) {
+                all.push(tracker.clone());
+            }
+        }
+        all
+    }
+
+    /// Stops everything.
+    pub async fn shutdown(self) {
+        // The node first: it says goodbye to the tracker.
+        self.node.shutdown().await;
+        if let Some(tracker) = self.tracker {
+            tracker.server.shutdown().await;
+        }
+    }
+}
+
+impl OwnTracker {
+    async fn start(cx: &Context, at: SocketAddr) -> Result<Self, Failure> {
+        let transport = cx.settings.transport.value.into();
+        let identity = cx.paths.identity(Key::Tracker, None)?;
+        let server = tracker::start(&identity, at, transport).await?;
+        let advertise = cx.settings.advertise.value.as_deref();
+        let public = tracker::endpoint(&server, transport, link_host(at, advertise));
+        let local = tracker::endpoint(&server, transport, local_ip(at.ip()).to_string());
+        Ok(Self { server, public, local })
+    }
+}
+
+/// The address that others can use for a host, if it is not only ours.
+async fn routable(host: &str) -> Option<IpAddr> {
+    let ip = match host.parse() {
+        Ok(ip) => ip,
+        Err(_) => tokio::net::lookup_host((host, 0)).await.ok()?.next()?.ip(),
+    };
+    (!ip.is_loopback()).then_some(ip)
+}
+
+/// The tracker's address beside the node's: predictable where the node's is.
+fn next_port(listen: SocketAddr) -> SocketAddr {
+    let port = if listen.port() == 0 { 0 } else { listen.port().checked_add(1).unwrap_or(0) };
+    SocketAddr::new(listen.ip(), port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tracker_takes_the_next_port_if_the_node_has_a_fixed_one() {
+        let next = |text: &str| next_port(text.parse().unwrap()).to_string();
+        assert_eq!(next("10.0.0.7:6000"), "10.0.0.7:6001");
+        assert_eq!(next("[::]:0"), "[::]:0");
+        assert_eq!(next("10.0.0.7:65535"), "10.0.0.7:0");
+    }
+
+    #[tokio::test]
+    async fn only_an_address_that_others_can_use_is_announced() {
+        assert_eq!(routable("10.0.0.7").await, Some([10, 0, 0, 7].into()));
+        assert_eq!(routable("127.0.0.1").await, None);
+    }
+}
