@@ -148,7 +148,10 @@ impl Swarm {
         }
     }
 
-    /// The most blocks that may be asked of a peer in one request now, if any.
+    /// The most blocks that may be asked of a peer in one request now, if any. As long as there is
+    /// no memory for a whole run, nothing is asked: a request as short as the answer that made room
+    /// for it would be followed by another as short, and each would cost as much as a long one (the
+    /// silly window syndrome of RFC 813).
     pub(crate) fn may_ask(&mut self, now: Time, conn: ConnId) -> Option<u32> {
         let session = self.sessions.get(&conn).filter(|session| session.serves_us())?;
         if session.asked.dry == Some(self.fetch.epoch) {
@@ -162,7 +165,9 @@ impl Swarm {
         let probing = self.disk.may_fetch(now)?;
         let used = self.ledger.requested() + self.ledger.storing();
         let memory = self.config.buffer_bytes.saturating_sub(used);
-        if memory < u64::from(BLOCK_LEN) {
+        let run = u64::from(session.asked.run_blocks()) * u64::from(BLOCK_LEN);
+        // A run that would take much of the memory comes in parts.
+        if memory < run.min(self.config.buffer_bytes / 8).max(u64::from(BLOCK_LEN)) {
             self.fetch.starved = true;
             return None;
         }

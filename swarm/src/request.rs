@@ -21,7 +21,7 @@ const WINDOW_MAX: u64 = 1 << 30;
 const SLACK: Duration = Duration::from_millis(30);
 /// What one request asks for, in time at the peer's rate. Longer runs cost less each; shorter ones
 /// show sooner that a peer is stuck, and let pieces be shared.
-const RUN_TIME: Duration = Duration::from_millis(10);
+const RUN_TIME: Duration = Duration::from_millis(20);
 /// How long a largest delivery rate counts.
 const BANDWIDTH_AGE: Duration = Duration::from_secs(2);
 /// A delivery rate over less time says more about batching than about the path.

@@ -57,6 +57,29 @@ fn memory_bounds_what_is_asked_for_and_stored() {
 }
 
 #[test]
+fn memory_that_is_nearly_used_up_is_not_asked_for_in_crumbs() {
+    let config = Config { buffer_bytes: 64 * BLOCK, ..Config::default() };
+    let mut s = Stage::new(64, 64, &[], config);
+    s.seed(1);
+    // Fast enough that its window is all the memory, and its runs an eighth of that or more.
+    for _ in 0..8 {
+        s.serve_one(1);
+    }
+    let asked = s.requests(1);
+    assert_eq!(asked.iter().map(|run| run.count).sum::<u32>(), 64);
+    for raw in asked {
+        s.answer(1, raw);
+    }
+    // The disk frees one block after another; a request waits until there is room for eight.
+    let blocks: Vec<_> = s.stores().iter().flat_map(|(run, _)| s.single_blocks(*run)).collect();
+    for (stored, block) in (1..=8).zip(blocks) {
+        assert_eq!(s.requests(1), [], "before block {stored}");
+        s.stored(block, &s.bytes(block));
+    }
+    assert_eq!(s.requests(1).iter().map(|run| run.count).collect::<Vec<_>>(), [8]);
+}
+
+#[test]
 fn what_a_choke_drops_is_asked_of_others_and_a_late_answer_is_no_fault() {
     let mut s = Stage::empty(1, 4);
     s.seed(1);

@@ -249,11 +249,22 @@ impl Stage {
     /// Writes everything that waits for the disk.
     pub(crate) fn store(&mut self) {
         for (run, data) in self.stores() {
-            let mut leaves = Vec::new();
-            hash_blocks(&data, &mut leaves);
-            let spent = Spent::default();
-            self.input(Input::Stored { run, leaves, spent });
+            self.stored(run, &data);
         }
+    }
+
+    /// These blocks, as they came, are on the disk.
+    pub(crate) fn stored(&mut self, run: BlockRun, data: &[u8]) {
+        let mut leaves = Vec::new();
+        hash_blocks(data, &mut leaves);
+        let spent = Spent::default();
+        self.input(Input::Stored { run, leaves, spent });
+    }
+
+    /// The blocks of a run, each as a run of its own.
+    pub(crate) fn single_blocks(&self, run: BlockRun) -> Vec<BlockRun> {
+        let blocks = run.first()..run.first() + run.count();
+        blocks.filter_map(|block| self.geometry().run(run.piece(), block, 1)).collect()
     }
 
     pub(crate) fn stores(&mut self) -> Vec<(BlockRun, Bytes)> {
