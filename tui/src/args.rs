@@ -6,6 +6,7 @@
     reason = "the comments here are help texts for a terminal, where [::]:0 is an address"
 )]
 
+mod bench;
 mod demo;
 mod get;
 mod inspect;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    bench::{BenchArgs, BenchCommand, BenchDiskArgs, BenchSwarmArgs, PartArgs},
     demo::DemoArgs,
     get::GetArgs,
     inspect::{ShowArgs, VerifyArgs},
@@ -133,6 +135,8 @@ pub enum Command {
     Tracker(TrackerArgs),
     /// Share and fetch on this machine alone, to see it work
     Demo(DemoArgs),
+    /// Measure what this machine can do, and what limits it
+    Bench(Box<BenchArgs>),
     /// Show or make the configuration file
     Config(ConfigArgs),
     /// Print the completions for a shell

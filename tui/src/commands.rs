@@ -1,5 +1,6 @@
 //! One module a command, and what several of them need.
 
+pub mod bench;
 pub mod completions;
 pub mod config;
 pub mod create;

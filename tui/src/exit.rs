@@ -25,6 +25,8 @@ pub enum Code {
     Stopped = 7,
     /// Another process works on the same download.
     Locked = 8,
+    /// `bench --compare`: something got worse by more than the threshold.
+    Slower = 9,
     /// Interrupted, with nothing to go on from; or told a second time to stop.
     Interrupted = 130,
     /// The reader of our output went away, as if SIGPIPE had ended us.
@@ -43,6 +45,7 @@ Exit codes:
     6  the disk is full, not writable, or failed; or something is in the way
     7  stopped before completion; the same command goes on from there
     8  another process works on the same download
+    9  swarm bench --compare: a figure is worse by more than the threshold
   130  interrupted by a second Ctrl-C, or where there is nothing to go on from
   141  the reader of the output went away";
 

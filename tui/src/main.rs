@@ -115,6 +115,8 @@ fn settings(matches: &ArgMatches, cli: &Cli) -> Result<(Paths, Settings), Failur
         // A broken file must not keep its user from a new one, or from the manual.
         Command::Config(ref config) if !config.reads_file() => File::default(),
         Command::Completions(_) | Command::Man(_) => File::default(),
+        // Whoever runs it has read it, and passes on what is in force.
+        Command::Bench(ref bench) if bench.is_part() => File::default(),
         _ => File::read(paths.config.as_deref(), named)?,
     };
     let typed = typed(&cli.command);
@@ -128,6 +130,10 @@ fn typed(command: &Command) -> Typed {
         Command::Get(get) => (Some(&get.network), Some(&get.swarm), Some(&get.fetch)),
         Command::Seed(seed) => (Some(&seed.network), Some(&seed.swarm), None),
         Command::Tracker(tracker) => (Some(&tracker.network), None, None),
+        Command::Bench(bench) => {
+            let (network, swarm) = bench.settings();
+            (Some(network), Some(swarm), None)
+        }
         Command::Config(args::ConfigArgs { command: args::ConfigCommand::Show(show) }) => {
             (Some(&show.network), Some(&show.swarm), Some(&show.fetch))
         }
@@ -168,6 +174,7 @@ fn dispatch(
             Command::Verify(args) => commands::verify::run(cx.for_answer(), args).await,
             Command::Tracker(args) => commands::tracker::run(cx, args).await,
             Command::Demo(args) => commands::demo::run(cx, args).await,
+            Command::Bench(args) => commands::bench::run(cx.for_answer(), *args).await,
             // Done above.
             Command::Show(_) | Command::Config(_) | Command::Completions(_) | Command::Man(_) => {
                 Ok(())

@@ -37,6 +37,16 @@ pub enum TransportKind {
     Plain,
 }
 
+impl TransportKind {
+    /// The word that is typed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Plain => "plain",
+        }
+    }
+}
+
 impl From<TransportKind> for Transport {
     fn from(kind: TransportKind) -> Self {
         match kind {

@@ -40,7 +40,8 @@ fn share_name(text: &str) -> Result<String, NameError> {
     check_name(text).map(|()| text.to_owned())
 }
 
-fn piece_length(text: &str) -> Result<u32, UnitError> {
+/// Reads the length of a piece.
+pub(super) fn piece_length(text: &str) -> Result<u32, UnitError> {
     const EXPECTED: UnitError = UnitError::expected("a power of two from 16K to 16M");
     let Bytes(bytes) = text.parse().map_err(|_| EXPECTED)?;
     let length = u32::try_from(bytes).map_err(|_| EXPECTED)?;

@@ -1,8 +1,8 @@
 //! `swarm demo`: a tracker, a seeder and several downloaders in one process, over real connections
 //! on loopback, to a verified end.
 
-mod compare;
-mod source;
+pub mod compare;
+pub mod source;
 mod view;
 
 use std::{

@@ -4,6 +4,8 @@
 
 /// Bad input: what is said, the exit code, and that nothing is left behind.
 mod bad_input;
+/// Measuring.
+mod bench;
 /// The demo.
 mod demo;
 /// Commands that answer a question and end.

@@ -5,14 +5,15 @@ use serde_json::{Map, Value};
 use crate::world::{World, assert_fails, bytes};
 
 /// The example below a heading of the manual.
-fn example(heading: &str) -> Map<String, Value> {
+pub fn example(heading: &str) -> Map<String, Value> {
     let manual = include_str!("../../../docs/json.md");
     let (_, section) = manual.split_once(&format!("\n### {heading}\n")).unwrap();
     let line = section.lines().find(|line| line.starts_with('{')).unwrap();
     serde_json::from_str(line).unwrap()
 }
 
-fn assert_like_the_manual(heading: &str, printed: &str) -> Value {
+/// Asserts that an object has the fields of the manual's example.
+pub fn assert_like_the_manual(heading: &str, printed: &str) -> Value {
     assert_eq!(printed.lines().count(), 1, "{printed}");
     let printed: Map<String, Value> = serde_json::from_str(printed).unwrap();
     let keys = |map: &Map<String, Value>| map.keys().cloned().collect::<Vec<_>>();

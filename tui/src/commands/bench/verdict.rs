@@ -1,0 +1,187 @@
+//! What limits a download on this machine.
+
+use serde::{Deserialize, Serialize};
+
+use super::report::{Report, Waits};
+use crate::units::Rate;
+
+/// What held the getters up for most of the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// The cores were busy all the time.
+    Processor,
+    /// A limit that the user set.
+    Setting,
+    /// Writing and hashing.
+    Disk,
+    /// The network, or the machines at the other end.
+    Network,
+    /// There was nobody to fetch from, or they did not serve.
+    Peers,
+    /// It was over too soon to tell.
+    Unknown,
+}
+
+/// From here on the cores are what everything waits for: on a busy machine the system itself and
+/// the rest of its processes take the remainder.
+const BUSY: f64 = 0.8;
+/// Fewer answers than this say nothing: a getter is asked ten times a second.
+const ANSWERS_MIN: u32 = 3;
+
+/// Other programs that take more than this of all cores change the figures.
+const OTHERS: f64 = 0.1;
+
+/// What held the getters up: the processor if it was `busy` with us or with others, else what they
+/// said most often.
+pub fn limit(busy: Option<f64>, others: Option<f64>, waits: Waits) -> Limit {
+    if busy.is_some_and(|busy| busy + others.unwrap_or(0.0) >= BUSY) {
+        return Limit::Processor;
+    }
+    let all = [
+        (waits.limit, Limit::Setting),
+        (waits.disk, Limit::Disk),
+        (waits.network, Limit::Network),
+        (waits.peers, Limit::Peers),
+    ];
+    if all.iter().map(|(count, _)| count).sum::<u32>() < ANSWERS_MIN {
+        return Limit::Unknown;
+    }
+    all.into_iter().max_by_key(|(count, _)| *count).map_or(Limit::Unknown, |(_, limit)| limit)
+}
+
+/// The last words of a report.
+pub fn words(report: &Report) -> Vec<String> {
+    let mut lines = vec![format!("{}.", limited(report))];
+    lines.extend(cost(report));
+    if let Some(others) = report.others.filter(|others| *others > OTHERS) {
+        lines.push(format!(
+            "Other programs took {:.0} % of all cores meanwhile: with the machine to itself it is faster.",
+            others * 100.0
+        ));
+    }
+    lines
+}
+
+fn limited(report: &Report) -> String {
+    let busy = report.busy.map_or_else(String::new, |busy| {
+        format!(" (its {} cores were busy for {:.0} %)", report.machine.cores, busy * 100.0)
+    });
+    let local = report.settings.swarm.is_none();
+    match report.limited_by {
+        Limit::Processor => {
+            format!("Limited by the processor{busy}{}", shares(report).unwrap_or_default())
+        }
+        Limit::Setting => "Limited by the rates that were set".into(),
+        Limit::Disk if report.settings.in_memory => {
+            format!("Limited by writing into memory and hashing, not by the processor{busy}")
+        }
+        Limit::Disk => format!(
+            "Limited by the disk of {}, not by the processor{busy}; see `swarm bench disk`",
+            report.settings.folder
+        ),
+        Limit::Network if local => {
+            format!("Limited by waiting for each other, not by the processor{busy}")
+        }
+        Limit::Network => format!(
+            "Limited by the network or the machines at the other end, not by the processor{busy}"
+        ),
+        Limit::Peers => format!("Limited by waiting for peers, not by the processor{busy}"),
+        Limit::Unknown => {
+            format!("Over too soon to say what limits it{busy}; give a larger --size")
+        }
+    }
+}
+
+/// Which part of the CPU time went where: `; hashing took about …`.
+fn shares(report: &Report) -> Option<String> {
+    let (hash, aead) = parts(report)?;
+    let rest = (1.0 - hash - aead).max(0.0);
+    let percent = |part: f64| (part * 100.0).round();
+    let mut text = format!(": about {:.0} % of the work was hashing", percent(hash));
+    if aead > 0.0 {
+        text += &format!(", {:.0} % encryption", percent(aead));
+    }
+    Some(text + &format!(" and {:.0} % moving bytes", percent(rest)))
+}
+
+/// Hashing and encryption as parts of all CPU time, by the rates of this processor.
+fn parts(report: &Report) -> Option<(f64, f64)> {
+    let figures = &report.figures;
+    let getters = f64::from(report.settings.getters);
+    let cpu =
+        figures.getter_cpu_s?.median * getters + figures.seeder_cpu_s.map_or(0.0, |cpu| cpu.median);
+    let payload = report.settings.bytes as f64 * getters;
+    let part = |bytes: f64, rate: f64| if cpu > 0.0 { (bytes / rate / cpu).min(1.0) } else { 0.0 };
+    let encrypted = report.settings.transport == crate::args::TransportKind::Tls;
+    // Every byte is sealed once and opened once; with a link the other machine seals.
+    let times = if report.settings.swarm.is_none() { 2.0 } else { 1.0 };
+    let aead = if encrypted { part(payload * times, report.rates.aead) } else { 0.0 };
+    Some((part(payload, report.rates.hash), aead))
+}
+
+/// What one download costs, and what network that is enough for.
+fn cost(report: &Report) -> Option<String> {
+    let cpu = report.figures.getter_cpu_s?.median;
+    let (bytes, cores) = (report.settings.bytes as f64, f64::from(report.machine.cores));
+    if cpu < 0.05 || bytes <= 0.0 {
+        return None;
+    }
+    let per_gib = cpu / bytes * f64::from(1 << 30);
+    let rate = bytes / cpu * cores;
+    Some(format!(
+        "A getter takes {per_gib:.2} s of CPU a GiB: all cores are enough for {}, a network of {:.1} Gbit/s.",
+        Rate(rate as u64),
+        rate * 8.0 / 1e9,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::bench::sample;
+
+    #[test]
+    fn a_busy_processor_is_the_limit_whatever_the_getters_say() {
+        let waits = Waits { network: 9, ..Waits::default() };
+        assert_eq!(limit(Some(0.95), None, waits), Limit::Processor);
+        assert_eq!(limit(Some(0.5), Some(0.4), waits), Limit::Processor, "others take the rest");
+        assert_eq!(limit(Some(0.5), Some(0.1), waits), Limit::Network);
+        assert_eq!(limit(None, Some(1.0), waits), Limit::Network);
+    }
+
+    #[test]
+    fn else_it_is_what_they_say_most_often() {
+        let waits = Waits { peers: 1, limit: 0, disk: 5, network: 4 };
+        assert_eq!(limit(Some(0.2), None, waits), Limit::Disk);
+        assert_eq!(limit(Some(0.2), None, Waits::default()), Limit::Unknown);
+        assert_eq!(limit(None, None, Waits { limit: 3, ..Waits::default() }), Limit::Setting);
+    }
+
+    #[test]
+    fn the_last_words_say_where_the_time_went_and_what_it_is_enough_for() {
+        let mut report = sample::report();
+        report.others = Some(0.25);
+        assert_eq!(
+            words(&report),
+            [
+                "Limited by the processor (its 2 cores were busy for 81 %): about 8 % of the work \
+                 was hashing, 8 % encryption and 85 % moving bytes.",
+                "A getter takes 5.00 s of CPU a GiB: all cores are enough for 410 MiB/s, a network \
+                 of 3.4 Gbit/s.",
+                "Other programs took 25 % of all cores meanwhile: with the machine to itself it is \
+                 faster.",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_slow_disk_is_named() {
+        let mut report = sample::report();
+        (report.limited_by, report.busy, report.settings.in_memory) = (Limit::Disk, None, false);
+        assert_eq!(
+            words(&report)[0],
+            "Limited by the disk of /dev/shm, not by the processor; see `swarm bench disk`."
+        );
+    }
+}
