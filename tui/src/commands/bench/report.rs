@@ -148,8 +148,10 @@ pub struct Waits {
     pub peers: u32,
     /// A limit that the user set.
     pub limit: u32,
-    /// Its own writing and hashing.
+    /// Its own writing.
     pub disk: u32,
+    /// Its own hashing.
+    pub hashing: u32,
     /// The network or the other side.
     pub network: u32,
 }
@@ -160,6 +162,7 @@ impl Waits {
         self.peers += other.peers;
         self.limit += other.limit;
         self.disk += other.disk;
+        self.hashing += other.hashing;
         self.network += other.network;
     }
 
@@ -167,9 +170,11 @@ impl Waits {
     pub const fn add(&mut self, bottleneck: Bottleneck) {
         match bottleneck {
             Bottleneck::None => {}
-            Bottleneck::NoPeers | Bottleneck::NothingOffered | Bottleneck::Choked => {
-                self.peers += 1;
-            }
+            Bottleneck::NoPeers
+            | Bottleneck::NothingOffered
+            | Bottleneck::RarePieces
+            | Bottleneck::Choked => self.peers += 1,
+            Bottleneck::Hashing => self.hashing += 1,
             Bottleneck::Limit => self.limit += 1,
             Bottleneck::Disk => self.disk += 1,
             Bottleneck::Network => self.network += 1,

@@ -13,8 +13,10 @@ pub enum Limit {
     Processor,
     /// A limit that the user set.
     Setting,
-    /// Writing and hashing.
+    /// Writing.
     Disk,
+    /// Hashing what arrived, though not all cores were busy.
+    Hashing,
     /// The network, or the machines at the other end.
     Network,
     /// There was nobody to fetch from, or they did not serve.
@@ -41,6 +43,7 @@ pub fn limit(busy: Option<f64>, others: Option<f64>, waits: Waits) -> Limit {
     let all = [
         (waits.limit, Limit::Setting),
         (waits.disk, Limit::Disk),
+        (waits.hashing, Limit::Hashing),
         (waits.network, Limit::Network),
         (waits.peers, Limit::Peers),
     ];
@@ -74,8 +77,9 @@ fn limited(report: &Report) -> String {
         }
         Limit::Setting => "Limited by the rates that were set".into(),
         Limit::Disk if report.settings.in_memory => {
-            format!("Limited by writing into memory and hashing, not by the processor{busy}")
+            format!("Limited by writing into memory, not by the processor{busy}")
         }
+        Limit::Hashing => format!("Limited by hashing, though not all cores were busy{busy}"),
         Limit::Disk => format!(
             "Limited by the disk of {}, not by the processor{busy}; see `swarm bench disk`",
             report.settings.folder
@@ -152,7 +156,7 @@ mod tests {
 
     #[test]
     fn else_it_is_what_they_say_most_often() {
-        let waits = Waits { peers: 1, limit: 0, disk: 5, network: 4 };
+        let waits = Waits { peers: 1, disk: 5, network: 4, ..Waits::default() };
         assert_eq!(limit(Some(0.2), None, waits), Limit::Disk);
         assert_eq!(limit(Some(0.2), None, Waits::default()), Limit::Unknown);
         assert_eq!(limit(None, None, Waits { limit: 3, ..Waits::default() }), Limit::Setting);
