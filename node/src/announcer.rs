@@ -7,7 +7,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use swarm_engine::{Input, TrackerIndex};
-use swarm_net::{Connection, Protocol, ReadError, Security, Transport};
+use swarm_net::{ConnectError, Connection, Protocol, ReadError, Security, Transport};
 use swarm_proto::{
     announce::{Announce, Refusal, TRACKER_VERSION, TrackerHello, TrackerReply, TrackerRequest},
     id::PeerId,
@@ -163,7 +163,7 @@ pub(crate) struct Announcer {
 impl Announcer {
     /// Does what is asked until nobody can ask any more.
     pub(crate) async fn run(self, mut asks: mpsc::UnboundedReceiver<Ask>) {
-        let mut held = None;
+        let (mut held, mut warned) = (None, false);
         loop {
             let ask = tokio::select! {
                 biased;
@@ -180,6 +180,14 @@ impl Announcer {
             if let Err(error) = &result {
                 held = None;
                 let tracker = &self.client.endpoint;
+                let impostor = matches!(
+                    error,
+                    TrackerError::Endpoint(EndpointError::Connect(ConnectError::WrongKey))
+                );
+                if impostor && !std::mem::replace(&mut warned, true) {
+                    // Somebody is in its place. Nobody should need a verbose log to know.
+                    tracing::error!(%tracker, "the tracker proved another key than the one named");
+                }
                 tracing::info!(%tracker, %error, "tracker does not answer");
             }
             match result {

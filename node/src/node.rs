@@ -34,7 +34,7 @@ use crate::{
     listener,
     store::{Opened, Store, stored_manifest},
     swarms::{Claim, Entry, Swarms},
-    transfer::Progressed,
+    transfer::{Events, Progressed},
 };
 
 /// Events that wait for a receiver that lags.
@@ -274,7 +274,8 @@ impl Node {
         let (snapshots, snapshots_out) = watch::channel(Arc::new(engine.snapshot(Time::ZERO)));
         let (progress, progress_out) =
             watch::channel(Progressed { completed, ..Default::default() });
-        let events = broadcast::Sender::new(EVENTS_MAX);
+        let sender = broadcast::Sender::new(EVENTS_MAX);
+        let events = Events::new(&sender);
 
         let trackers = plan.trackers.into_iter().zip(0..).map(|(endpoint, index)| {
             let (asks, asks_out) = mpsc::unbounded_channel();
@@ -291,7 +292,7 @@ impl Node {
             engine,
             store: Arc::new(store),
             trackers: trackers.collect(),
-            views: Views { snapshots, events: events.clone(), progress },
+            views: Views { snapshots, events: sender, progress },
             arrivals: arrivals.clone(),
             control: control.clone(),
             queue_max,

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use swarm_engine::{Command, Event, Input, Snapshot};
@@ -27,6 +27,27 @@ pub(crate) struct Progressed {
     pub(crate) stopped: bool,
 }
 
+/// Where events are heard. The first receiver is made before there are any: a swarm runs before its
+/// handle is given away, and what goes wrong at once is what its user should know.
+#[derive(Debug, Clone)]
+pub(crate) struct Events {
+    sender: broadcast::Sender<Event>,
+    /// Taken by who asks first. Held for a look.
+    first: Arc<Mutex<Option<broadcast::Receiver<Event>>>>,
+}
+
+impl Events {
+    pub(crate) fn new(sender: &broadcast::Sender<Event>) -> Self {
+        let first = Arc::new(Mutex::new(Some(sender.subscribe())));
+        Self { sender: sender.clone(), first }
+    }
+
+    fn receiver(&self) -> broadcast::Receiver<Event> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.unwrap_or_else(|| self.sender.subscribe())
+    }
+}
+
 /// One running swarm. Dropping it does not stop the swarm; [`Transfer::stop`] does.
 #[derive(Debug, Clone)]
 pub struct Transfer {
@@ -35,7 +56,7 @@ pub struct Transfer {
     /// How this node is reached: its key, if it proves one, and its port.
     pub(crate) reach: Endpoint,
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
-    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) events: Events,
     pub(crate) progress: watch::Receiver<Progressed>,
     pub(crate) control: mpsc::UnboundedSender<Input>,
     pub(crate) stop: CancellationToken,
@@ -78,10 +99,11 @@ impl Transfer {
         self.snapshots.clone()
     }
 
-    /// Events from now on. A receiver that lags loses the oldest.
+    /// Events from now on; who asks first also gets those that came before. A receiver that lags
+    /// loses the oldest.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+        self.events.receiver()
     }
 
     /// Asks the engine for something. A swarm that has ended does nothing any more.

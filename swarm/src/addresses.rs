@@ -76,6 +76,8 @@ struct Entry {
     failures: u32,
     /// We dialled it and the right key answered.
     proven: bool,
+    /// The user said who answers there, and it was somebody else.
+    disproven: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +120,15 @@ impl AddressBook {
             return;
         }
         let state = State::Waiting(now);
-        let entry = Entry { id: target.id, rival: None, source, state, failures: 0, proven: false };
+        let entry = Entry {
+            id: target.id,
+            rival: None,
+            source,
+            state,
+            failures: 0,
+            proven: false,
+            disproven: false,
+        };
         self.entries.insert(target.addr, entry);
         self.queue.insert((now, target.addr));
     }
@@ -144,23 +154,25 @@ impl AddressBook {
         None
     }
 
-    /// A dial came to nothing.
+    /// A dial came to nothing. Returns whether the user should hear of it: where they say that a
+    /// peer is, somebody else was found, for the first time. What strangers claim is no news.
     pub(crate) fn failed(
         &mut self,
         now: Time,
         target: Target,
         wrong_key: bool,
         rng: &mut impl Rng,
-    ) {
-        let Some(entry) = self.entries.get_mut(&target.addr) else { return };
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(&target.addr) else { return false };
         if entry.state != State::Dialing {
-            return;
+            return false;
         }
         entry.failures = entry.failures.saturating_add(1);
         if wrong_key && entry.source != Source::User {
             self.entries.remove(&target.addr);
-            return;
+            return false;
         }
+        let news = wrong_key && !std::mem::replace(&mut entry.disproven, wrong_key);
         if wrong_key && entry.rival.is_some() {
             // An old link may name a key that the node no longer has. Neither is forgotten.
             std::mem::swap(&mut entry.id, &mut entry.rival);
@@ -168,6 +180,7 @@ impl AddressBook {
         let doubled = RETRY_FIRST * 2_u32.pow((entry.failures - 1).min(10));
         let wait = doubled.min(RETRY_MAX).mul_f64(rng.random_range(0.5..1.0));
         self.wait(target.addr, now + wait);
+        news
     }
 
     /// A connection is up. `addr` is where the peer accepts connections, as far as we know: what we
@@ -383,10 +396,15 @@ mod tests {
         let mut book = AddressBook::new(ME);
         book.learn(at(0), target(1), Source::Tracker);
         book.learn(at(0), target(2), Source::User);
+        let mut news = Vec::new();
         while let Some(dialed) = book.next(at(0)) {
-            book.failed(at(0), dialed, true, &mut rng());
+            if book.failed(at(0), dialed, true, &mut rng()) {
+                news.push(dialed);
+            }
         }
+        assert_eq!(news, [target(2)], "what a tracker claims is no news");
         assert_eq!(book.next(at(1000)), Some(target(2)));
+        assert!(!book.failed(at(1000), target(2), true, &mut rng()), "once is enough");
         assert_eq!(book.next(at(1000)), None);
     }
 

@@ -297,6 +297,11 @@ pub enum Event {
         /// For which piece.
         piece: u32,
     },
+    /// Where the link or the user says that a peer is, somebody else answers. Said once an address.
+    WrongKey {
+        /// Where.
+        addr: SocketAddr,
+    },
     /// A piece did not verify and is fetched again, as far as it is bad.
     PieceCorrupt {
         /// Which.

@@ -138,9 +138,17 @@ impl Swarm {
         old == new || new == smaller_dials
     }
 
-    pub(crate) fn on_dial_failed(&mut self, now: Time, target: Target, wrong_key: bool) {
+    pub(crate) fn on_dial_failed(
+        &mut self,
+        now: Time,
+        target: Target,
+        wrong_key: bool,
+        out: &mut Outbox,
+    ) {
         self.members.dialing = self.members.dialing.saturating_sub(1);
-        self.book.failed(now, target, wrong_key, &mut self.rng);
+        if self.book.failed(now, target, wrong_key, &mut self.rng) {
+            out.push(Output::Event(Event::WrongKey { addr: target.addr }));
+        }
     }
 
     pub(crate) fn on_closed(

@@ -134,7 +134,9 @@ impl Swarm {
             Input::Connected { conn, peer, addr, side, hello } => {
                 self.on_connected(now, Session::new(now, conn, peer, addr, side, hello), out);
             }
-            Input::DialFailed { target, wrong_key } => self.on_dial_failed(now, target, wrong_key),
+            Input::DialFailed { target, wrong_key } => {
+                self.on_dial_failed(now, target, wrong_key, out);
+            }
             Input::Received { conn, message } => self.on_message(now, conn, message, out),
             Input::Flushed { conn, bytes } => self.on_flushed(now, conn, bytes),
             Input::Closed { conn, misbehaved } => self.on_closed(now, conn, misbehaved, out),

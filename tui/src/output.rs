@@ -182,6 +182,9 @@ impl Console {
                 "peer {} sent bad data for piece {piece} and is no longer talked to",
                 peer.short()
             )),
+            Event::WrongKey { addr } => self.warn(format_args!(
+                "the peer at {addr} proved another key than the one that was named"
+            )),
             Event::DiskFull => self.warn("the disk is full: downloading waits for space"),
             Event::DiskRecovered => self.note("the disk takes data again"),
             Event::DiskFailed { message } => self.warn(format_args!("disk: {message}")),

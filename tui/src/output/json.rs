@@ -310,6 +310,7 @@ mod tests {
             Event::PeerJoined { peer, addr },
             Event::PeerLeft { peer, reason: Some(Goodbye::NothingToExchange) },
             Event::PeerBanned { peer, piece: 17 },
+            Event::WrongKey { addr },
             Event::PieceCorrupt { piece: 17 },
             Event::DiskFull,
             Event::DiskRecovered,

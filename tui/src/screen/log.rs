@@ -134,6 +134,9 @@ pub fn describe(event: &Event) -> (bool, String) {
             true,
             format!("peer {} sent bad data for piece {piece}: no longer talked to", peer.short()),
         ),
+        Event::WrongKey { addr } => {
+            (true, format!("the peer at {addr} proved another key than the one that was named"))
+        }
         Event::PieceCorrupt { piece } => {
             (true, format!("piece {piece} did not verify; what is bad is fetched again"))
         }

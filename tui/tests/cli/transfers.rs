@@ -248,6 +248,34 @@ fn nobody_there() {
 }
 
 #[test]
+fn whoever_names_a_wrong_key_hears_of_it() {
+    let world = World::new();
+    write_share(&world);
+    let (other, seeding) = seed(&world, &[]);
+    let at = |endpoint: &Value| endpoint.as_str().unwrap().split_once('@').unwrap().1.to_owned();
+    let (peer, tracker) = (at(&seeding["peer"]), at(&seeding["tracker"]));
+    let wrong = |addr: &str| format!("{}@{addr}", "a".repeat(52));
+    let named = [wrong(&peer), wrong(&tracker)];
+    // Another node than the first: it has a key of its own.
+    let more = ["--identity", "other.key", "--peer", &named[0], "--tracker", &named[1]];
+    let (mut misled, _) = seed(&world, &more);
+    let (mut peer_told, mut tracker_told) = (false, false);
+    while !(peer_told && tracker_told) {
+        let event: Value = serde_json::from_str(&misled.line().unwrap()).unwrap();
+        peer_told |= event["event"] == "wrong_key" && event["addr"] == peer.as_str();
+        tracker_told |= event["event"] == "tracker_down";
+    }
+    let ran = misled.stop();
+    let warning =
+        format!("warning: the peer at {peer} proved another key than the one that was named\n");
+    assert_eq!(ran.stderr.matches(&warning).count(), 1, "{ran:?}");
+    let line = "the tracker proved another key than the one named";
+    assert_eq!(ran.stderr.matches(line).count(), 1, "{ran:?}");
+    assert!(ran.stderr.contains(&tracker), "{ran:?}");
+    other.stop();
+}
+
+#[test]
 fn a_wrong_key_is_refused() {
     let world = World::new();
     write_share(&world);
