@@ -30,7 +30,10 @@ pub use self::{
     share::{CreateArgs, ManifestArgs, SeedArgs},
     tracker::TrackerArgs,
 };
-use crate::exit;
+use crate::{
+    exit,
+    screen::{Glyphs, Theme},
+};
 
 const ABOUT: &str = "Get the same large files onto many machines, fast and verified";
 
@@ -85,6 +88,12 @@ pub struct OutputArgs {
     /// How progress is shown [default: a bar on a terminal, else lines]
     #[arg(long, global = true, value_name = "HOW", env = "SWARM_PROGRESS", hide_env_values = true)]
     pub progress: Option<ProgressMode>,
+    /// Colours of the full screen [default: default]
+    #[arg(long, global = true, value_name = "NAME", env = "SWARM_THEME", hide_env_values = true)]
+    pub theme: Option<Theme>,
+    /// What the full screen is drawn with [default: block, or ascii where the locale is not UTF-8]
+    #[arg(long, global = true, value_name = "SET", env = "SWARM_GLYPHS", hide_env_values = true)]
+    pub glyphs: Option<Glyphs>,
     /// Print only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,

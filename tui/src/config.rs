@@ -16,6 +16,7 @@ use swarm_proto::link::Endpoint;
 use crate::{
     args::{FetchArgs, NetworkArgs, OutputArgs, ProgressMode, SwarmArgs, TransportKind},
     exit::{Code, Failure},
+    screen::{Glyphs, Theme},
     share::Policy,
     units::{Bytes, Limit, Patience},
 };
@@ -61,6 +62,12 @@ pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a s
 
 ## How progress is shown: "auto", "tui", "bar", "plain", "json" or "none".
 #progress = "auto"
+
+## The full screen: "default" for dark backgrounds, "light", "high-contrast" or "mono".
+#theme = "default"
+## What it is drawn with: "block", "half" (two pieces beside each other in a cell of the map) or
+## "ascii". Unset: "block", or "ascii" where the locale is not UTF-8.
+#glyphs = "block"
 "##;
 
 /// The configuration file. The names are those of the flags.
@@ -82,6 +89,8 @@ pub struct File {
     seed: Option<Policy>,
     timeout: Option<Patience>,
     progress: Option<ProgressMode>,
+    theme: Option<Theme>,
+    glyphs: Option<Glyphs>,
 }
 
 fn endpoints<'de, D: Deserializer<'de>>(
@@ -185,6 +194,8 @@ pub struct Settings {
     pub seed: Setting<Policy>,
     pub timeout: Setting<Patience>,
     pub progress: Setting<ProgressMode>,
+    pub theme: Setting<Theme>,
+    pub glyphs: Setting<Glyphs>,
 }
 
 /// What the command line says. A command that lacks a group of flags leaves it at its default.
@@ -246,6 +257,13 @@ impl Settings {
             seed: origins.pick("seed", fetch.seed, file.seed, Policy::Needed),
             timeout: origins.pick("timeout", fetch.timeout, file.timeout, Patience(patience)),
             progress: origins.pick("progress", output.progress, file.progress, ProgressMode::Auto),
+            theme: origins.pick("theme", output.theme, file.theme, Theme::Default),
+            glyphs: origins.pick(
+                "glyphs",
+                output.glyphs,
+                file.glyphs,
+                Glyphs::of_locale(|name| std::env::var(name).ok()),
+            ),
         };
         settings.check()
     }
@@ -329,6 +347,8 @@ impl Settings {
             row("seed", &self.seed, ToString::to_string, |v| json!(v.to_string())),
             row("timeout", &self.timeout, ToString::to_string, |v| json!(v)),
             row("progress", &self.progress, named, |v| json!(v)),
+            row("theme", &self.theme, named, |v| json!(v)),
+            row("glyphs", &self.glyphs, named, |v| json!(v)),
         ]
     }
 }
@@ -429,7 +449,8 @@ mod tests {
         let written = resolve(&["swarm", "get", "x"], &settings).unwrap().rows();
         for (default, written) in defaults.iter().zip(&written) {
             assert_eq!(written.origin, Origin::File, "{}", written.name);
-            if written.name != "advertise" {
+            // These depend on the machine.
+            if !matches!(written.name, "advertise" | "glyphs") {
                 assert_eq!(written.text, default.text, "{}", written.name);
             }
         }

@@ -68,7 +68,8 @@ fn run(matches: &ArgMatches, cli: Cli) -> ExitCode {
     let mut console = console(&cli, asked);
     let done = screen_possible(&cli).and_then(|()| settings(matches, &cli));
     let done = done.and_then(|(paths, settings)| {
-        console = self::console(&cli, settings.progress.value);
+        console = self::console(&cli, settings.progress.value)
+            .with_look(settings.theme.value, settings.glyphs.value);
         let file = cli.output.log_file.as_deref();
         logging::start(&console, cli.output.verbose, cli.output.quiet, file)?;
         dispatch(cli.command, console.clone(), paths, settings)

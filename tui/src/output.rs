@@ -28,7 +28,7 @@ use crate::{
     exit::Failure,
     host::Remark,
     output::json::Line,
-    screen::{self, Action},
+    screen::{self, Action, Glyphs, Palette, Theme},
     text::{counted, inert},
     units::{Bytes, Clock, Rate},
 };
@@ -41,6 +41,8 @@ pub struct Console {
     colour: bool,
     mode: Mode,
     bars: MultiProgress,
+    /// Of the full screen.
+    look: (Theme, Glyphs),
     /// The full screen, while it is up: then all that is said goes into its log. Shared, as stderr is.
     screen: Arc<Mutex<Option<SyncSender<Action>>>>,
 }
@@ -90,7 +92,15 @@ impl Console {
         };
         let colour = on_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         let bars = MultiProgress::with_draw_target(target);
-        Self { json: json || mode == Mode::Json, quiet, colour, mode, bars, screen: Arc::default() }
+        Self {
+            json: json || mode == Mode::Json,
+            quiet,
+            colour,
+            mode,
+            bars,
+            look: (Theme::Default, Glyphs::Block),
+            screen: Arc::default(),
+        }
     }
 
     /// The same for a command that answers with one object: its progress is not for stdout.
@@ -220,9 +230,15 @@ impl Console {
         self.mode == Mode::Screen
     }
 
-    /// Whether colours are wanted.
-    pub const fn has_colour(&self) -> bool {
-        self.colour
+    /// What the full screen is drawn with.
+    pub const fn palette(&self) -> Palette {
+        Palette::new(self.look.0, self.look.1, self.colour)
+    }
+
+    /// The same with what the user chose for the full screen.
+    pub const fn with_look(mut self, theme: Theme, glyphs: Glyphs) -> Self {
+        self.look = (theme, glyphs);
+        self
     }
 
     /// From now on all that is said goes into the log of this screen, or to stderr again.

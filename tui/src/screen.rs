@@ -13,12 +13,14 @@ mod banner;
 mod chart;
 mod files;
 mod filter;
+mod glyphs;
 mod header;
 mod help;
 mod history;
 mod input;
 mod keys;
 mod log;
+mod map;
 mod modal;
 mod open_folder;
 mod overview;
@@ -26,13 +28,16 @@ mod page;
 mod palette;
 mod peers;
 mod pieces;
+mod qr;
 mod run;
 #[cfg(test)]
 mod sample;
 mod swarm;
+mod table;
 mod term;
 mod transfers;
 mod view;
+mod why;
 
 use std::{
     sync::{
@@ -49,9 +54,11 @@ use tokio::{
     task::AbortHandle,
 };
 
-use self::{app::App, palette::Palette};
+use self::app::App;
 pub use self::{
     app::{Action, Kind},
+    glyphs::Glyphs,
+    palette::{Palette, Theme},
     term::give_back,
 };
 use crate::{
@@ -90,7 +97,7 @@ impl Raised {
         let mut resizes = signal(SignalKind::window_change()).map_err(failed)?;
         let screen = term::take().map_err(failed)?;
         let (actions, inbox) = mpsc::sync_channel(QUEUE);
-        let palette = Palette::new(console.has_colour());
+        let palette = console.palette();
         let stage = run::Stage { screen, palette, start, orders, inbox, actions: actions.clone() };
         let thread = thread::spawn(move || run::run(app, stage));
         let again = actions.clone();

@@ -36,24 +36,29 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, rates: &Rates, span: usize, palet
             _ => format!("  last {} minutes ", span / 60),
         }),
     ]);
+    let zoom = if area.width >= 56 { " - + zoom " } else { "" };
+    let zoom = Line::styled(zoom, palette.dim()).right_aligned();
     let mut labels = vec![Span::raw("0"), Span::raw(Rate(top).to_string())];
     if area.height >= 6 {
         labels.insert(1, Span::raw(Rate(top / 2).to_string()));
     }
     let chart = Chart::new(datasets)
-        .block(Block::bordered().border_style(palette.dim()).title(title))
+        .block(Block::bordered().border_style(palette.dim()).title(title).title(zoom))
         .x_axis(Axis::default().bounds([0.0, (span - 1) as f64]))
         .y_axis(Axis::default().bounds([0.0, top as f64]).labels(labels).style(palette.dim()))
         .legend_position(None);
     frame.render_widget(chart, area);
 }
 
-/// The next power of two, or one and a half of one: the scale changes seldom.
+/// The next of 1, 2, 5, 10, 20, 50, …, 500 of the unit that a rate is shown in: it changes seldom, and
+/// reads well.
 fn ceiling(rate: u64) -> u64 {
     // Below this the line would be noise blown up; above, no network is.
-    let rate = rate.clamp(1 << 10, 1 << 50);
-    let power = rate.next_power_of_two();
-    if rate <= power / 4 * 3 { power / 4 * 3 } else { power }
+    let rate = rate.clamp(1 << 10, 500 << 40);
+    let units = [1 << 10, 1 << 20, 1 << 30, 1 << 40_u64];
+    let steps = [1, 2, 5, 10, 20, 50, 100, 200, 500];
+    let scales = units.iter().flat_map(|unit| steps.map(|step| unit * step));
+    scales.into_iter().find(|scale| *scale >= rate).unwrap_or(rate)
 }
 
 #[cfg(test)]
@@ -63,9 +68,9 @@ mod tests {
     #[test]
     fn the_scale_has_room_for_the_highest_rate_and_little_more() {
         assert_eq!(ceiling(0), 1 << 10);
-        assert_eq!(ceiling(33 << 20), 48 << 20);
-        assert_eq!(ceiling(49 << 20), 64 << 20);
-        assert_eq!(ceiling(64 << 20), 64 << 20);
-        assert_eq!(ceiling(u64::MAX), 1 << 50);
+        assert_eq!(ceiling(33 << 20), 50 << 20);
+        assert_eq!(ceiling(50 << 20), 50 << 20);
+        assert_eq!(ceiling(501 << 20), 1 << 30);
+        assert_eq!(ceiling(u64::MAX), 500 << 40);
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     host::{Entry, Phase},
-    output::{bottleneck, peers, percent, state},
+    output::{peers, percent, state},
     text::inert,
     units::{Bytes, Clock, Rate},
 };
@@ -27,7 +27,10 @@ pub fn title(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         Kind::One { verb } => verb,
         Kind::Session => "tui",
     };
-    let mut left = vec![Span::styled(format!(" swarm {verb}  "), palette.dim())];
+    let mut left = Vec::new();
+    if area.width >= 40 {
+        left.push(Span::styled(format!(" swarm {verb}  "), palette.dim()));
+    }
     if let Some(entry) = app.subject() {
         left.push(Span::styled(inert(&entry.name), palette.strong()));
     }
@@ -58,33 +61,43 @@ const fn mark(state: State, palette: Palette) -> (&'static str, Style) {
 
 /// ` 1 Overview  2 Peers  3 Log        a1b2c3d9  900 × 1.00 MiB  → weights `
 pub fn tabs(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
+    // A space on both sides of each, or where that is too wide one between them.
+    let titles: usize = app.pages().iter().map(|page| page.spec().title.len() + 4).sum();
+    let pad = if titles < usize::from(area.width) { " " } else { "" };
     let mut left = vec![Span::raw(" ")];
     for (n, page) in app.pages().iter().enumerate() {
         let style = if *page == app.page { palette.selected() } else { Style::new() };
-        left.push(Span::styled(format!(" {} {} ", n + 1, page.spec().title), style));
-    }
-    let right = app.subject().map(|entry| {
-        let path = inert(&entry.path.display().to_string());
-        match &entry.share {
-            Some(share) => {
-                let (pieces, length) = (share.pieces, Bytes(share.piece_length.into()));
-                format!("{}  {pieces} × {length}  → {path} ", share.swarm.short())
-            }
-            None => format!("→ {path} "),
+        left.push(Span::styled(format!("{pad}{} {}{pad}", n + 1, page.spec().title), style));
+        if pad.is_empty() {
+            left.push(Span::raw(" "));
         }
-    });
-    // The pages matter more than what was said when it began.
+    }
     let left = Line::from(left);
     let room = usize::from(area.width).saturating_sub(left.width() + 1);
-    let right: String = right.unwrap_or_default().chars().take(room).collect();
+    let right = app.subject().map_or_else(String::new, |entry| about(entry, room));
     sides(frame, area, left, Line::styled(right, palette.dim()));
+}
+
+/// Which share it is and where, as much of it as there is room for.
+fn about(entry: &Entry, room: usize) -> String {
+    let path = inert(&entry.path.display().to_string());
+    let share = entry.share.as_ref().map(|share| {
+        let id = share.swarm.short();
+        let length = Bytes(share.piece_length.into());
+        (format!("{id} "), format!("{id}  {} × {length} ", share.pieces))
+    });
+    let texts = match share {
+        Some((id, pieces)) => vec![format!("{pieces} → {path} "), pieces, id],
+        None => vec![format!("→ {path} ")],
+    };
+    texts.into_iter().find(|text| Span::raw(text).width() <= room).unwrap_or_default()
 }
 
 /// ` ██████████████████░░░░░░░  61.4 % `
 pub fn bar(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) {
     let (part, all) = match (&entry.phase, &entry.snapshot) {
         (Phase::Hashing { done, total }, _) => (*done, (*total).max(1)),
-        (_, Some(snapshot)) => (snapshot.bytes_have, snapshot.bytes),
+        (_, Some(snapshot)) => (snapshot.bytes_have, snapshot.bytes_wanted),
         _ => return,
     };
     let done = percent(part, all);
@@ -102,35 +115,35 @@ pub fn bar(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) {
     frame.render_widget(Paragraph::new(line), area);
 }
 
-/// ` 600 MiB of 900 MiB   ↓ 80.0 MiB/s   ↑ 5.00 MiB/s   0:05 left …`, the most wanted first: what is
-/// too long is cut at its end. `alone`: there is room for nothing else.
+/// ` 600 MiB of 900 MiB   ↓ 80.0 MiB/s   ↑ 5.00 MiB/s   0:05 left …`, the most wanted first; a figure
+/// that does not fit is left out rather than cut. `alone`: there is room for nothing else.
 pub fn figures(frame: &mut Frame<'_>, area: Rect, entry: &Entry, alone: bool, palette: Palette) {
     let snapshot = match (&entry.phase, &entry.snapshot) {
         (Phase::Running, Some(snapshot)) => snapshot,
         (phase, _) => return phase_line(frame, area, phase, palette),
     };
     let totals = &snapshot.totals;
+    let narrow = area.width < 40;
+    // So that what stands behind does not jump.
+    let width = if narrow { 0 } else { 10 };
+    let down = Span::styled(format!("↓ {:>width$}", Rate(snapshot.down_rate)), palette.down());
+    let up = Span::styled(format!("↑ {:>width$}", Rate(snapshot.up_rate)), palette.up());
     let mut parts = Vec::new();
     if alone {
-        let done = percent(snapshot.bytes_have, snapshot.bytes);
+        let done = percent(snapshot.bytes_have, snapshot.bytes_wanted);
         parts.push(Span::styled(format!("{done:.1} %"), palette.strong()));
     }
-    let down = Span::styled(format!("↓ {}", Rate(snapshot.down_rate)), palette.down());
-    let up = Span::styled(format!("↑ {}", Rate(snapshot.up_rate)), palette.up());
     if matches!(snapshot.state, State::Seeding | State::Stopped) {
         parts.extend([up, Span::raw(format!("{} uploaded", Bytes(totals.uploaded)))]);
-        parts.push(Span::raw(format!("{} shared", Bytes(snapshot.bytes))));
+        parts.push(Span::raw(format!("{} shared", Bytes(snapshot.bytes_have))));
     } else {
-        let narrow = area.width < 40;
-        let amount = format!("{} of {}", Bytes(snapshot.bytes_have), Bytes(snapshot.bytes));
-        if !narrow {
-            parts.push(Span::raw(amount));
-        }
-        parts.extend([down, up]);
         let left = snapshot.eta_s.map_or_else(|| "-".into(), |eta| Clock(eta).to_string());
-        parts.push(Span::styled(format!("{left} left"), palette.strong()));
-        if let Some(why) = bottleneck(snapshot) {
-            parts.push(Span::styled(why, palette.warn()));
+        if narrow {
+            parts.extend([down, Span::styled(left, palette.strong()), up]);
+        } else {
+            let (have, all) = (Bytes(snapshot.bytes_have), Bytes(snapshot.bytes_wanted));
+            parts.push(Span::raw(format!("{have:>8} of {all}")));
+            parts.extend([down, up, Span::styled(format!("{left} left"), palette.strong())]);
         }
         let waste = totals.duplicate.saturating_mul(100) as f64 / totals.downloaded.max(1) as f64;
         parts.push(Span::raw(format!("dup {waste:.1} %")));
@@ -138,15 +151,17 @@ pub fn figures(frame: &mut Frame<'_>, area: Rect, entry: &Entry, alone: bool, pa
     if totals.corrupt > 0 {
         parts.push(Span::styled(format!("bad {}", Bytes(totals.corrupt)), palette.bad()));
     }
-    let gap = if area.width < 40 { " " } else { "   " };
-    let mut line = vec![Span::raw(if area.width < 40 { "" } else { " " })];
+    let (indent, gap) = if narrow { ("", " ") } else { (" ", "   ") };
+    let mut line = Line::from(indent);
     for (n, part) in parts.into_iter().enumerate() {
-        if n > 0 {
-            line.push(Span::raw(gap));
+        let gap = if n > 0 { gap } else { "" };
+        // The first is shown as far as it goes.
+        if n > 0 && line.width() + gap.len() + part.width() > usize::from(area.width) {
+            break;
         }
-        line.push(part);
+        line.spans.extend([Span::raw(gap), part]);
     }
-    frame.render_widget(Paragraph::new(Line::from(line)), area);
+    frame.render_widget(line, area);
 }
 
 /// What a transfer waits for that does not run.

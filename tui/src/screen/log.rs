@@ -12,6 +12,7 @@ use swarm_node::Event;
 
 use super::{
     app::{App, RowKey, window},
+    filter::{Fact, Facts, Value},
     page::{Page, Spec},
     palette::Palette,
 };
@@ -83,7 +84,7 @@ pub fn rows(app: &App) -> Vec<RowKey> {
     let filter = &app.list(Page::Log).filter;
     let of = app.entry().map(|entry| entry.id);
     let ours = |line: &Line| line.entry.is_none() || line.entry == of;
-    let lines = app.log.lines().filter(|(_, line)| ours(line) && filter.passes(&line.text));
+    let lines = app.log.lines().filter(|(_, line)| ours(line) && filter.passes(*line));
     lines.map(|(number, _)| RowKey::Line(number)).collect()
 }
 
@@ -97,6 +98,16 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, rows: &[RowKey], palet
         Some(if cursor == Some(at) { line.style(palette.selected()) } else { line })
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
+}
+
+impl Facts for Line {
+    fn fact(&self, fact: Fact) -> Option<Value<'_>> {
+        match fact {
+            Fact::Name => Some(self.text.as_str().into()),
+            Fact::State => Some(if self.warn { "warning" } else { "note" }.into()),
+            _ => None,
+        }
+    }
 }
 
 impl Line {

@@ -11,6 +11,7 @@ use super::{
     app::{App, Confirm, Modal, Prompt},
     help,
     palette::Palette,
+    qr,
 };
 use crate::text::inert;
 
@@ -25,9 +26,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, footer: Rect, app: &App, palette:
             prompt(frame, area, at, line, palette);
         }
         Some(Modal::Confirm(question)) => confirm(frame, area, question, palette),
-        Some(Modal::Qr(text)) => {
-            over(frame, area, " Link ", vec![Line::raw(text.as_str())], palette);
-        }
+        Some(Modal::Qr(text)) => qr::draw(frame, area, text, palette),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Some of everything about one transfer.
 //!
 //! ```text
-//! pieces     the piece map
+//! pieces     the piece map, with a row of how many copies there are
 //! chart      rates of the last minutes | the swarm
 //! peers      the table of peers
 //! log        the last lines said
 //! ```
 //! Where there is less room they fall away in this order: the log's second line, rows of the map
-//! above two, the chart, the log, the map, the peers. Below 80 columns the chart has the whole width.
+//! above two, the chart, the log, the row of copies, the map, the peers. Below 80 columns the chart has the whole width.
 
 use ratatui::{Frame, layout::Rect};
 
@@ -50,16 +50,24 @@ impl Rows {
                 left -= taken;
             }
         };
-        // Frame, header and up to four peers; frame and two rows; a line; frame and four.
-        take(&mut rows.peers, 4, 7);
-        take(&mut rows.pieces, 3, 4);
+        // Frame, header and up to three peers; frame, two rows and the copies; a line; frame and four.
+        take(&mut rows.peers, 4, 6);
+        take(&mut rows.pieces, 3, 5);
         take(&mut rows.log, 1, 1);
         take(&mut rows.chart, 6, 6);
         if rows.pieces > 0 {
             take(&mut rows.pieces, 1, 4);
         }
         take(&mut rows.log, 1, 1);
-        take(&mut rows.peers, 1, u16::MAX);
+        // On a large terminal all grow.
+        let spare = left;
+        let mut take = |part: &mut u16, wants: u16| {
+            *part += wants;
+            left -= wants;
+        };
+        take(&mut rows.pieces, spare / 4);
+        take(&mut rows.chart, spare / 5);
+        take(&mut rows.peers, spare - spare / 4 - spare / 5);
         rows
     }
 }
@@ -75,12 +83,12 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
     let (map, chart) = (next(rows.pieces), next(rows.chart));
     let (peers, log) = (next(rows.peers), next(rows.log));
     if let (Some(entry), Some(snapshot)) = (app.entry(), app.snapshot()) {
-        pieces::draw(frame, map, snapshot, palette);
+        pieces::map(frame, map, snapshot, palette);
         let beside = if area.width >= 80 { area.width * 2 / 5 } else { 0 };
         let graph = Rect { width: area.width - beside, ..chart };
         chart::draw(frame, graph, app.scene().rates(entry.id), app.chart_s, palette);
         swarm::draw(frame, Rect { x: graph.right(), width: beside, ..chart }, snapshot, palette);
-        peers::draw(frame, peers, app, palette);
+        peers::table(frame, peers, app, Page::Overview, palette);
     }
     log::draw(frame, log, app, &log::rows(app), palette);
 }
@@ -95,9 +103,9 @@ mod tests {
             let rows = Rows::of(height);
             (rows.pieces, rows.chart, rows.peers, rows.log)
         };
-        assert_eq!(parts(25), (8, 6, 9, 2));
-        assert_eq!(parts(19), (5, 6, 7, 1));
-        assert_eq!(parts(11), (4, 0, 7, 0));
+        assert_eq!(parts(24), (9, 6, 7, 2));
+        assert_eq!(parts(18), (5, 6, 6, 1));
+        assert_eq!(parts(11), (5, 0, 6, 0));
         assert_eq!(parts(3), (3, 0, 0, 0));
         for height in 0..200 {
             let (pieces, chart, peers, log) = parts(height);

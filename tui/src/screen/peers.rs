@@ -1,57 +1,72 @@
-//! The table of peers. One table of columns makes the header and the rows; where it is narrow, the
-//! columns that matter least fall away first. The order of peers is that of their coming, so that
+//! The table of peers. Unless the user sorts them their order is that of their coming, so that
 //! nothing jumps.
+
+use std::cmp::Ordering;
 
 use ratatui::{
     Frame,
-    layout::{Constraint, Rect},
+    layout::Rect,
     style::Style,
-    text::{Line, Span, Text},
-    widgets::{Block, Row, Table},
+    text::{Line, Span},
+    widgets::{Block, Paragraph},
 };
 use swarm_engine::PeerSnapshot;
+use swarm_node::Snapshot;
 
 use super::{
-    app::{App, RowKey, window},
+    app::{App, RowKey},
+    filter::{Fact, Facts, Value},
     page::{Page, Spec},
     palette::Palette,
+    table::{self, Column, View},
+    transfers::rate,
 };
 use crate::{
     output::percent,
     text::{counted, inert},
-    units::{Bytes, Rate},
+    units::Bytes,
+};
+
+pub const PAGE: Spec = Spec {
+    title: "Peers",
+    about: "its peers",
+    rows: |app| rows(app, Page::Peers),
+    sorts: &["came", "down", "up", "have", "delay", "bad"],
+    step: Spec::one_by_one,
+    draw,
 };
 
 /// Cells of a peer's bar.
 const BAR: usize = 10;
+/// Rows of what is known of the selected peer.
+const DETAILS: u16 = 4;
 
-struct Column {
-    title: &'static str,
-    width: u16,
-    /// Figures stand right, names left.
-    right: bool,
-    /// The higher, the sooner it falls away. Rank 0 stays.
-    rank: u8,
-    cell: fn(&PeerSnapshot, u32) -> String,
-    style: fn(&PeerSnapshot, Palette) -> Style,
+#[derive(Debug, Clone, Copy)]
+enum Col {
+    Address,
+    Client,
+    Flags,
+    Bar,
+    Have,
+    Down,
+    Up,
+    Asked,
+    Delay,
+    Bad,
 }
 
-fn plain(_: &PeerSnapshot, _: Palette) -> Style {
-    Style::new()
-}
-
-#[rustfmt::skip]
-const COLUMNS: &[Column] = &[
-    Column { title: "ADDRESS", width: 21, right: false, rank: 0, cell: |peer, _| peer.addr.to_string(), style: plain },
-    Column { title: "CLIENT", width: 12, right: false, rank: 4, cell: |peer, _| inert(&peer.client), style: plain },
-    Column { title: "FLAGS", width: 5, right: false, rank: 2, cell: |peer, _| flags(peer), style: plain },
-    Column { title: "HAVE", width: BAR as u16, right: false, rank: 3, cell: bar, style: |_, palette| palette.good() },
-    Column { title: "", width: 5, right: true, rank: 0, cell: have, style: plain },
-    Column { title: "↓ RATE", width: 10, right: true, rank: 0, cell: |peer, _| rate(peer.down_rate), style: |_, palette| palette.down() },
-    Column { title: "↑ RATE", width: 10, right: true, rank: 1, cell: |peer, _| rate(peer.up_rate), style: |_, palette| palette.up() },
-    Column { title: "ASKED", width: 8, right: true, rank: 7, cell: |peer, _| asked(peer), style: plain },
-    Column { title: "DELAY", width: 7, right: true, rank: 6, cell: |peer, _| delay(peer.latency_us), style: plain },
-    Column { title: "BAD", width: 3, right: true, rank: 5, cell: |peer, _| peer.bad_blocks.to_string(), style: |peer, palette| if peer.bad_blocks > 0 { palette.bad() } else { palette.dim() } },
+/// What falls away first has the highest rank.
+const COLUMNS: &[Column<Col>] = &[
+    Column::grow(Col::Address, "ADDRESS", 21, 0),
+    Column::left(Col::Client, "CLIENT", 12, 4),
+    Column::left(Col::Flags, "FLAGS", 5, 2),
+    Column::left(Col::Bar, "", BAR as u16, 3),
+    Column::right(Col::Have, "HAVE", 5, 0),
+    Column::right(Col::Down, "↓ RATE", 10, 0),
+    Column::right(Col::Up, "↑ RATE", 10, 1),
+    Column::right(Col::Asked, "ASKED", 8, 7),
+    Column::right(Col::Delay, "DELAY", 7, 6),
+    Column::right(Col::Bad, "BAD", 4, 5),
 ];
 
 /// What the letters of the flags mean, for the help.
@@ -63,75 +78,155 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("I", "it opened the connection"),
 ];
 
-pub const PAGE: Spec = Spec {
-    title: "Peers",
-    about: "its peers",
-    rows: |app| rows(app, Page::Peers),
-    sorts: &[],
-    step: Spec::one_by_one,
-    draw,
-};
-
-/// The peers, in the order they came.
-pub fn rows(app: &App, page: Page) -> Vec<RowKey> {
-    let filter = &app.list(page).filter;
-    let peers = app.snapshot().map_or(&[][..], |snapshot| &snapshot.peers);
-    let wanted =
-        peers.iter().filter(|peer| filter.passes(&format!("{} {}", peer.addr, peer.client)));
-    wanted.map(|peer| RowKey::Peer(peer.id)).collect()
+/// A peer, and how many pieces there are to have.
+struct Peer<'a> {
+    peer: &'a PeerSnapshot,
+    pieces: u32,
 }
 
-/// Draws as many peers as fit, in a frame.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
+/// The peers that match the filter, in the order that is wanted.
+pub fn rows(app: &App, page: Page) -> Vec<RowKey> {
+    let list = app.list(page);
+    let Some(snapshot) = app.snapshot() else { return Vec::new() };
+    let pieces = snapshot.pieces;
+    let peers = snapshot.peers.iter();
+    let mut peers: Vec<_> =
+        peers.filter(|peer| list.filter.passes(&Peer { peer, pieces })).collect();
+    table::sort(&mut peers, list.reverse, |a, b| compare(a, b, PAGE.sorts[list.sort]));
+    peers.into_iter().map(|peer| RowKey::Peer(peer.id)).collect()
+}
+
+/// Figures from the greatest, delays from the shortest.
+fn compare(a: &PeerSnapshot, b: &PeerSnapshot, by: &str) -> Ordering {
+    match by {
+        "down" => b.down_rate.cmp(&a.down_rate),
+        "up" => b.up_rate.cmp(&a.up_rate),
+        "have" => b.pieces.cmp(&a.pieces),
+        // Those that are not known are 0.
+        "delay" => a.latency_us.wrapping_sub(1).cmp(&b.latency_us.wrapping_sub(1)),
+        "bad" => b.bad_blocks.cmp(&a.bad_blocks),
+        _ => Ordering::Equal,
+    }
+}
+
+/// The whole page: the table, and what is known of the selected peer.
+fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
+    let selected = app.cursor().and_then(|at| app.rows().get(at)).and_then(|row| find(app, row));
+    let below = if selected.is_some() && area.height >= DETAILS + 6 { DETAILS } else { 0 };
+    let list = Rect { height: area.height - below, ..area };
+    table(frame, list, app, Page::Peers, palette);
+    if let (Some(peer), Some(snapshot)) = (selected, app.snapshot()) {
+        details(frame, Rect { y: list.bottom(), height: below, ..area }, peer, snapshot, palette);
+    }
+}
+
+fn find<'a>(app: &'a App, row: &RowKey) -> Option<&'a PeerSnapshot> {
+    let RowKey::Peer(id) = row else { return None };
+    app.snapshot()?.peers.iter().find(|peer| peer.id == *id)
+}
+
+/// Draws as many peers as fit, in a frame. `page` is the one whose rows they are.
+pub fn table(frame: &mut Frame<'_>, area: Rect, app: &App, page: Page, palette: Palette) {
     let Some(snapshot) = app.snapshot() else { return };
     let rows = app.rows();
-    let count = rows.len();
-    // The frame and the header.
-    let room = usize::from(area.height.saturating_sub(3));
-    let cursor = app.cursor();
-    let shown = window(cursor.unwrap_or(0), count, room);
-    let mut block = Block::bordered()
-        .border_style(palette.dim())
-        .title(format!(" {} ", counted(count as u64, "peer")));
-    if shown.len() < count && area.width >= 40 {
-        let text = format!(" {}-{} of {count} ", shown.start + 1, shown.end);
-        block = block.title_bottom(Line::from(text).right_aligned());
-    }
-    let columns = columns(area.width.saturating_sub(2));
-    let header = Row::new(columns.iter().map(|column| column.text(column.title.to_owned())));
-    let rows = shown.filter_map(|at| {
-        let RowKey::Peer(id) = rows.get(at)? else { return None };
-        let peer = snapshot.peers.iter().find(|peer| peer.id == *id)?;
-        let row = Row::new(columns.iter().map(|column| {
-            let text = column.text((column.cell)(peer, snapshot.pieces));
-            text.patch_style((column.style)(peer, palette))
-        }));
-        Some(if cursor == Some(at) { row.style(palette.selected()) } else { row })
-    });
-    let widths = columns.iter().map(|column| Constraint::Length(column.width));
-    let table = Table::new(rows, widths).header(header.style(palette.dim())).block(block);
-    frame.render_widget(table, area);
-}
-
-impl Column {
-    fn text(&self, text: String) -> Text<'static> {
-        let line = Line::from(Span::raw(text));
-        Text::from(if self.right { line.right_aligned() } else { line })
-    }
-}
-
-/// The columns that fit, a space between them.
-fn columns(width: u16) -> Vec<&'static Column> {
-    let mut columns: Vec<_> = COLUMNS.iter().collect();
-    let needed = |columns: &[&Column]| columns.iter().map(|column| column.width + 1).sum::<u16>();
-    while needed(&columns) > width + 1 {
-        let Some(least) = columns.iter().map(|column| column.rank).max().filter(|rank| *rank > 0)
-        else {
-            break;
+    let count = counted(snapshot.peers.len() as u64, "peer");
+    let title = if rows.len() < snapshot.peers.len() {
+        format!(" {} of {count} ", rows.len())
+    } else {
+        format!(" {count} ")
+    };
+    let block = Block::bordered().border_style(palette.dim()).title(title);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    if rows.is_empty() {
+        let text = if snapshot.peers.is_empty() {
+            " nobody is connected"
+        } else {
+            " no peer matches the filter"
         };
-        columns.retain(|column| column.rank != least);
+        frame.render_widget(Paragraph::new(text).style(palette.dim()), inner);
+        return;
     }
-    columns
+    let list = app.list(page);
+    let title = match PAGE.sorts[list.sort] {
+        "down" => Some("↓ RATE"),
+        "up" => Some("↑ RATE"),
+        "have" => Some("HAVE"),
+        "delay" => Some("DELAY"),
+        "bad" => Some("BAD"),
+        _ => None,
+    };
+    let sort = title.map(|title| (title, list.reverse));
+    let view = View { rows: rows.len(), cursor: app.cursor(), sort };
+    let shown = table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, |row, column| {
+        find(app, &rows[row])
+            .map_or_else(Line::default, |peer| cell(peer, column, snapshot.pieces, palette))
+    });
+    if shown.len() < rows.len() && area.width >= 40 && area.height > 0 {
+        let text = format!(" {}-{} of {} ", shown.start + 1, shown.end, rows.len());
+        let at = Rect { y: area.bottom() - 1, height: 1, width: area.width - 1, ..area };
+        frame.render_widget(Line::styled(text, palette.dim()).right_aligned(), at);
+    }
+}
+
+fn cell(peer: &PeerSnapshot, column: Col, pieces: u32, palette: Palette) -> Line<'static> {
+    let plain = |text: String| Line::from(text);
+    match column {
+        Col::Address => plain(peer.addr.to_string()),
+        Col::Client => plain(inert(&peer.client)),
+        Col::Flags => plain(flags(peer)),
+        Col::Bar => {
+            Line::styled(table::bar(peer.pieces.into(), pieces.into(), BAR), palette.good())
+        }
+        Col::Have => plain(have(peer, pieces)),
+        Col::Down => rate(Some(peer.down_rate), palette.down()),
+        Col::Up => rate(Some(peer.up_rate), palette.up()),
+        Col::Asked if peer.requested == 0 => plain("-".into()),
+        Col::Asked => plain(Bytes(peer.requested).to_string()),
+        Col::Delay => plain(delay(peer.latency_us)),
+        Col::Bad if peer.bad_blocks == 0 => Line::styled("0", palette.dim()),
+        Col::Bad => Line::styled(peer.bad_blocks.min(9999).to_string(), palette.bad()),
+    }
+}
+
+/// What the table has no room for.
+fn details(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    peer: &PeerSnapshot,
+    snapshot: &Snapshot,
+    palette: Palette,
+) {
+    let title = format!(" {}  {} ", peer.id, inert(&peer.client));
+    let block = Block::bordered().border_style(palette.dim()).title(title);
+    let words: Vec<_> = [
+        (peer.interested && !peer.choked_by, "it sends to us"),
+        (peer.interested && peer.choked_by, "it has what we want and does not send"),
+        (!peer.interested, "it has nothing that we lack"),
+        (peer.wants_us && !peer.choking, "we send to it"),
+        (peer.wants_us && peer.choking, "it waits for its turn with us"),
+        (!peer.wants_us, "it wants nothing of ours"),
+        (peer.optimistic, "tried out"),
+        (peer.snubbed, "did not deliver in time"),
+        (!peer.dialed, "it connected to us"),
+    ]
+    .iter()
+    .filter(|(holds, _)| *holds)
+    .map(|(_, words)| *words)
+    .collect();
+    let figures = format!(
+        " {} of {} pieces   {} from it   {} to it   window {}",
+        peer.pieces,
+        snapshot.pieces,
+        Bytes(peer.downloaded),
+        Bytes(peer.uploaded),
+        Bytes(peer.window),
+    );
+    let lines = vec![
+        Line::from(figures),
+        Line::from(vec![Span::styled(format!(" {}", words.join(", ")), Style::new())]),
+    ];
+    frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
 fn flags(peer: &PeerSnapshot) -> String {
@@ -151,12 +246,6 @@ fn flags(peer: &PeerSnapshot) -> String {
     flags
 }
 
-fn bar(peer: &PeerSnapshot, pieces: u32) -> String {
-    let full = (percent(peer.pieces.into(), pieces.into()) / 100.0 * BAR as f64) as usize;
-    let full = full.min(BAR);
-    "█".repeat(full) + &"░".repeat(BAR - full)
-}
-
 fn have(peer: &PeerSnapshot, pieces: u32) -> String {
     if peer.pieces >= pieces {
         return "seed".into();
@@ -164,34 +253,76 @@ fn have(peer: &PeerSnapshot, pieces: u32) -> String {
     format!("{:.0} %", percent(peer.pieces.into(), pieces.into()).floor())
 }
 
-fn rate(rate: u64) -> String {
-    if rate == 0 { "-".into() } else { Rate(rate).to_string() }
-}
-
-fn asked(peer: &PeerSnapshot) -> String {
-    if peer.requested == 0 { "-".into() } else { Bytes(peer.requested).to_string() }
-}
-
-fn delay(us: u64) -> String {
+/// A delay in seven characters.
+pub fn delay(us: u64) -> String {
     match us {
         // Nothing has been asked of it yet.
         0 | u64::MAX => "-".into(),
         1..1000 => format!("{us} µs"),
         1000..10_000_000 => format!("{} ms", us / 1000),
-        _ => format!("{} s", us / 1_000_000),
+        _ => format!("{} s", (us / 1_000_000).min(99_999)),
+    }
+}
+
+impl Facts for Peer<'_> {
+    fn fact(&self, fact: Fact) -> Option<Value<'_>> {
+        let peer = self.peer;
+        Some(match fact {
+            Fact::Name => format!("{} {}", peer.addr, peer.client).into(),
+            Fact::Client => peer.client.as_str().into(),
+            Fact::Address => peer.addr.to_string().into(),
+            Fact::State if peer.pieces >= self.pieces => "seed".into(),
+            Fact::State if peer.snubbed => "snubbed".into(),
+            Fact::State if peer.choked_by => "choking".into(),
+            Fact::State => "open".into(),
+            Fact::Done => percent(peer.pieces.into(), self.pieces.into()).into(),
+            Fact::Down => peer.down_rate.into(),
+            Fact::Up => peer.up_rate.into(),
+            Fact::Rate => peer.down_rate.max(peer.up_rate).into(),
+            Fact::Bad => u64::from(peer.bad_blocks).into(),
+            Fact::Kind | Fact::Size | Fact::Eta | Fact::Peers | Fact::Ratio | Fact::Copies => {
+                return None;
+            }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::screen::sample;
 
     #[test]
     fn narrow_tables_lose_the_columns_that_matter_least() {
-        let titles = |width| columns(width).iter().map(|c| c.title).collect::<Vec<_>>().join(" ");
-        assert_eq!(titles(100), "ADDRESS CLIENT FLAGS HAVE  ↓ RATE ↑ RATE ASKED DELAY BAD");
-        assert_eq!(titles(80), "ADDRESS CLIENT FLAGS HAVE  ↓ RATE ↑ RATE");
-        assert_eq!(titles(60), "ADDRESS FLAGS  ↓ RATE ↑ RATE");
-        assert_eq!(titles(1), "ADDRESS  ↓ RATE");
+        let titles = |width| {
+            let columns = table::fitting(COLUMNS, width);
+            columns.iter().map(|(column, _)| column.title).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(titles(110), "ADDRESS CLIENT FLAGS  HAVE ↓ RATE ↑ RATE ASKED DELAY BAD");
+        assert_eq!(titles(98), "ADDRESS CLIENT FLAGS  HAVE ↓ RATE ↑ RATE DELAY BAD");
+        assert_eq!(titles(78), "ADDRESS FLAGS  HAVE ↓ RATE ↑ RATE");
+        assert_eq!(titles(58), "ADDRESS FLAGS HAVE ↓ RATE ↑ RATE");
+        assert_eq!(titles(1), "ADDRESS HAVE ↓ RATE");
+    }
+
+    #[test]
+    fn peers_stand_as_they_came_until_they_are_sorted() {
+        let mut app = sample::app();
+        sample::press(&mut app, "2");
+        let came = app.rows().to_vec();
+        sample::press(&mut app, "sss");
+        assert_eq!(app.rows(), came, "the seed came first, and has most");
+        sample::press(&mut app, "S");
+        assert_eq!(app.rows(), [came[1].clone(), came[0].clone()]);
+        sample::press(&mut app, "/state:seed\n");
+        assert_eq!(app.rows(), [came[0].clone()]);
+    }
+
+    #[test]
+    fn all_peers_on_a_roomy_and_on_a_usual_terminal() {
+        let mut app = sample::app();
+        sample::press(&mut app, "2j");
+        sample::assert_screen(&app, 100, 30, "peers-100x30");
+        sample::assert_screen(&app, 80, 24, "peers-80x24");
     }
 }

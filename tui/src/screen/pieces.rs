@@ -1,136 +1,518 @@
-//! The piece map. A cell stands for as many neighbouring pieces as it takes to fit them all; its
-//! glyph tells the least finished thing in it, so that one missing piece is never invisible.
+//! Pieces: the map with the copies that there are, and every unfinished piece down to its blocks and
+//! who sends them.
 
 use ratatui::{
     Frame,
+    buffer::Buffer,
     layout::Rect,
     style::Style,
     text::{Line, Span},
     widgets::{Block, Paragraph},
 };
+use swarm_engine::{BlockState, PartialSnapshot, RunSnapshot};
 use swarm_node::Snapshot;
+use swarm_proto::id::PeerId;
 
-use super::{page::Spec, palette::Palette};
-
-/// What a cell says of its pieces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cell {
-    /// One of them is being fetched.
-    InFlight,
-    /// All are verified.
-    Have,
-    /// Some are verified.
-    Part,
-    /// None is.
-    Missing,
-}
-
-impl Cell {
-    const fn glyph(self) -> &'static str {
-        match self {
-            Self::Have => "█",
-            Self::Part => "▓",
-            Self::InFlight => "▒",
-            Self::Missing => "·",
-        }
-    }
-
-    const fn style(self, palette: Palette) -> Style {
-        match self {
-            Self::Have => palette.good(),
-            Self::Part => palette.down(),
-            Self::InFlight => palette.warn(),
-            Self::Missing => palette.dim(),
-        }
-    }
-}
+use super::{
+    app::{App, RowKey},
+    filter::{Fact, Facts, Value},
+    glyphs::Glyphs,
+    map::{self, Pieces},
+    page::{Page, Spec},
+    palette::Palette,
+    table::{self, Column, View},
+};
+use crate::{
+    host::{Share, ShareFile},
+    text::inert,
+    units::Bytes,
+};
 
 pub const PAGE: Spec = Spec {
     title: "Pieces",
-    about: "its pieces",
-    rows: |_| Vec::new(),
+    about: "its pieces, and the blocks of those that are not finished",
+    rows,
     sorts: &[],
     step: Spec::one_by_one,
-    draw: |frame, area, app, palette| {
-        if let Some(snapshot) = app.snapshot() {
-            draw(frame, area, snapshot, palette);
-        }
-    },
+    draw,
 };
 
-/// Draws the map in a frame with its counts and its legend.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Palette) {
-    let flying = snapshot.in_flight.len() as u32;
-    let missing = snapshot.pieces.saturating_sub(snapshot.pieces_have).saturating_sub(flying);
+#[derive(Debug, Clone, Copy)]
+enum Col {
+    Piece,
+    Blocks,
+    Done,
+    From,
+    File,
+}
+
+/// What falls away first has the highest rank.
+const COLUMNS: &[Column<Col>] = &[
+    Column::right(Col::Piece, "PIECE", 7, 0),
+    Column::left(Col::Blocks, "BLOCKS", 32, 2),
+    Column::right(Col::Done, "DONE", 9, 1),
+    Column::left(Col::From, "FROM", 8, 3),
+    Column::grow(Col::File, "FILE", 12, 4),
+];
+
+/// The unfinished pieces, and the one whose number is the filter.
+fn rows(app: &App) -> Vec<RowKey> {
+    let Some(snapshot) = app.snapshot() else { return Vec::new() };
+    let filter = &app.list(Page::Pieces).filter;
+    let asked = filter.text().parse().ok().filter(|piece| *piece < snapshot.pieces);
+    if let Some(piece) = asked {
+        return vec![RowKey::Piece(piece)];
+    }
+    let share = app.entry().and_then(|entry| entry.share.as_deref());
+    let unfinished = snapshot.partials.iter().map(|partial| partial.piece);
+    unfinished
+        .filter(|piece| filter.passes(&Piece { piece: *piece, share }))
+        .map(RowKey::Piece)
+        .collect()
+}
+
+/// A piece, for the filter.
+struct Piece<'a> {
+    piece: u32,
+    share: Option<&'a Share>,
+}
+
+impl Facts for Piece<'_> {
+    fn fact(&self, fact: Fact) -> Option<Value<'_>> {
+        match fact {
+            Fact::Name => Some(name(file_of(self.share?, self.piece)?).into()),
+            _ => None,
+        }
+    }
+}
+
+/// The unfinished pieces: those that somebody is asked for, and those that nobody is.
+fn parted(snapshot: &Snapshot) -> (Vec<u32>, Vec<u32>) {
+    let waits =
+        |run: &RunSnapshot| matches!(run.state, BlockState::Requested(_) | BlockState::Storing(_));
+    let idle = |partial: &&PartialSnapshot| !partial.runs.iter().any(waits);
+    let started: Vec<_> =
+        snapshot.partials.iter().filter(idle).map(|partial| partial.piece).collect();
+    let flying = snapshot.in_flight.iter().copied();
+    (flying.filter(|piece| started.binary_search(piece).is_err()).collect(), started)
+}
+
+/// Draws the map in a frame with its counts, its legend, and the row of copies if there is room.
+pub fn map(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Palette) {
+    let (in_flight, started) = parted(snapshot);
     let have = snapshot.pieces_have;
+    let unfinished = snapshot.in_flight.len() as u32;
+    let missing = snapshot.pieces.saturating_sub(have).saturating_sub(unfinished);
+    let flying = in_flight.len();
     let mut block = Block::bordered()
         .border_style(palette.dim())
         .title(format!(" Pieces  {have} have · {flying} in flight · {missing} missing "));
     let inner = block.inner(area);
-    let room = usize::from(inner.width) * usize::from(inner.height);
-    let (cells, each) = cells(snapshot, room);
-    if area.width >= 90 {
-        let scale = if each > 1 { format!(" 1 cell = {each} pieces ") } else { String::new() };
-        block = block.title_top(Line::from(scale).right_aligned());
+    let below = u16::from(inner.height >= 3);
+    let place = Rect { height: inner.height - below, ..inner };
+    let pieces = Pieces {
+        count: snapshot.pieces,
+        have: &snapshot.have,
+        in_flight: &in_flight,
+        started: &started,
+        failed: &[],
+    };
+    let room = usize::from(place.width) * usize::from(place.height) * map::slots(palette);
+    let each = pieces.each(room);
+    if area.width >= 90 && each > 1 {
+        let what = if map::slots(palette) > 1 { "half a cell" } else { "1 cell" };
+        block = block.title_top(Line::from(format!(" {what} = {each} pieces ")).right_aligned());
     }
-    if area.width >= 50 {
+    if area.width >= 60 {
         let legend = " █ have ▓ part ▒ in flight · missing ";
         block = block.title_bottom(Line::from(legend).right_aligned());
     }
     frame.render_widget(block, area);
-    let rows = cells.chunks(usize::from(inner.width).max(1)).map(|row| {
-        Line::from_iter(row.iter().map(|cell| Span::styled(cell.glyph(), cell.style(palette))))
+    map::draw(frame.buffer_mut(), place, &pieces, palette);
+    let row = Rect { y: place.bottom(), height: below, ..inner };
+    copies(frame.buffer_mut(), row, snapshot, palette);
+}
+
+/// Heights of the copies, lowest first.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// `copies ▆▅▆▁▆▇  1 least  8.4 mean`: from the first piece to the last, the fewest copies of any piece in
+/// each column, as a height or a digit. What nobody has is `!`.
+fn copies(buffer: &mut Buffer, area: Rect, snapshot: &Snapshot, palette: Palette) {
+    let area = area.intersection(buffer.area);
+    if area.is_empty() {
+        return;
+    }
+    let label = "copies ";
+    let (least, mean) = (snapshot.copies_min, snapshot.copies_mean);
+    let figures = format!("  {least:>3} least {mean:>5.1} mean");
+    let room = usize::from(area.width);
+    if room < label.len() + figures.len() + 10 {
+        return;
+    }
+    let width = room - label.len() - figures.len();
+    let columns = lows(&snapshot.availability, width);
+    let most = columns.iter().copied().max().unwrap_or(0).max(2);
+    let mut spans = vec![Span::styled(label, palette.dim())];
+    spans.extend(columns.iter().map(|&low| match low {
+        2.. if palette.glyphs() == Glyphs::Ascii => {
+            let digit = char::from_digit(low.into(), 10).unwrap_or('+');
+            Span::styled(digit.to_string(), palette.good())
+        }
+        1 if palette.glyphs() == Glyphs::Ascii => Span::styled("1", palette.bad()),
+        0 => Span::styled("!", palette.bad()),
+        1 => Span::styled("▁", palette.bad()),
+        n => {
+            let height = usize::from(n) * (HEIGHTS.len() - 1) / usize::from(most);
+            Span::styled(HEIGHTS[height].to_string(), palette.good())
+        }
+    }));
+    if columns.is_empty() {
+        spans.push(Span::raw(" ".repeat(width)));
+    }
+    let style = if least <= 1 { palette.bad() } else { palette.dim() };
+    spans.push(Span::styled(figures, style));
+    buffer.set_line(area.x, area.y, &Line::from(spans), area.width);
+}
+
+/// The least of the buckets in each of so many columns.
+fn lows(buckets: &[u8], columns: usize) -> Vec<u8> {
+    if buckets.is_empty() {
+        return Vec::new();
+    }
+    let bucket = |column: usize| column * buckets.len() / columns;
+    let low = |column| {
+        let start = bucket(column);
+        let end = bucket(column + 1).max(start + 1);
+        buckets[start..end].iter().copied().min().unwrap_or(0)
+    };
+    (0..columns).map(low).collect()
+}
+
+/// The page: the map above, the unfinished pieces below, the blocks of the selected one at the end.
+fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
+    let (Some(entry), Some(snapshot)) = (app.entry(), app.snapshot()) else { return };
+    let rows = app.rows();
+    let cursor = app.cursor().unwrap_or(0);
+    let selected = match rows.get(cursor) {
+        Some(RowKey::Piece(piece)) => Some(*piece),
+        _ => None,
+    };
+    let share = entry.share.as_deref();
+    // Where there is little room the map goes first, then the blocks.
+    let map_rows = if area.height >= 18 { area.height / 3 } else { 0 };
+    let left = area.height - map_rows;
+    // As many as the blocks need, with their frame and the names, and at most half.
+    let blocks_of = |piece| partial(snapshot, piece).map_or(0, |partial| partial.blocks);
+    let wanted =
+        selected.map_or(0, |piece| blocks_of(piece).div_ceil(u32::from(area.width.max(3) - 2)) + 3);
+    let block_rows = if left >= 10 { (left / 2).min(wanted.max(4) as u16) } else { 0 };
+    let block_rows = if selected.is_some() { block_rows } else { 0 };
+    let map_area = Rect { height: map_rows, ..area };
+    let list = Rect { y: map_area.bottom(), height: left - block_rows, ..area };
+    if map_rows > 0 {
+        map(frame, map_area, snapshot, palette);
+    }
+    let senders = Senders::of(snapshot);
+    unfinished(frame, list, app, snapshot, share, &senders, palette);
+    if let Some(piece) = selected.filter(|_| block_rows > 0) {
+        let place = Rect { y: list.bottom(), height: block_rows, ..area };
+        blocks(frame, place, piece, snapshot, share, &senders, palette);
+    }
+}
+
+fn unfinished(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    app: &App,
+    snapshot: &Snapshot,
+    share: Option<&Share>,
+    senders: &Senders,
+    palette: Palette,
+) {
+    let rows = app.rows();
+    let more = snapshot.in_flight.len().saturating_sub(snapshot.partials.len());
+    let title = match app.list(Page::Pieces).filter.text() {
+        "" if more > 0 => format!(" Unfinished  {} of {} ", rows.len(), snapshot.in_flight.len()),
+        "" => format!(" Unfinished  {} ", rows.len()),
+        filter => format!(" Pieces /{} ", inert(filter)),
+    };
+    let mut block = Block::bordered().border_style(palette.dim()).title(title);
+    if area.width >= 60 {
+        block = block.title_top(Line::from(" / and a number shows any piece ").right_aligned());
+    }
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    if rows.is_empty() {
+        let text = if snapshot.pieces_have >= snapshot.pieces_wanted {
+            " all pieces are verified"
+        } else {
+            " no piece is being fetched now"
+        };
+        frame.render_widget(Paragraph::new(text).style(palette.dim()), inner);
+        return;
+    }
+    let cursor = Some(app.cursor().unwrap_or(0));
+    let view = View { rows: rows.len(), cursor, sort: None };
+    table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, |row, column| {
+        let RowKey::Piece(piece) = rows[row] else { return Line::default() };
+        let partial = partial(snapshot, piece);
+        match (column, partial) {
+            (Col::Piece, _) => Line::from(piece.to_string()),
+            (Col::File, _) => {
+                let file = share.and_then(|share| file_of(share, piece));
+                Line::styled(file.map_or_else(String::new, name), palette.dim())
+            }
+            (Col::Blocks, Some(partial)) => strip(partial, 32, senders, palette),
+            (Col::Blocks, None) if map::bit(&snapshot.have, piece as usize) => {
+                Line::styled("verified", palette.good())
+            }
+            (Col::Blocks, None) => Line::styled("missing", palette.dim()),
+            (Col::Done, Some(partial)) => {
+                Line::from(format!("{}/{}", arrived(partial), partial.blocks))
+            }
+            (Col::From, Some(partial)) => Line::from(senders.letters_of(partial)),
+            (Col::Done | Col::From, None) => Line::from("-"),
+        }
     });
-    frame.render_widget(Paragraph::new(rows.collect::<Vec<_>>()), inner);
 }
 
-/// The cells that all pieces make in this much room, and how many pieces one cell holds.
-fn cells(snapshot: &Snapshot, room: usize) -> (Vec<Cell>, usize) {
-    let pieces = snapshot.pieces as usize;
-    if room == 0 || pieces == 0 {
-        return (Vec::new(), 1);
-    }
-    let each = pieces.div_ceil(room);
-    let starts = (0..pieces).step_by(each);
-    let cells = starts.map(|start| cell(snapshot, start, (start + each).min(pieces)));
-    (cells.collect(), each)
+fn partial(snapshot: &Snapshot, piece: u32) -> Option<&PartialSnapshot> {
+    snapshot.partials.iter().find(|partial| partial.piece == piece)
 }
 
-fn cell(snapshot: &Snapshot, start: usize, end: usize) -> Cell {
-    let flying = &snapshot.in_flight;
-    let first = flying.partition_point(|piece| (*piece as usize) < start);
-    if flying.get(first).is_some_and(|piece| (*piece as usize) < end) {
-        return Cell::InFlight;
+/// How many of its blocks are here.
+fn arrived(partial: &PartialSnapshot) -> u32 {
+    let here = |state: BlockState| matches!(state, BlockState::Storing(_) | BlockState::Stored(_));
+    partial.runs.iter().filter(|run| here(run.state)).map(|run| run.count).sum()
+}
+
+/// All blocks of the selected piece, each as the letter of who sends it, and whose letter is whose.
+fn blocks(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    piece: u32,
+    snapshot: &Snapshot,
+    share: Option<&Share>,
+    senders: &Senders,
+    palette: Palette,
+) {
+    let title = match share.and_then(|share| file_of(share, piece).map(|file| (share, file))) {
+        Some((share, file)) => {
+            let offset = u64::from(piece - file.first_piece) * u64::from(share.piece_length);
+            let length = u64::from(share.piece_length).min(file.length.saturating_sub(offset));
+            format!(" Piece {piece}  {} at {} of {} ", Bytes(length), Bytes(offset), name(file))
+        }
+        None => format!(" Piece {piece} "),
+    };
+    let mut block = Block::bordered().border_style(palette.dim()).title(title);
+    if area.width >= 76 {
+        let legend = " A stored  a asked for  . nobody is asked ";
+        block = block.title_bottom(Line::from(legend).right_aligned());
     }
-    match (start..end).filter(|piece| bit(&snapshot.have, *piece)).count() {
-        0 => Cell::Missing,
-        n if n == end - start => Cell::Have,
-        _ => Cell::Part,
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let Some(partial) = partial(snapshot, piece) else {
+        let text = if map::bit(&snapshot.have, piece as usize) {
+            Line::styled(" verified", palette.good())
+        } else {
+            Line::styled(" missing: nobody is asked for it yet", palette.dim())
+        };
+        return frame.render_widget(Paragraph::new(text), inner);
+    };
+    // Blocks in the rows above, those who send them in the last.
+    let legend = Rect { y: inner.bottom().saturating_sub(1), height: inner.height.min(1), ..inner };
+    let place = Rect { height: inner.height - legend.height, ..inner };
+    let cells: Vec<_> = partial
+        .runs
+        .iter()
+        .flat_map(|run| std::iter::repeat_n(run.state, run.count as usize))
+        .collect();
+    let buffer = frame.buffer_mut();
+    for (row, y) in cells.chunks(usize::from(place.width).max(1)).zip(place.rows()) {
+        for (state, at) in row.iter().zip(y.columns()) {
+            let (glyph, style) = senders.glyph(*state, palette);
+            buffer[(at.x, at.y)].set_char(glyph).set_style(style);
+        }
+    }
+    let names = senders.of_piece(partial).into_iter().filter_map(|(letter, peer)| {
+        let peer = snapshot.peers.iter().find(|other| other.id == peer)?;
+        Some(format!("{letter} {}", peer.addr))
+    });
+    let names = format!(" {}", names.collect::<Vec<_>>().join("  "));
+    frame.render_widget(table::cut(Line::styled(names, palette.dim()), legend.width), legend);
+}
+
+/// A piece's blocks in so many cells, the worst of those that share one.
+fn strip(
+    partial: &PartialSnapshot,
+    width: usize,
+    senders: &Senders,
+    palette: Palette,
+) -> Line<'static> {
+    let cells = (partial.blocks as usize).min(width);
+    let rank = |state: BlockState| match state {
+        BlockState::Missing => 0,
+        BlockState::Requested(_) => 1,
+        BlockState::Storing(_) => 2,
+        BlockState::Stored(_) => 3,
+    };
+    let mut worst = vec![None; cells];
+    for run in &partial.runs {
+        for block in run.first..run.first.saturating_add(run.count).min(partial.blocks) {
+            let cell = block as usize * cells / partial.blocks as usize;
+            let least = worst[cell].is_none_or(|other| rank(run.state) < rank(other));
+            if least {
+                worst[cell] = Some(run.state);
+            }
+        }
+    }
+    Line::from_iter(worst.into_iter().map(|state| {
+        let (glyph, style) = senders.glyph(state.unwrap_or(BlockState::Missing), palette);
+        Span::styled(glyph.to_string(), style)
+    }))
+}
+
+/// A letter for each peer that sends something, the same in all of the page.
+#[derive(Debug, Default)]
+struct Senders(Vec<PeerId>);
+
+/// Letters that there are; whoever comes after shares the last.
+const LETTERS: usize = 26;
+
+impl Senders {
+    /// In the order the peers came, so that a letter stays with its peer.
+    fn of(snapshot: &Snapshot) -> Self {
+        Self(snapshot.peers.iter().map(|peer| peer.id).collect())
+    }
+
+    /// Its letter in capitals; `?` if it has left.
+    fn letter(&self, peer: PeerId) -> char {
+        match self.0.iter().position(|other| *other == peer) {
+            Some(at) => char::from(b'A' + at.min(LETTERS - 1) as u8),
+            None => '?',
+        }
+    }
+
+    fn glyph(&self, state: BlockState, palette: Palette) -> (char, Style) {
+        match state {
+            BlockState::Missing => ('.', palette.dim()),
+            BlockState::Requested(peer) => (self.letter(peer).to_ascii_lowercase(), palette.busy()),
+            BlockState::Storing(peer) => (self.letter(peer), palette.down()),
+            BlockState::Stored(peer) => (self.letter(peer), palette.good()),
+        }
+    }
+
+    /// Who sends blocks of a piece, in the order of their letters.
+    fn of_piece(&self, partial: &PartialSnapshot) -> Vec<(char, PeerId)> {
+        let mut senders: Vec<_> = partial
+            .runs
+            .iter()
+            .filter_map(|run| match run.state {
+                BlockState::Missing => None,
+                BlockState::Requested(peer)
+                | BlockState::Storing(peer)
+                | BlockState::Stored(peer) => Some((self.letter(peer), peer)),
+            })
+            .collect();
+        senders.sort_unstable();
+        senders.dedup();
+        senders
+    }
+
+    fn letters_of(&self, partial: &PartialSnapshot) -> String {
+        let mut letters: Vec<_> =
+            self.of_piece(partial).iter().map(|(letter, _)| *letter).collect();
+        letters.dedup();
+        letters.into_iter().collect()
     }
 }
 
-/// Whether a piece is verified: piece 0 is the highest bit of the first byte.
-fn bit(have: &[u8], piece: usize) -> bool {
-    have.get(piece / 8).is_some_and(|byte| byte & (0x80 >> (piece % 8)) != 0)
+/// The file that a piece is of.
+fn file_of(share: &Share, piece: u32) -> Option<&ShareFile> {
+    // Empty files have the number of the next piece; the last that starts here has it.
+    let after = share.files.partition_point(|file| file.first_piece <= piece);
+    share.files[..after].iter().rev().find(|file| file.pieces > 0)
+}
+
+/// A file's path, for people.
+fn name(file: &ShareFile) -> String {
+    inert(&file.path.join("/"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::sample;
+    use crate::screen::sample;
 
-    fn drawn(snapshot: &Snapshot, room: usize) -> String {
-        cells(snapshot, room).0.into_iter().map(Cell::glyph).collect()
+    #[test]
+    fn a_column_shows_its_least_copies() {
+        assert_eq!(lows(&[5, 4, 1, 9, 9, 9], 3), [4, 1, 9]);
+        assert_eq!(lows(&[5, 1], 4), [5, 5, 1, 1]);
+        assert_eq!(lows(&[3, 0, 7], 1), [0]);
+        assert_eq!(lows(&[], 5), Vec::<u8>::new());
     }
 
     #[test]
-    fn a_cell_is_full_only_if_all_its_pieces_are_verified() {
-        let have = vec![0b1111_0111, 0b1000_0000];
-        let snapshot = Snapshot { pieces: 12, have, in_flight: vec![10], ..sample::downloading() };
-        assert_eq!(drawn(&snapshot, 12), "████·████·▒·");
-        assert_eq!(drawn(&snapshot, 6), "██▓█▓▒");
-        assert_eq!(drawn(&snapshot, 5), "█▓█▒", "three to a cell");
-        assert_eq!(drawn(&snapshot, 1), "▒");
-        assert_eq!(drawn(&snapshot, 0), "");
+    fn blocks_bear_the_letter_of_who_sends_them() {
+        let mut app = sample::app();
+        sample::press(&mut app, "3");
+        let snapshot = app.snapshot().unwrap();
+        let senders = Senders::of(snapshot);
+        let palette = sample::palette();
+        let first = &snapshot.partials[0];
+        assert_eq!(
+            strip(first, 64, &senders, palette).to_string(),
+            format!("{}{}{}{}", "A".repeat(20), "B".repeat(10), "b".repeat(14), ".".repeat(20))
+        );
+        assert_eq!(
+            strip(first, 8, &senders, palette).to_string(),
+            "AABbb...",
+            "the worst of each eight"
+        );
+        assert_eq!((arrived(first), senders.letters_of(first)), (30, "AB".into()));
+    }
+
+    #[test]
+    fn a_piece_that_nobody_is_asked_for_is_not_in_flight() {
+        let mut snapshot = sample::downloading();
+        snapshot.partials[1]
+            .runs
+            .retain(|run| matches!(run.state, BlockState::Stored(_) | BlockState::Missing));
+        let (in_flight, started) = parted(&snapshot);
+        assert_eq!((in_flight.len(), started), (15, vec![701]));
+    }
+
+    #[test]
+    fn a_number_shows_any_piece() {
+        let mut app = sample::app();
+        sample::press(&mut app, "3/12\n");
+        assert_eq!(app.rows(), [RowKey::Piece(12)]);
+        sample::press(&mut app, "\x1b/99999\n");
+        assert_eq!(app.rows(), []);
+    }
+
+    #[test]
+    fn a_piece_is_of_the_file_that_has_bytes_in_it() {
+        let file = |path: &str, first_piece, pieces| ShareFile {
+            path: vec![path.into()],
+            length: u64::from(pieces),
+            first_piece,
+            pieces,
+        };
+        let files = vec![file("a", 0, 2), file("b", 2, 0), file("c", 2, 1), file("d", 3, 0)];
+        let entry = sample::entry(0, &sample::downloading());
+        let share = Share { files, ..(*entry.share.unwrap()).clone() };
+        let names = |piece| file_of(&share, piece).map(name);
+        assert_eq!(names(1), Some("a".into()));
+        assert_eq!(names(2), Some("c".into()));
+    }
+
+    #[test]
+    fn all_pieces_on_a_roomy_and_on_a_usual_terminal() {
+        let mut app = sample::app();
+        sample::press(&mut app, "3");
+        sample::assert_screen(&app, 100, 30, "pieces-100x30");
+        sample::assert_screen(&app, 80, 24, "pieces-80x24");
     }
 }

@@ -8,11 +8,14 @@ use ratatui::{
     buffer::{Buffer, Cell},
     crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
 };
+use swarm_engine::{BlockState, Bottleneck, PartialSnapshot, RunSnapshot, TrackerSnapshot};
 use swarm_node::{Snapshot, State};
+use swarm_proto::id::PeerId;
 
 use super::{
     app::{Action, App, Effect, Kind},
-    palette::Palette,
+    glyphs::Glyphs,
+    palette::{Palette, Theme},
     view,
 };
 use crate::{
@@ -66,7 +69,45 @@ pub fn downloading() -> Snapshot {
     snapshot.have = (0..113).map(|n| if n < 60 { 0xff } else { [0xf0, 0x81, 0][n % 3] }).collect();
     snapshot.in_flight = (700..716).collect();
     snapshot.peers[1].choked_by = true;
+    snapshot.bottleneck = Bottleneck::Limit;
+    snapshot.down_limit = Some(80 << 20);
+    snapshot.availability =
+        (0..900_u32).map(|n| if n == 650 { 1 } else { 2 + (n / 7 % 5) as u8 }).collect();
+    let tracker = |name: &str, up| TrackerSnapshot {
+        name: name.into(),
+        up,
+        next_s: if up { 1712 } else { 9 },
+        seeds: 1,
+        leechers: 4,
+    };
+    snapshot.trackers =
+        vec![tracker("tracker.example:7000", true), tracker("10.0.0.9:7000", false)];
+    let [a, b] = [snapshot.peers[0].id, snapshot.peers[1].id];
+    snapshot.partials = (700..716).map(|piece| partial(piece, a, b)).collect();
     snapshot
+}
+
+/// A piece of 64 blocks in every state, each further than the one before.
+fn partial(piece: u32, a: PeerId, b: PeerId) -> PartialSnapshot {
+    let more = piece - 700;
+    let states = [
+        (20 + more, BlockState::Stored(a)),
+        (10, BlockState::Storing(b)),
+        (14, BlockState::Requested(b)),
+        (20 - more, BlockState::Missing),
+    ];
+    let mut first = 0;
+    let runs = states.map(|(count, state)| {
+        first += count;
+        RunSnapshot { first: first - count, count, state }
+    });
+    PartialSnapshot { piece, blocks: 64, runs: runs.into() }
+}
+
+/// The same screen of other files.
+pub fn share(app: &mut App, share: Share) {
+    let share = Some(Arc::new(share));
+    app.update(news(43, vec![Entry { share, ..entry(0, &downloading()) }]));
 }
 
 /// A command's transfer, with 42 seconds behind it.
@@ -156,17 +197,31 @@ pub fn all_apps() -> Vec<App> {
     apps
 }
 
+/// The usual colours and glyphs.
+pub fn palette() -> Palette {
+    Palette::new(Theme::Default, Glyphs::Block, true)
+}
+
 /// A whole screen.
 pub fn buffer(app: &App, width: u16, height: u16, colour: bool) -> Buffer {
+    buffer_in(app, width, height, Palette::new(Theme::Default, Glyphs::Block, colour))
+}
+
+/// A whole screen in other colours or glyphs.
+pub fn buffer_in(app: &App, width: u16, height: u16, palette: Palette) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view::draw(frame, app, Palette::new(colour))).unwrap();
+    terminal.draw(|frame| view::draw(frame, app, palette)).unwrap();
     terminal.backend().buffer().clone()
 }
 
 /// Its text, a line each row.
 pub fn drawn(app: &App, width: u16, height: u16) -> String {
-    let buffer = buffer(app, width, height, true);
-    let rows = buffer.content().chunks(width.into());
+    text(&buffer(app, width, height, true))
+}
+
+/// The text of a screen, a line each row.
+pub fn text(buffer: &Buffer) -> String {
+    let rows = buffer.content().chunks(buffer.area.width.into());
     rows.map(|row| {
         let text: String = row.iter().map(Cell::symbol).collect();
         format!("{}\n", text.trim_end())
@@ -177,10 +232,15 @@ pub fn drawn(app: &App, width: u16, height: u16) -> String {
 /// Compares a whole screen with the one in `tests/screens`. With `UPDATE_SCREENS` set the file is
 /// written instead, for its author to read.
 pub fn assert_screen(app: &App, width: u16, height: u16, name: &str) {
+    assert_text(&drawn(app, width, height), name);
+}
+
+/// The same for the text of a screen.
+pub fn assert_text(text: &str, name: &str) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens");
-    let (file, text) = (dir.join(name).with_extension("txt"), drawn(app, width, height));
+    let file = dir.join(name).with_extension("txt");
     if std::env::var_os("UPDATE_SCREENS").is_some() {
-        fs::write(&file, &text).unwrap();
+        fs::write(&file, text).unwrap();
     }
     let expected = fs::read_to_string(&file).unwrap_or_default();
     assert!(text == expected, "{} should be\n{expected}but is\n{text}", file.display());

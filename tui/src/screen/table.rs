@@ -1,0 +1,254 @@
+//! Tables. A list of columns makes the header and the rows; where it is narrow, the columns that
+//! matter least fall away first. Figures stand right in columns of a fixed width, so that nothing
+//! jumps. Only the rows that are seen are made.
+
+use std::{cmp::Ordering, ops::Range};
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{app::window, palette::Palette};
+use crate::output::percent;
+
+/// One column; `K` names it.
+#[derive(Debug, Clone, Copy)]
+pub struct Column<K> {
+    /// Which.
+    pub of: K,
+    pub title: &'static str,
+    /// In cells of the terminal; the least if it grows.
+    pub width: u16,
+    pub shape: Shape,
+    /// The higher, the sooner it falls away. Rank 0 stays.
+    pub rank: u8,
+}
+
+/// Where a column's text stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// At the left: names.
+    Left,
+    /// At the right: figures.
+    Right,
+    /// At the left, with all the room that the others leave.
+    Grow,
+}
+
+impl<K> Column<K> {
+    pub const fn left(of: K, title: &'static str, width: u16, rank: u8) -> Self {
+        Self { of, title, width, shape: Shape::Left, rank }
+    }
+
+    pub const fn right(of: K, title: &'static str, width: u16, rank: u8) -> Self {
+        Self { of, title, width, shape: Shape::Right, rank }
+    }
+
+    pub const fn grow(of: K, title: &'static str, width: u16, rank: u8) -> Self {
+        Self { of, title, width, shape: Shape::Grow, rank }
+    }
+}
+
+/// The columns that fit, a space between them, each with its width.
+pub fn fitting<K>(columns: &[Column<K>], width: u16) -> Vec<(&Column<K>, u16)> {
+    let mut kept: Vec<_> = columns.iter().collect();
+    let needed = |kept: &[&Column<K>]| kept.iter().map(|column| column.width + 1).sum::<u16>();
+    while needed(&kept) > width.saturating_add(1) {
+        let worst = kept.iter().map(|column| column.rank).max().unwrap_or(0);
+        if worst == 0 {
+            break;
+        }
+        kept.retain(|column| column.rank != worst);
+    }
+    let spare = (width + 1).saturating_sub(needed(&kept));
+    let sized = kept
+        .into_iter()
+        .map(|column| (column, column.width + if column.shape == Shape::Grow { spare } else { 0 }));
+    sized.collect()
+}
+
+/// What a table shows besides its columns.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Rows in all.
+    pub rows: usize,
+    /// The selected one.
+    pub cursor: Option<usize>,
+    /// The title of the column that the rows are in the order of, and whether backwards.
+    pub sort: Option<(&'static str, bool)>,
+}
+
+/// Draws a header and as many rows as fit, so that the selected one is among them. Returns which.
+/// `cell` makes the text of one cell.
+pub fn draw<K: Copy>(
+    buffer: &mut Buffer,
+    area: Rect,
+    columns: &[Column<K>],
+    view: View,
+    palette: Palette,
+    cell: impl Fn(usize, K) -> Line<'static>,
+) -> Range<usize> {
+    let area = area.intersection(buffer.area);
+    if area.is_empty() {
+        return 0..0;
+    }
+    let columns = fitting(columns, area.width);
+    let header = Rect { height: 1, ..area };
+    put(buffer, header, &columns, |column| {
+        let arrow = match view.sort {
+            Some((title, back)) if title == column.title => {
+                if back {
+                    "▴"
+                } else {
+                    "▾"
+                }
+            }
+            _ => "",
+        };
+        Line::from(format!("{}{arrow}", column.title))
+    });
+    buffer.set_style(header, palette.dim());
+    let room = usize::from(area.height - 1);
+    let shown = window(view.cursor.unwrap_or(0), view.rows, room);
+    for (y, row) in (area.y + 1..).zip(shown.clone()) {
+        let line = Rect { y, height: 1, ..area };
+        put(buffer, line, &columns, |column| cell(row, column.of));
+        if view.cursor == Some(row) {
+            // The colours of single cells would make patches.
+            buffer.set_style(line, Style::reset().patch(palette.selected()));
+        }
+    }
+    shown
+}
+
+fn put<K>(
+    buffer: &mut Buffer,
+    area: Rect,
+    columns: &[(&Column<K>, u16)],
+    text: impl Fn(&Column<K>) -> Line<'static>,
+) {
+    let mut x = area.x;
+    for (column, width) in columns {
+        let width = (*width).min(area.right().saturating_sub(x));
+        let line = cut(text(column), width);
+        let used = line.width() as u16;
+        let indent = if column.shape == Shape::Right { width - used } else { 0 };
+        buffer.set_line(x + indent, area.y, &line, width - indent);
+        x = (x + width + 1).min(area.right());
+    }
+}
+
+/// The line, shortened with an ellipsis if it is wider than this.
+pub fn cut(line: Line<'static>, width: u16) -> Line<'static> {
+    let width = usize::from(width);
+    if line.width() <= width {
+        return line;
+    }
+    let mut left = width.saturating_sub(1);
+    let mut spans = Vec::new();
+    for span in line.spans {
+        let (text, used) = prefix(&span.content, left);
+        left -= used;
+        let whole = text.len() == span.content.len();
+        spans.push(Span::styled(text.to_owned(), span.style));
+        if !whole {
+            break;
+        }
+    }
+    if width > 0 {
+        spans.push(Span::raw("…"));
+    }
+    Line::from(spans).style(line.style)
+}
+
+/// The longest start of a text that is at most so wide, and how wide it is.
+fn prefix(text: &str, width: usize) -> (&str, usize) {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        let wide = Span::raw(c.to_string()).width();
+        if used + wide > width {
+            return (&text[..at], used);
+        }
+        used += wide;
+    }
+    (text, used)
+}
+
+/// A bar of whole cells: full only if all is done.
+pub fn bar(done: u64, total: u64, width: usize) -> String {
+    let full = (percent(done, total) / 100.0 * width as f64) as usize;
+    let full = full.min(width);
+    "█".repeat(full) + &"░".repeat(width - full)
+}
+
+/// Puts rows into an order; those that are equal stay as they were, whichever way round it is.
+pub fn sort<T>(rows: &mut [T], back: bool, compare: impl Fn(&T, &T) -> Ordering) {
+    rows.sort_by(|a, b| if back { compare(b, a) } else { compare(a, b) });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::{glyphs::Glyphs, palette::Theme};
+
+    const COLUMNS: &[Column<u8>] = &[
+        Column::grow(0, "NAME", 6, 0),
+        Column::left(1, "KIND", 4, 2),
+        Column::right(2, "SIZE", 6, 1),
+    ];
+
+    fn drawn(width: u16, height: u16, view: View) -> Vec<String> {
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = Buffer::empty(area);
+        let palette = Palette::new(Theme::Mono, Glyphs::Block, false);
+        draw(&mut buffer, area, COLUMNS, view, palette, |row, column| match column {
+            0 => Line::from(format!("row number {row}")),
+            1 => Line::from("own"),
+            _ => Line::from(format!("{} B", row * 100)),
+        });
+        let rows = buffer.content.chunks(width.into());
+        rows.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect()).collect()
+    }
+
+    const VIEW: View = View { rows: 9, cursor: Some(5), sort: Some(("SIZE", true)) };
+
+    #[test]
+    fn figures_stand_right_and_names_are_cut() {
+        assert_eq!(
+            drawn(21, 4, VIEW),
+            [
+                "NAME      KIND  SIZE▴",
+                "row numb… own   400 B",
+                "row numb… own   500 B",
+                "row numb… own   600 B"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_columns_that_matter_least_fall_away_first() {
+        assert_eq!(drawn(13, 2, VIEW), ["NAME    SIZE▴", "row n…  500 B"]);
+        assert_eq!(drawn(6, 2, VIEW), ["NAME  ", "row n…"]);
+        assert_eq!(drawn(1, 2, VIEW), ["…", "…"]);
+    }
+
+    #[test]
+    fn wide_characters_are_not_torn() {
+        assert_eq!(cut(Line::from("日本語"), 5).to_string(), "日本…");
+        assert_eq!(cut(Line::from("日本語"), 4).to_string(), "日…");
+        assert_eq!(cut(Line::from("日本語"), 6).to_string(), "日本語");
+        assert_eq!(cut(Line::from("x"), 0).to_string(), "");
+    }
+
+    #[test]
+    fn equal_rows_keep_their_places_both_ways() {
+        let mut rows = [(1, 'a'), (2, 'b'), (1, 'c'), (2, 'd')];
+        sort(&mut rows, true, |a, b| a.0.cmp(&b.0));
+        assert_eq!(rows.map(|row| row.1), ['b', 'd', 'a', 'c']);
+        sort(&mut rows, false, |a, b| a.0.cmp(&b.0));
+        assert_eq!(rows.map(|row| row.1), ['a', 'c', 'b', 'd']);
+    }
+}
