@@ -304,7 +304,7 @@ impl Swarm {
         run: RawRun,
         out: &mut Outbox,
     ) -> Option<()> {
-        let run = self.geometry().run(self.piece(run.piece)?, run.first, run.count)?;
+        let run = self.run(run)?;
         let session = self.sessions.get_mut(&conn)?;
         if let Some(ask) = session.asked.rejected(run) {
             let hold = REJECT_HOLD * 2_u32.pow(session.asked.rejects.min(8));

@@ -185,7 +185,7 @@ impl Swarm {
         wire: RawRun,
         out: &mut Outbox,
     ) -> Option<()> {
-        let run = self.geometry().run(self.piece(wire.piece)?, wire.first, wire.count)?;
+        let run = self.run(wire)?;
         let have = self.ledger.have().has(run.piece());
         let geometry = self.manifest.geometry();
         let len = u64::from(geometry.run_len(run));
@@ -219,7 +219,7 @@ impl Swarm {
         wire: RawRun,
         out: &mut Outbox,
     ) -> Option<()> {
-        let run = self.geometry().run(self.piece(wire.piece)?, wire.first, wire.count)?;
+        let run = self.run(wire)?;
         let geometry = self.manifest.geometry();
         // Every request gets one answer: this one a rejection, unless the blocks are on their way.
         if self.sessions.get_mut(&conn)?.served.cancel(geometry, run) {

@@ -11,10 +11,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::{
     bitfield::Bitfield,
-    geometry::{Geometry, PieceIndex, RUN_BLOCKS_MAX},
+    geometry::{BlockRun, Geometry, PieceIndex, RUN_BLOCKS_MAX},
     id::PeerId,
     manifest::Manifest,
-    message::{Goodbye, Hello, Message, PROTOCOL_VERSION},
+    message::{Goodbye, Hello, Message, PROTOCOL_VERSION, RawRun},
 };
 
 use crate::{
@@ -302,6 +302,11 @@ impl Swarm {
     /// The piece of a number that a peer sent.
     pub(crate) fn piece(&self, number: u32) -> Option<PieceIndex> {
         self.geometry().piece(number)
+    }
+
+    /// The blocks that a peer names.
+    pub(crate) fn run(&self, named: RawRun) -> Option<BlockRun> {
+        self.geometry().run(self.piece(named.piece)?, named.first, named.count)
     }
 
     /// Brings the picker up to date with the ledger: a piece may be begun if it is missing.
