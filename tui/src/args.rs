@@ -14,6 +14,7 @@ mod program;
 mod settings;
 mod share;
 mod tracker;
+mod tui;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ pub use self::{
     settings::{FetchArgs, NetworkArgs, SwarmArgs, TransportKind},
     share::{CreateArgs, ManifestArgs, SeedArgs},
     tracker::TrackerArgs,
+    tui::TuiArgs,
 };
 use crate::{
     exit,
@@ -49,6 +51,7 @@ Examples:
   swarm demo                        see it work, all on this machine
   swarm seed ./weights              share a folder; prints the command for the others
   swarm get 'swarm:?id=…' -o /data  fetch it into /data
+  swarm tui                         share and fetch on one screen, and leave it open
   swarm create ./weights            only make weights.swarm, to share later or elsewhere
 
 Files:
@@ -134,6 +137,8 @@ pub enum Command {
     /// Fetch a share from everyone who has any part of it, and verify it
     #[command(visible_alias = "download")]
     Get(GetArgs),
+    /// Share and fetch any number of things on one screen; needs a terminal
+    Tui(Box<TuiArgs>),
     /// Make a manifest (.swarm file) of a file or folder and print its link
     Create(CreateArgs),
     /// Print what a manifest or link says

@@ -10,6 +10,7 @@ pub mod man;
 pub mod seed;
 pub mod show;
 pub mod tracker;
+pub mod tui;
 pub mod verify;
 mod watch;
 

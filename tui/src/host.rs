@@ -3,12 +3,16 @@
 //! A front end gives [`Order`]s and is shown [`Session`]s and [`Remark`]s: plain data that can be
 //! written down and sent, so that it need not live in the same process.
 
+mod attempt;
+mod run;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use swarm_node::{Command, Snapshot};
 use swarm_proto::{geometry::PieceIndex, id::SwarmId, manifest::Manifest};
 
+pub use self::run::{Host, Setup};
 use crate::share::Policy;
 
 /// Entries of a session. Each has a task, a store and up to 80 connections, and the screen goes
@@ -127,6 +131,10 @@ pub struct Entry {
     /// When everything was verified and in place, in seconds since 1970; not if it was from the
     /// start.
     pub completed_s: Option<u64>,
+    /// How long that took, in seconds.
+    pub took_s: Option<f64>,
+    /// How many peers sent something to us or took something from us.
+    pub met: u32,
 }
 
 /// Whose files they are.

@@ -92,16 +92,20 @@ fn console(cli: &Cli, asked: ProgressMode) -> Console {
 
 /// A full screen that was asked for on this command line needs somebody who sees it and types.
 fn screen_possible(cli: &Cli) -> Result<(), Failure> {
-    if cli.output.progress != Some(ProgressMode::Tui) {
-        return Ok(());
-    }
+    let (what, instead) = match (&cli.command, cli.output.progress) {
+        (Command::Tui(_), _) => ("swarm tui", "use `swarm get` and `swarm seed` in scripts"),
+        (_, Some(ProgressMode::Tui)) => {
+            ("--progress tui", "leave it out, or give --progress plain")
+        }
+        _ => return Ok(()),
+    };
     if cli.output.json {
-        return Err(Failure::usage("--progress tui is for people and --json for programs")
+        return Err(Failure::usage(format!("{what} is for people and --json for programs"))
             .hint("give one of them"));
     }
     if !(on_terminal() && io::stdin().is_terminal()) {
-        return Err(Failure::usage("--progress tui needs a terminal for input and for stderr")
-            .hint("leave it out, or give --progress plain"));
+        let message = format!("{what} needs a terminal for input and for stderr");
+        return Err(Failure::usage(message).hint(instead));
     }
     Ok(())
 }
@@ -130,6 +134,7 @@ fn typed(command: &Command) -> Typed {
     let (network, swarm, fetch) = match command {
         Command::Get(get) => (Some(&get.network), Some(&get.swarm), Some(&get.fetch)),
         Command::Seed(seed) => (Some(&seed.network), Some(&seed.swarm), None),
+        Command::Tui(tui) => (Some(&tui.network), Some(&tui.swarm), Some(&tui.fetch)),
         Command::Tracker(tracker) => (Some(&tracker.network), None, None),
         Command::Bench(bench) => {
             let (network, swarm) = bench.settings();
@@ -171,6 +176,7 @@ fn dispatch(
         match command {
             Command::Seed(args) => commands::seed::run(cx, args).await,
             Command::Get(args) => commands::get::run(cx, args).await,
+            Command::Tui(args) => commands::tui::run(cx, *args).await,
             Command::Create(args) => commands::create::run(cx.for_answer(), args).await,
             Command::Verify(args) => commands::verify::run(cx.for_answer(), args).await,
             Command::Tracker(args) => commands::tracker::run(cx, args).await,

@@ -27,6 +27,9 @@ pub struct Paths {
 pub enum Key {
     /// The one that peers know us by.
     Node,
+    /// The one that peers know a session by. Not the node's: a seeder and a session on one machine
+    /// must be able to meet.
+    Session,
     /// The one that a tracker of ours is known by.
     Tracker,
 }
@@ -56,6 +59,7 @@ impl Paths {
                 make_private(folder)?;
                 folder.join(match key {
                     Key::Node => "identity.key",
+                    Key::Session => "session.key",
                     Key::Tracker => "tracker.key",
                 })
             }

@@ -31,7 +31,7 @@ mod pieces;
 mod qr;
 mod run;
 #[cfg(test)]
-mod sample;
+pub mod sample;
 mod swarm;
 mod table;
 mod term;
@@ -54,10 +54,10 @@ use tokio::{
     task::AbortHandle,
 };
 
-use self::app::App;
 pub use self::{
-    app::{Action, Kind},
+    app::{Action, App, Kind, order_of},
     glyphs::Glyphs,
+    log::describe,
     palette::{Palette, Theme},
     term::give_back,
 };
@@ -85,7 +85,7 @@ impl Raised {
     ///
     /// # Errors
     /// If the terminal cannot be used.
-    fn new(
+    pub fn new(
         console: &Console,
         app: App,
         start: Instant,
@@ -127,7 +127,7 @@ impl Raised {
 
     /// Gives the terminal back. Returns the state, unless the screen panicked: then the message is on
     /// the terminal, which its hook has given back.
-    fn lower(mut self) -> Option<App> {
+    pub fn lower(mut self) -> Option<App> {
         self.end()
     }
 
@@ -212,7 +212,7 @@ impl View for Screen {
 
     fn event(&mut self, event: &Event) -> bool {
         let Stage::Up(screen) = &self.stage else { return false };
-        let (warn, text) = log::describe(event);
+        let (warn, text) = describe(event);
         screen.tell(Action::Remark(Remark { entry: Some(self.entry.id), warn, text }));
         true
     }

@@ -1,6 +1,9 @@
 //! What listens while something is shared: a node, and a tracker if nobody named one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::OnceLock,
+};
 
 use swarm_node::{Identity, Node, Transport};
 use swarm_proto::link::Endpoint;
@@ -13,11 +16,11 @@ use crate::{
     reach::{link_host, local_ip},
 };
 
-/// The node, as a link names it.
+/// What listens.
 #[derive(Debug)]
 pub struct Services {
     pub node: Node,
-    pub tracker: Option<OwnTracker>,
+    tracker: OnceLock<OwnTracker>,
     /// The node as a link names it.
     pub peer: Endpoint,
 }
@@ -46,18 +49,23 @@ impl Services {
         let tls = Transport::from(settings.transport.value) == Transport::Tls;
         let key = tls.then(|| node.peer_id());
         let peer = Endpoint { key, host, port: node.listen_addr().port() };
-        Ok(Self { node, tracker: None, peer })
+        Ok(Self { node, tracker: OnceLock::new(), peer })
     }
 
-    /// Starts a tracker on this address, if not on the port after the node's.
-    pub async fn start_tracker(
-        &mut self,
-        cx: &Context,
-        at: Option<SocketAddr>,
-    ) -> Result<(), Failure> {
-        let at = at.unwrap_or_else(|| next_port(cx.settings.listen.value));
-        self.tracker = Some(OwnTracker::start(cx, at).await?);
+    /// Starts a tracker on this address, if none is given on the port after the node's. One that
+    /// runs already is enough.
+    pub async fn start_tracker(&self, cx: &Context, at: Option<SocketAddr>) -> Result<(), Failure> {
+        if self.tracker.get().is_none() {
+            let at = at.unwrap_or_else(|| next_port(cx.settings.listen.value));
+            // Nobody else starts one: whoever does is whoever owns the transfers.
+            let _ = self.tracker.set(OwnTracker::start(cx, at).await?);
+        }
         Ok(())
+    }
+
+    /// The tracker of this process, if there is one.
+    pub fn tracker(&self) -> Option<&OwnTracker> {
+        self.tracker.get()
     }
 
     /// The address that others can use for us, if it is not only ours.
@@ -67,7 +75,7 @@ impl Services {
 
     /// The trackers that a link names: those of the manifest, those of the user, and our own.
     pub fn trackers(&self, cx: &Context, named: &[Endpoint]) -> Vec<Endpoint> {
-        let own = self.tracker.iter().map(|tracker| &tracker.public);
+        let own = self.tracker().into_iter().map(|tracker| &tracker.public);
         let mut all: Vec<Endpoint> = Vec::new();
         for tracker in named.iter().chain(&cx.settings.trackers.value).chain(own) {
             if !all.contains(tracker) {
@@ -81,7 +89,7 @@ impl Services {
     pub async fn shutdown(self) {
         // The node first: it says goodbye to the tracker.
         self.node.shutdown().await;
-        if let Some(tracker) = self.tracker {
+        if let Some(tracker) = self.tracker.into_inner() {
             tracker.server.shutdown().await;
         }
     }

@@ -63,7 +63,7 @@ impl Input {
 /// Starts what listens: the node, and a tracker if nobody named one.
 async fn start(cx: &Context, args: &SeedArgs, input: &Input) -> Result<Services, Failure> {
     let identity = cx.paths.identity(Key::Node, args.identity.as_deref())?;
-    let mut services = Services::start(cx, identity, true).await?;
+    let services = Services::start(cx, identity, true).await?;
     if cx.settings.trackers.value.is_empty()
         && !input.has_trackers()
         && let Err(failure) = services.start_tracker(cx, args.tracker_listen).await
@@ -91,7 +91,7 @@ async fn share(
     create::announce(cx, &manifest);
 
     let mut trackers = cx.settings.trackers.value.clone();
-    trackers.extend(services.tracker.iter().map(|tracker| tracker.local.clone()));
+    trackers.extend(services.tracker().map(|tracker| tracker.local.clone()));
     let options = SeedOptions { path: path.clone(), trackers, peers: args.peers.clone(), verify };
     let transfer = tokio::select! {
         () = cx.stop.cancelled() => return Err(Failure::interrupted()),

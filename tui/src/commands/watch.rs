@@ -119,5 +119,7 @@ fn entry(transfer: &Transfer, verb: &'static str, link: String) -> Entry {
         limits: Limits::default(),
         added_s: 0,
         completed_s: None,
+        took_s: None,
+        met: 0,
     }
 }

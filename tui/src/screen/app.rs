@@ -15,6 +15,7 @@ use ratatui::crossterm::event::KeyEvent;
 use swarm_node::Snapshot;
 
 pub use self::{
+    act::order_of,
     action::{Act, Action, Effect, ShareChoice},
     list::{ListState, RowKey, window},
     modal::{Confirm, EditLine, Modal, Prompt, PromptKind},
@@ -188,6 +189,7 @@ impl App {
                 self.size = (width, height);
                 self.sort();
             }
+            Action::Stopping => self.stopping = true,
             Action::Continued | Action::Leave => {}
         }
         Vec::new()

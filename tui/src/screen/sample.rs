@@ -55,6 +55,8 @@ pub fn entry(id: u64, snapshot: &Snapshot) -> Entry {
         limits: Limits::default(),
         added_s: 1_750_000_000,
         completed_s: None,
+        took_s: None,
+        met: 0,
     }
 }
 

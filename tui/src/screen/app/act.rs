@@ -1,5 +1,7 @@
 //! What each key does.
 
+use std::{path::PathBuf, time::Duration};
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use swarm_node::{Command, State};
 
@@ -144,7 +146,7 @@ impl App {
                 let policy = match choice {
                     ShareChoice::Keep => entry.policy,
                     ShareChoice::Ratio => Policy::Ratio(1.0),
-                    ShareChoice::Hour => Policy::Time(std::time::Duration::from_secs(3600)),
+                    ShareChoice::Hour => Policy::Time(Duration::from_secs(3600)),
                     ShareChoice::Forever => Policy::Forever,
                     ShareChoice::Stop => Policy::Never,
                 };
@@ -316,7 +318,7 @@ impl App {
                 Vec::new()
             }),
             _ if text.is_empty() => Ok(Vec::new()),
-            PromptKind::Add => Ok(vec![Effect::Order(add(text))]),
+            PromptKind::Add => Ok(vec![Effect::Order(order_of(text))]),
             PromptKind::LimitUp => self.limit(text, Command::LimitUpload),
             PromptKind::LimitDown => self.limit(text, Command::LimitDownload),
             PromptKind::Command => Ok(Vec::new()),
@@ -353,12 +355,12 @@ impl App {
     }
 }
 
-/// What a line to add means: a link is a link, a `.swarm` file is fetched, all else is shared.
-fn add(text: &str) -> Order {
+/// What it means to add this: a link is fetched, a `.swarm` file is a manifest, all else is shared.
+pub fn order_of(text: &str) -> Order {
     if text.starts_with("swarm:") {
         return Order::AddLink { link: text.into(), output: None };
     }
-    let path = std::path::PathBuf::from(text);
+    let path = PathBuf::from(text);
     match path.extension() {
         Some(extension) if extension == "swarm" => Order::AddManifest { path, output: None },
         _ => Order::AddPath { path },

@@ -26,6 +26,8 @@ pub enum Action {
     Wheel(isize),
     /// The terminal has this many columns and rows.
     Resize(u16, u16),
+    /// Everything is being stopped.
+    Stopping,
     /// The process goes on after it was suspended.
     Continued,
     /// Give the terminal back.

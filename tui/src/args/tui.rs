@@ -1,0 +1,46 @@
+//! Several transfers on one screen: `tui`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, ValueHint};
+use swarm_proto::link::Endpoint;
+
+use super::settings::{FetchArgs, NetworkArgs, SwarmArgs};
+
+const TUI_EXAMPLES: &str = "\
+Examples:
+  swarm tui                       open with nothing; `a` or pasting adds a link or a path
+  swarm tui ./weights             share a folder
+  swarm tui 'swarm:?id=…' -o /data --seed ratio:2
+  swarm tui a.swarm b.swarm       share what is beside these manifests, fetch the rest
+
+A link is fetched; so is what a manifest describes, unless it is beside it; everything else is
+shared. Without a tracker of somebody else's one runs in this process. `?` on the screen lists the
+keys, and `:` takes commands. What is fetched goes on where it was when it is added again.";
+
+/// `swarm tui`.
+#[derive(Debug, Args)]
+#[command(after_long_help = TUI_EXAMPLES)]
+pub struct TuiArgs {
+    /// What to fetch or to share to begin with
+    #[arg(value_name = "LINK|FILE.swarm|PATH", value_hint = ValueHint::AnyPath)]
+    pub what: Vec<String>,
+    #[command(flatten)]
+    pub fetch: FetchArgs,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Run the tracker on this address [default: the address of --listen and the next port]
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "trackers", help_heading = "Network")]
+    pub tracker_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub swarm: SwarmArgs,
+    /// Connect to this peer too; may be given several times
+    #[arg(long = "peer", value_name = "KEY@HOST:PORT", help_heading = "Network")]
+    pub peers: Vec<Endpoint>,
+    /// Use the key in this file [default: one kept from earlier runs]
+    #[arg(long, value_name = "FILE", help_heading = "Network", value_hint = ValueHint::FilePath)]
+    pub identity: Option<PathBuf>,
+    /// Let the mouse's wheel scroll; else the mouse selects text as everywhere
+    #[arg(long)]
+    pub mouse: bool,
+}

@@ -1,0 +1,57 @@
+//! `swarm tui`: any number of transfers on one screen.
+
+mod farewell;
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    args::TuiArgs,
+    commands::Context,
+    exit::Failure,
+    host::{Host, Setup},
+    paths::Key,
+    screen::{Action, App, Kind, Raised, order_of},
+    services::Services,
+};
+
+pub async fn run(cx: Context, args: TuiArgs) -> Result<(), Failure> {
+    let start = Instant::now();
+    let (console, stop) = (cx.console.clone(), cx.stop.clone());
+    let identity = cx.paths.identity(Key::Session, args.identity.as_deref())?;
+    // A download is announced from where the tracker sees us; what is shared says so for itself.
+    let services = Services::start(&cx, identity, false).await?;
+    let TuiArgs { what, peers, tracker_listen, mouse, .. } = args;
+    let mut host = Host::start(Setup { cx, services, peers, tracker_listen });
+    for text in &what {
+        // The host takes orders from the start.
+        let _ = host.orders.send(order_of(text)).await;
+    }
+    let orders = host.orders.clone();
+    let mut app = App::new(Kind::Session);
+    app.mouse = mouse;
+    let give = Box::new(move |order| drop(orders.blocking_send(order)));
+    let screen = match Raised::new(&console, app, start, give) {
+        Ok(screen) => screen,
+        Err(failure) => {
+            host.shutdown().await;
+            return Err(failure);
+        }
+    };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Ok(()) = host.session.changed() => {
+                let session = Arc::clone(&host.session.borrow_and_update());
+                screen.tell(Action::Session(start.elapsed(), session));
+            }
+            Some(remark) = host.remarks.recv() => screen.tell(Action::Remark(remark)),
+        }
+    }
+    screen.tell(Action::Stopping);
+    let last = host.shutdown().await;
+    screen.lower();
+    for line in farewell::lines(&last) {
+        console.note(line);
+    }
+    Ok(())
+}

@@ -1,0 +1,603 @@
+//! The task that owns the transfers of a session.
+
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use swarm_node::{Command, Event, Snapshot, Source, State, Transfer};
+use swarm_proto::{
+    id::PeerId,
+    link::{Endpoint, Link},
+    manifest::Manifest,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{self, AbortHandle, JoinHandle},
+    time,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ENTRIES_MAX, Entry, EntryId, Limits, Order, Origin, Phase, Remark, Session, Share,
+    attempt::{self, Goal, News, Teller},
+};
+use crate::{
+    commands::{Context, beside, read_manifest},
+    config::Origin as From,
+    exit::Failure,
+    screen,
+    services::Services,
+    share::{Policy, Sharing},
+    text::counted,
+};
+
+/// Orders that wait: more than anybody gives while one is carried out.
+const ORDERS: usize = 64;
+/// News that waits. Whoever has more waits too.
+const NEWS: usize = 256;
+/// Remarks that wait for a front end. One that does not take them loses the rest.
+const REMARKS: usize = 256;
+/// Between two sessions that are shown: as often as an engine makes a snapshot.
+const SHOW: Duration = Duration::from_millis(100);
+/// How often the clock is looked at, for those who share on for a time.
+const TICK: Duration = Duration::from_secs(1);
+/// Peers that are remembered to be counted: 32 bytes each.
+const MET_MAX: usize = 10_000;
+/// How long a finished download is shared whatever its policy says, while its user has not said yet
+/// for how long.
+const ASK_MAX: Duration = Duration::from_secs(600);
+
+/// What all transfers of a session use.
+#[derive(Debug)]
+pub struct Setup {
+    pub cx: Context,
+    pub services: Services,
+    /// Peers to connect to in every swarm.
+    pub peers: Vec<Endpoint>,
+    /// Where a tracker of this process listens, if not on the port after the node's.
+    pub tracker_listen: Option<SocketAddr>,
+}
+
+/// The ends of a session that a front end holds.
+#[derive(Debug)]
+pub struct Host {
+    pub orders: mpsc::Sender<Order>,
+    pub session: watch::Receiver<Arc<Session>>,
+    pub remarks: mpsc::Receiver<Remark>,
+    stop: CancellationToken,
+    task: JoinHandle<Setup>,
+}
+
+impl Host {
+    /// Begins with no transfers.
+    pub fn start(setup: Setup) -> Self {
+        let (orders, orders_out) = mpsc::channel(ORDERS);
+        let (remarks, remarks_out) = mpsc::channel(REMARKS);
+        let (news, news_out) = mpsc::channel(NEWS);
+        let settings = &setup.cx.settings;
+        let limits =
+            Limits { up: settings.upload_limit.value.0, down: settings.download_limit.value.0 };
+        let first = Session {
+            listen: Some(setup.services.node.listen_addr()),
+            output: settings.output.value.clone(),
+            limits,
+            ..Session::default()
+        };
+        let (session, session_out) = watch::channel(Arc::new(first.clone()));
+        let keeper = Keeper {
+            setup: Arc::new(setup),
+            held: Vec::new(),
+            shown: first,
+            next: 1,
+            session,
+            remarks,
+            news,
+        };
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(keeper.run(orders_out, news_out, stop.clone()));
+        Self { orders, session: session_out, remarks: remarks_out, stop, task }
+    }
+
+    /// Ends all transfers, and then what they used. Returns the last state.
+    pub async fn shutdown(self) -> Arc<Session> {
+        let Self { session, stop, task, .. } = self;
+        stop.cancel();
+        if let Ok(setup) = task.await {
+            setup.services.shutdown().await;
+        }
+        let last = session.borrow();
+        Arc::clone(&last)
+    }
+}
+
+/// Owns everything.
+struct Keeper {
+    setup: Arc<Setup>,
+    held: Vec<Held>,
+    /// What is shown but for the entries.
+    shown: Session,
+    next: u64,
+    session: watch::Sender<Arc<Session>>,
+    remarks: mpsc::Sender<Remark>,
+    news: mpsc::Sender<(EntryId, u64, News)>,
+}
+
+/// One transfer.
+struct Held {
+    entry: Entry,
+    goal: Goal,
+    /// Which attempt runs; news of others is old.
+    attempt: u64,
+    task: Option<AbortHandle>,
+    transfer: Option<Transfer>,
+    /// How it is shared on, since when.
+    sharing: Option<(Sharing, Instant)>,
+    /// It is being ended, for this reason.
+    ending: Option<String>,
+    /// When its first attempt ran.
+    began: Option<Instant>,
+    /// Whom payload came from or went to, as far as [`MET_MAX`].
+    met: HashSet<PeerId>,
+}
+
+impl Keeper {
+    async fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        mut news: mpsc::Receiver<(EntryId, u64, News)>,
+        stop: CancellationToken,
+    ) -> Setup {
+        let mut show_at: Option<time::Instant> = None;
+        let mut tick = time::interval(TICK);
+        tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        loop {
+            let clock = self.held.iter().any(|held| held.sharing.is_some());
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(order) = orders.recv() => self.obey(order).await,
+                Some((id, attempt, news)) = news.recv() => self.hear(id, attempt, news),
+                () = time::sleep_until(show_at.unwrap_or_else(time::Instant::now)), if show_at.is_some() => {
+                    self.show();
+                    show_at = None;
+                    continue;
+                }
+                _ = tick.tick(), if clock => {
+                    self.look_at_the_clock();
+                    continue;
+                }
+            }
+            show_at = show_at.or_else(|| Some(time::Instant::now() + SHOW));
+        }
+        self.end(&mut news).await
+    }
+
+    /// Ends all transfers at once, and takes in their last news.
+    async fn end(mut self, news: &mut mpsc::Receiver<(EntryId, u64, News)>) -> Setup {
+        for held in &self.held {
+            match &held.transfer {
+                Some(transfer) => transfer.command(Command::Stop),
+                None => held.task.iter().for_each(AbortHandle::abort),
+            }
+        }
+        for held in &mut self.held {
+            if let Some(transfer) = held.transfer.take() {
+                transfer.stop().await;
+                held.entry.snapshot = Some(Arc::clone(&transfer.snapshots().borrow()));
+            }
+            held.task.iter().for_each(AbortHandle::abort);
+        }
+        self.show();
+        news.close();
+        let Self { mut setup, held, .. } = self;
+        drop(held);
+        loop {
+            match Arc::try_unwrap(setup) {
+                Ok(setup) => return setup,
+                // A task that was aborted lets go of it at its next await.
+                Err(shared) => {
+                    setup = shared;
+                    time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        }
+    }
+
+    fn show(&self) {
+        let entries = self.held.iter().map(|held| Arc::new(held.entry.clone())).collect();
+        self.session.send_replace(Arc::new(Session { entries, ..self.shown.clone() }));
+    }
+
+    fn say(&self, entry: Option<EntryId>, warn: bool, text: impl Into<String>) {
+        let _ = self.remarks.try_send(Remark { entry, warn, text: text.into() });
+    }
+
+    fn complain(&self, entry: Option<EntryId>, failure: &Failure) {
+        let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+        self.say(entry, true, format!("{}{hint}", failure.message));
+    }
+
+    fn find(&mut self, id: EntryId) -> Option<&mut Held> {
+        self.held.iter_mut().find(|held| held.entry.id == id)
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::AddLink { link, output } => match link.parse::<Link>() {
+                Ok(link) => {
+                    let name = link.name.clone().unwrap_or_else(|| link.id.short());
+                    self.add_get(Source::Link(link), name, output);
+                }
+                Err(error) => self.complain(None, &error.into()),
+            },
+            Order::AddManifest { path, output } => {
+                let file = path.clone();
+                match task::spawn_blocking(move || read_manifest(&file)).await {
+                    Ok(Ok(manifest)) => {
+                        self.add_manifest(&path, Arc::new(manifest), output).await;
+                    }
+                    Ok(Err(failure)) => self.complain(None, &failure),
+                    // The process is ending.
+                    Err(_) => {}
+                }
+            }
+            Order::AddPath { path } => self.add_path(path).await,
+            Order::Remove { id, delete } => self.remove(id, delete),
+            Order::Stop(id) => {
+                self.halt(id, "on request");
+            }
+            Order::Start(id) => self.start(id),
+            Order::Engine { id, command } => {
+                if let Some(held) = self.find(id) {
+                    held.command(command);
+                }
+            }
+            Order::All(command) => {
+                match command {
+                    Command::LimitUpload(limit) => self.shown.limits.up = limit,
+                    Command::LimitDownload(limit) => self.shown.limits.down = limit,
+                    _ => {}
+                }
+                self.held.iter_mut().for_each(|held| held.command(command.clone()));
+            }
+            Order::Share { id, policy } => self.share(id, policy),
+        }
+    }
+
+    /// A manifest whose files are beside it is shared, another one is fetched.
+    async fn add_manifest(
+        &mut self,
+        path: &Path,
+        manifest: Arc<Manifest>,
+        output: Option<PathBuf>,
+    ) {
+        let data = beside(path, &manifest);
+        if output.is_none() && data.exists() {
+            self.add_own(data, Some(manifest)).await;
+        } else {
+            let name = manifest.info().name.clone();
+            self.add_get(Source::Manifest(manifest), name, output);
+        }
+    }
+
+    async fn add_path(&mut self, path: PathBuf) {
+        match path.metadata() {
+            Ok(_) => self.add_own(path, None).await,
+            Err(error) => self.complain(None, &Failure::file(&path, &error)),
+        }
+    }
+
+    /// Shares what is here, with a tracker of our own if nobody named one.
+    async fn add_own(&mut self, path: PathBuf, manifest: Option<Arc<Manifest>>) {
+        let named =
+            manifest.as_ref().is_some_and(|manifest| !manifest.extras().trackers.is_empty());
+        let settings = &self.setup.cx.settings;
+        if !named && settings.trackers.value.is_empty() && self.setup.services.tracker().is_none() {
+            let started =
+                self.setup.services.start_tracker(&self.setup.cx, self.setup.tracker_listen).await;
+            if let Err(failure) = started {
+                return self.complain(None, &failure);
+            }
+            let tracker = self.setup.services.tracker();
+            self.shown.tracker = tracker.map(|tracker| tracker.public.to_string());
+        }
+        let name = path.canonicalize().ok();
+        let name = name.as_deref().unwrap_or(&path).file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        let entry =
+            self.entry(name, path.clone(), Origin::Own, Phase::Hashing { done: 0, total: 0 });
+        let verify = manifest.is_some();
+        self.hold(entry, Goal::Seed { path, manifest, verify });
+    }
+
+    fn add_get(&mut self, source: Source, name: String, output: Option<PathBuf>) {
+        let output = output.unwrap_or_else(|| self.shown.output.clone());
+        let entry = self.entry(name, output.clone(), Origin::Downloaded, Phase::Finding);
+        let swarm = match &source {
+            Source::Link(link) => link.id,
+            Source::Manifest(manifest) => manifest.id(),
+        };
+        if self.held.iter().any(|held| held.swarm() == Some(swarm)) {
+            return self.say(None, true, format!("{} is on the list already", entry.name));
+        }
+        let link = match &source {
+            Source::Link(link) => Some(link.to_string()),
+            Source::Manifest(_) => None,
+        };
+        self.hold(Entry { link, ..entry }, Goal::Get { source, output });
+    }
+
+    /// An entry that has just been added.
+    fn entry(&self, name: String, path: PathBuf, origin: Origin, phase: Phase) -> Entry {
+        let seed = &self.setup.cx.settings.seed;
+        let policy = if origin == Origin::Own { Policy::Forever } else { seed.value };
+        let said = matches!(seed.origin, From::Flag | From::Env) || policy == Policy::Never;
+        Entry {
+            id: EntryId(self.next),
+            name,
+            path,
+            link: None,
+            origin,
+            phase,
+            share: None,
+            snapshot: None,
+            policy,
+            decided: origin == Origin::Own || said,
+            limits: self.shown.limits,
+            added_s: now_s(),
+            completed_s: None,
+            took_s: None,
+            met: 0,
+        }
+    }
+
+    fn hold(&mut self, entry: Entry, goal: Goal) {
+        if self.held.len() >= ENTRIES_MAX {
+            let text = format!("there are {ENTRIES_MAX} transfers; remove one first");
+            return self.say(None, true, text);
+        }
+        self.next += 1;
+        let id = entry.id;
+        self.held.push(Held {
+            entry,
+            goal,
+            attempt: 0,
+            task: None,
+            transfer: None,
+            sharing: None,
+            ending: None,
+            began: None,
+            met: HashSet::new(),
+        });
+        self.start(id);
+    }
+
+    /// Begins an attempt, unless one goes on.
+    fn start(&mut self, id: EntryId) {
+        let (setup, news) = (Arc::clone(&self.setup), self.news.clone());
+        let Some(held) = self.find(id) else { return };
+        if held.task.is_some() || held.ending.is_some() {
+            return;
+        }
+        held.attempt += 1;
+        held.sharing = None;
+        held.entry.snapshot = None;
+        held.entry.phase = match &held.goal {
+            Goal::Get { .. } => Phase::Finding,
+            Goal::Seed { .. } => Phase::Hashing { done: 0, total: 0 },
+        };
+        let Limits { up, down } = held.entry.limits;
+        let limits = vec![Command::LimitUpload(up), Command::LimitDownload(down)];
+        let teller = Teller { id, attempt: held.attempt, news };
+        let task = tokio::spawn(attempt::run(setup, held.goal.clone(), limits, teller));
+        held.task = Some(task.abort_handle());
+    }
+
+    /// Takes in what an attempt tells.
+    fn hear(&mut self, id: EntryId, attempt: u64, news: News) {
+        let Some(held) = self.find(id).filter(|held| held.attempt == attempt) else { return };
+        match news {
+            News::StillFinding(failure) => self.complain(Some(id), &failure),
+            News::Hashing(progress) => {
+                if held.transfer.is_none() {
+                    let (done, total) = (progress.done, progress.total);
+                    held.entry.phase = Phase::Hashing { done, total };
+                }
+            }
+            News::Started { transfer, link } => held.begin(transfer, &link),
+            News::Snapshot(snapshot) => {
+                held.meet(&snapshot);
+                held.entry.snapshot = Some(snapshot);
+                self.share_on(id);
+            }
+            News::Event(event) => {
+                if event == Event::Completed {
+                    held.entry.completed_s = Some(now_s());
+                    held.entry.took_s = held.began.map(|began| began.elapsed().as_secs_f64());
+                }
+                let (warn, text) = screen::describe(&event);
+                self.say(Some(id), warn, text);
+            }
+            News::Failed(failure) => {
+                held.task = None;
+                held.entry.phase =
+                    Phase::Failed { message: failure.message.clone(), hint: failure.hint.clone() };
+                self.complain(Some(id), &failure);
+            }
+            News::Ended { removed, deleted } => self.ended(id, removed, deleted),
+        }
+    }
+
+    fn ended(&mut self, id: EntryId, removed: bool, deleted: Option<Result<u64, Failure>>) {
+        let Some(held) = self.find(id) else { return };
+        held.task.take().iter().for_each(AbortHandle::abort);
+        held.transfer = None;
+        let why = held.ending.take().unwrap_or_default();
+        let name = held.entry.name.clone();
+        held.entry.phase = Phase::Stopped { why };
+        match deleted {
+            Some(Ok(files)) => {
+                self.say(None, false, format!("{name}: {} deleted", counted(files, "file")));
+            }
+            // What could not be deleted stays on the list, so that it can be tried again.
+            Some(Err(failure)) => return self.complain(Some(id), &failure),
+            None => {}
+        }
+        if removed {
+            self.held.retain(|held| held.entry.id != id);
+        }
+    }
+
+    fn remove(&mut self, id: EntryId, delete: bool) {
+        self.stop(id, "removed", true, delete);
+    }
+
+    fn halt(&mut self, id: EntryId, why: &str) {
+        self.stop(id, why, false, false);
+    }
+
+    /// Ends a transfer in a task of its own: to say goodbye and to delete takes a while.
+    fn stop(&mut self, id: EntryId, why: &str, remove: bool, delete: bool) {
+        let news = self.news.clone();
+        let Some(held) = self.find(id).filter(|held| held.ending.is_none()) else { return };
+        held.ending = Some(why.to_owned());
+        held.sharing = None;
+        let (transfer, path) = (held.transfer.clone(), held.entry.path.clone());
+        if transfer.is_none() {
+            held.task.take().iter().for_each(AbortHandle::abort);
+        }
+        let manifest = held.manifest().filter(|_| delete);
+        let teller = Teller { id, attempt: held.attempt, news };
+        tokio::spawn(async move {
+            if let Some(transfer) = &transfer {
+                transfer.stop().await;
+            }
+            let deleted = match manifest {
+                Some(manifest) => Some(delete_data(manifest, path).await),
+                None => None,
+            };
+            teller.tell(News::Ended { removed: remove, deleted }).await;
+        });
+    }
+
+    fn share(&mut self, id: EntryId, policy: Policy) {
+        let Some(held) = self.find(id) else { return };
+        held.entry.decided = true;
+        held.entry.policy = policy;
+        if let Some((sharing, _)) = &mut held.sharing {
+            *sharing = Sharing::new(policy);
+        }
+        let stopped = matches!(held.entry.phase, Phase::Stopped { .. });
+        match policy {
+            Policy::Never => self.share_on(id),
+            _ if stopped => self.start(id),
+            _ => {}
+        }
+    }
+
+    /// Begins to share on what has just been completed, and ends it when its time has come.
+    fn share_on(&mut self, id: EntryId) {
+        let Some(held) = self.find(id) else { return };
+        let seeding = held.entry.state() == Some(State::Seeding);
+        if held.entry.origin == Origin::Own || !seeding || held.ending.is_some() {
+            return;
+        }
+        let policy = held.entry.policy;
+        let (sharing, since) =
+            held.sharing.get_or_insert_with(|| (Sharing::new(policy), Instant::now()));
+        let age = since.elapsed();
+        let Some(snapshot) = &held.entry.snapshot else { return };
+        let why = sharing.ended(age, snapshot);
+        let asking = !held.entry.decided && age < ASK_MAX;
+        if let Some(why) = why.filter(|_| !asking) {
+            held.entry.decided = true;
+            let text = format!("stopped sharing: {why}");
+            self.say(Some(id), false, text);
+            self.halt(id, why);
+        }
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let sharing = self.held.iter().filter(|held| held.sharing.is_some());
+        for id in sharing.map(|held| held.entry.id).collect::<Vec<_>>() {
+            self.share_on(id);
+        }
+    }
+}
+
+impl Held {
+    fn begin(&mut self, transfer: Transfer, link: &Link) {
+        let manifest = transfer.manifest();
+        self.entry.phase = Phase::Running;
+        self.began.get_or_insert_with(Instant::now);
+        self.entry.name = manifest.info().name.clone();
+        self.entry.path = transfer.path().to_owned();
+        self.entry.link = Some(link.to_string());
+        self.entry.share = Some(Arc::new(Share::of(manifest)));
+        self.entry.snapshot = Some(Arc::clone(&transfer.snapshots().borrow()));
+        if let Goal::Seed { manifest: kept, verify, .. } = &mut self.goal {
+            // Another attempt need not read everything again.
+            (*kept, *verify) = (Some(Arc::clone(manifest)), false);
+        }
+        if self.entry.state() == Some(State::Seeding) {
+            // It was all here before; nobody has just waited for it.
+            self.entry.decided = true;
+        }
+        self.transfer = Some(transfer);
+    }
+
+    /// Counts those who sent or took something.
+    fn meet(&mut self, snapshot: &Snapshot) {
+        for peer in &snapshot.peers {
+            if peer.downloaded + peer.uploaded > 0 && self.met.len() < MET_MAX {
+                self.met.insert(peer.id);
+            }
+        }
+        self.entry.met = self.met.len() as u32;
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::LimitUpload(limit) => self.entry.limits.up = limit,
+            Command::LimitDownload(limit) => self.entry.limits.down = limit,
+            _ => {}
+        }
+        if let Some(transfer) = &self.transfer {
+            transfer.command(command);
+        }
+    }
+
+    fn manifest(&self) -> Option<Arc<Manifest>> {
+        if let Some(transfer) = &self.transfer {
+            return Some(Arc::clone(transfer.manifest()));
+        }
+        match &self.goal {
+            Goal::Get { source: Source::Manifest(manifest), .. }
+            | Goal::Seed { manifest: Some(manifest), .. } => Some(Arc::clone(manifest)),
+            _ => None,
+        }
+    }
+
+    fn swarm(&self) -> Option<swarm_proto::id::SwarmId> {
+        match &self.goal {
+            Goal::Get { source: Source::Link(link), .. } => Some(link.id),
+            _ => self.manifest().map(|manifest| manifest.id()),
+        }
+    }
+}
+
+async fn delete_data(manifest: Arc<Manifest>, path: PathBuf) -> Result<u64, Failure> {
+    let done = task::spawn_blocking(move || swarm_node::discard(&manifest, &path)).await;
+    match done {
+        Ok(result) => Ok(result?),
+        Err(error) => Err(Failure::new(crate::exit::Code::Other, "bug", error.to_string())),
+    }
+}
+
+/// Seconds since 1970.
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
