@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use swarm_benches::zeros;
 use swarm_proto::{
     digest::{Kernel, hash_blocks_with},
     geometry::BLOCK_LEN,
@@ -35,6 +36,12 @@ fn nodes(c: &mut Criterion) {
     let mut group = c.benchmark_group("tree");
     group.throughput(Throughput::Elements(1023));
     group.bench_function("1024 leaves", |b| b.iter(|| tree::root(black_box(&leaves), 1024)));
+    // What a peer hands over so that a bad block can be told from the good ones.
+    let manifest = zeros(1, 64 << 20, 16 << 20);
+    let piece = manifest.geometry().piece(1).expect("there are four");
+    group.bench_function("proof of 1024 leaves", |b| {
+        b.iter(|| assert!(manifest.verifies(piece, black_box(&leaves))));
+    });
     group.finish();
 }
 

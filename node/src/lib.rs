@@ -40,6 +40,9 @@
 //! (`disk`). No task waits for a peer but that peer's own.
 
 mod announcer;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod conn;
 mod create;
 mod discard;
