@@ -42,6 +42,7 @@ use self::{
 use super::{Context, create, demo::source, read_source, show::link_of};
 use crate::{
     args::{BenchArgs, BenchCommand, BenchSwarmArgs, ManifestArgs},
+    config::{Origin, Settings},
     exit::{Code, Failure},
     text::counted,
 };
@@ -79,6 +80,9 @@ async fn swarm(cx: Context, args: BenchSwarmArgs) -> Result<(), Failure> {
     // Whatever can be known to be wrong is said before anything takes long.
     let old = args.compare.as_deref().map(read_report).transpose()?;
     let source = args.source.as_deref().map(read_source).transpose()?;
+    if source.is_none() {
+        refuse_network_flags(&cx.settings)?;
+    }
     let usual = if source.is_some() { 1 } else { GETTERS };
     let getters = args.getters.unwrap_or(usual);
     let mut setup = Setup::new(&cx.settings, getters, args.runs);
@@ -111,6 +115,21 @@ async fn swarm(cx: Context, args: BenchSwarmArgs) -> Result<(), Failure> {
     let (rates, runs) = done?;
     removed?;
     finish(&cx, &args, old.as_ref(), setup, rates, runs)
+}
+
+/// On loopback there is nobody to reach and nobody else to ask. What variables and the configuration
+/// file say of that is for real transfers, and not meant.
+fn refuse_network_flags(settings: &Settings) -> Result<(), Failure> {
+    let typed = [
+        ("--listen", settings.listen.origin),
+        ("--advertise", settings.advertise.origin),
+        ("--tracker", settings.trackers.origin),
+    ];
+    match typed.into_iter().find(|(_, origin)| *origin == Origin::Flag) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::usage(format!("{flag} is for a real network"))
+            .hint("name a link or manifest to fetch, or leave the flag out")),
+    }
 }
 
 /// Measures the processor, prepares what is shared, and does the runs.
@@ -194,11 +213,13 @@ fn finish(
     let (busy, others) = (stats::busy(machine.cores, &runs), stats::others(machine.cores, &runs));
     let mut waits = Waits::default();
     runs.iter().for_each(|run| waits.merge(run.waits));
+    let figures = stats::figures(&settings, &runs);
+    let at_set_rate = stats::at_set_rate(&settings, &figures);
     let mut report = Report {
         bench: Kind::Swarm,
         version: env!("CARGO_PKG_VERSION").into(),
-        figures: stats::figures(&settings, &runs),
-        limited_by: verdict::limit(busy, others, waits),
+        figures,
+        limited_by: verdict::limit(at_set_rate, busy, others, waits),
         machine,
         settings,
         rates,

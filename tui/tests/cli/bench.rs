@@ -83,6 +83,11 @@ fn a_benchmark_ends_with_figures_and_leaves_nothing() {
     let run = &report["runs"][0];
     assert_eq!(run["seconds"].as_array().unwrap().len(), 2);
     assert!(run["seeder"]["uploaded"].as_u64().unwrap() >= 1 << 20, "{run}");
+    let sent = |process: &Value| process["uploaded"].as_u64().unwrap();
+    let received = |process: &Value| process["downloaded"].as_u64().unwrap();
+    let getters = run["getters"].as_array().unwrap();
+    let all = sent(&run["seeder"]) + getters.iter().map(sent).sum::<u64>();
+    assert!(all >= getters.iter().map(received).sum::<u64>(), "{run}");
     for getter in run["getters"].as_array().unwrap() {
         let sum = |name: &str| getter[name].as_u64().unwrap();
         assert_eq!(sum("downloaded") - sum("duplicate") - sum("corrupt"), 1 << 20, "{getter}");
@@ -137,6 +142,8 @@ fn what_is_no_report_is_refused_before_anything_runs() {
     assert_fails(&ran, 1, "none.json: no such file or folder");
     let ran = world.run(&["bench", "--dir", "temp", "--size", "8000T"]);
     assert_eq!(ran.code, 6, "{ran:?}");
+    let ran = world.run(&["bench", "--listen", "127.0.0.1:0"]);
+    assert_fails(&ran, 2, "--listen is for a real network");
     let ran = world.run(&["bench", "swarm:?id=broken"]);
     assert_eq!(ran.code, 3, "{ran:?}");
 }

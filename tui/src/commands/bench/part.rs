@@ -13,9 +13,7 @@ use std::{
 };
 
 use serde_json::Error as JsonError;
-use swarm_node::{
-    GetOptions, Identity, Node, SeedOptions, Snapshot, Source, State, Transfer, Transport,
-};
+use swarm_node::{GetOptions, Identity, Node, SeedOptions, Source, State, Transfer, Transport};
 use swarm_proto::link::{Endpoint, Link};
 use tokio::{sync::mpsc, time};
 
@@ -110,7 +108,7 @@ async fn seed(cx: &Context, folder: &Path, data: &str, input: &mut Input) -> Res
         () = cx.stop.cancelled() => {}
         () = input.ended() => {}
     }
-    say_ended(&transfer)?;
+    say_ended(&transfer).await?;
     node.shutdown().await;
     server.shutdown().await;
     Ok(())
@@ -151,7 +149,7 @@ async fn get(
             () = cx.stop.cancelled() => {}
         }
     }
-    say_ended(&transfer)?;
+    say_ended(&transfer).await?;
     node.shutdown().await;
     // The owner checks the copy with it, after the clock has stopped.
     create::save(keep, transfer.manifest(), true)
@@ -184,12 +182,13 @@ fn source(folder: &Path, link: Option<&str>) -> Result<Source, Failure> {
     }
 }
 
-fn say_ended(transfer: &Transfer) -> Result<(), Failure> {
-    let snapshots = transfer.snapshots();
-    let snapshot: &Snapshot = &snapshots.borrow();
-    let totals = snapshot.totals;
+async fn say_ended(transfer: &Transfer) -> Result<(), Failure> {
+    let usage = Usage::now();
+    // The last snapshot has the final counts.
+    transfer.stop().await;
+    let totals = transfer.snapshots().borrow().totals;
     say(&News::Ended(Process {
-        usage: Usage::now(),
+        usage,
         downloaded: totals.downloaded,
         uploaded: totals.uploaded,
         duplicate: totals.duplicate,

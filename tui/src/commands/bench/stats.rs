@@ -63,6 +63,19 @@ pub fn figures(setup: &Setup, runs: &[Run]) -> Figures {
     }
 }
 
+/// Whether the rates that the user set are what was reached: then nothing else is the limit.
+pub fn at_set_rate(setup: &Setup, figures: &Figures) -> bool {
+    /// Start and end take some of the time, and a limit lets a burst pass.
+    const NEARLY: f64 = 0.85;
+    let reached = |limit: Option<u64>, copies: Option<Spread>, seconds: Option<Spread>| {
+        let (limit, copies, seconds) = (limit? as f64, copies?.median, seconds?.median);
+        Some(setup.bytes as f64 * copies >= NEARLY * limit * seconds)
+    };
+    let one = Some(Spread { median: 1.0, lowest: 1.0, highest: 1.0 });
+    reached(setup.upload_limit, figures.seed_copies, figures.last_s) == Some(true)
+        || reached(setup.download_limit, one, figures.median_s) == Some(true)
+}
+
 /// When the last getter was done.
 fn last(run: &Run) -> Option<f64> {
     run.seconds.iter().copied().max_by(f64::total_cmp)
@@ -135,6 +148,20 @@ mod tests {
         let figures = figures(&sample::setup(), &runs);
         assert_eq!((figures.seed_copies, figures.seeder_cpu_s), (None, None));
         assert!(figures.getter_cpu_s.is_some());
+    }
+
+    #[test]
+    fn a_rate_that_was_set_and_reached_is_noticed() {
+        let mut setup = sample::setup();
+        let figures = figures(&setup, &sample::runs());
+        assert!(!at_set_rate(&setup, &figures), "none is set");
+        // The seeder sends 320 MiB in 2 s, a getter in the middle receives 256 MiB in 1.5 s.
+        setup.upload_limit = Some(200 << 20);
+        assert!(!at_set_rate(&setup, &figures));
+        setup.upload_limit = Some(170 << 20);
+        assert!(at_set_rate(&setup, &figures));
+        (setup.upload_limit, setup.download_limit) = (None, Some(180 << 20));
+        assert!(at_set_rate(&setup, &figures));
     }
 
     #[test]

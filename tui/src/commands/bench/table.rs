@@ -7,7 +7,7 @@ use super::{
     verdict,
 };
 use crate::{
-    text::counted,
+    text::{counted, inert},
     units::{Bytes, Limit, Rate},
 };
 
@@ -16,7 +16,7 @@ pub fn render(report: &Report) -> String {
     let mut lines = vec![what(&report.settings), whereabouts(report), String::new()];
     match &report.compared {
         None => lines.extend(figures(report)),
-        Some(comparison) => lines.extend(changes(comparison)),
+        Some(comparison) => lines.extend(changes(report, comparison)),
     }
     let rates = &report.rates;
     lines.push(String::new());
@@ -69,7 +69,7 @@ fn figures(report: &Report) -> Vec<String> {
             head + &format!("{:>13}{:>13}  of {} runs", "lowest", "highest", report.settings.runs),
         );
     }
-    for row in &ROWS {
+    for row in rows(report) {
         let Some(spread) = (row.get)(&report.figures) else { continue };
         let show = |value| row.unit.show(value);
         let mut line = format!("{:<20}{:>13}", row.name, show(spread.median));
@@ -81,18 +81,20 @@ fn figures(report: &Report) -> Vec<String> {
     lines
 }
 
-fn changes(comparison: &Comparison) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{:<20}{:>13}{:>13}{:>8}  than swarm {}, threshold {} %",
-        "",
-        "then",
-        "now",
-        "ratio",
-        crate::text::inert(&comparison.version),
-        comparison.threshold,
-    )];
-    for change in &comparison.changes {
-        let Some(row) = ROWS.iter().find(|row: &&Row| row.key == change.figure) else { continue };
+/// The figures that say something: a single getter is the first and the last.
+fn rows(report: &Report) -> impl Iterator<Item = &'static Row> {
+    let single = report.settings.getters == 1;
+    ROWS.iter().filter(move |row| !(single && ["first_s", "median_s"].contains(&row.key)))
+}
+
+fn changes(report: &Report, comparison: &Comparison) -> Vec<String> {
+    let spread = if report.settings.runs > 1 { "  lowest to highest now" } else { "" };
+    let mut lines =
+        vec![format!("{:<20}{:>13}{:>13}{:>8}{:8}{spread}", "", "then", "now", "ratio", "")];
+    for row in rows(report) {
+        let Some(change) = comparison.changes.iter().find(|change| change.figure == row.key) else {
+            continue;
+        };
         let ratio = change.ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}x"));
         let verdict = match change.verdict {
             Verdict::Better => "  better",
@@ -100,8 +102,22 @@ fn changes(comparison: &Comparison) -> Vec<String> {
             Verdict::Same | Verdict::Unjudged => "",
         };
         let (then, now) = (row.unit.show(change.then), row.unit.show(change.now));
-        lines.push(format!("{:<20}{then:>13}{now:>13}{ratio:>8}{verdict}", row.name));
+        let mut line = format!("{:<20}{then:>13}{now:>13}{ratio:>8}{verdict:<8}", row.name);
+        if let Some(spread) = (row.get)(&report.figures).filter(|_| report.settings.runs > 1) {
+            let (lowest, highest) = (row.unit.show(spread.lowest), row.unit.show(spread.highest));
+            line += &format!("  {lowest} to {highest}");
+        }
+        lines.push(line.trim_end().to_owned());
     }
+    lines.push(String::new());
+    lines.push(format!(
+        "compared with a report of swarm {}: {}",
+        inert(&comparison.version),
+        match comparison.worse().as_slice() {
+            [] => format!("nothing is worse by more than {} %", comparison.threshold),
+            worse => format!("worse by more than {} %: {}", comparison.threshold, worse.join(", ")),
+        }
+    ));
     lines
 }
 
@@ -149,15 +165,31 @@ mod tests {
         spread.median = 2.5;
         new.compared = Some(Comparison::new(&old, &new, 10.0));
         let text = render(&new);
-        let lines: Vec<_> = text.lines().skip(3).take(4).collect();
+        let lines: Vec<_> = text.lines().skip(3).take(5).collect();
         assert_eq!(
             lines,
             [
-                "                             then          now   ratio  than swarm 0.1.0, threshold 10 %",
-                "first getter done          1.00 s       1.00 s   1.00x",
-                "median getter done         1.50 s       1.50 s   1.00x",
-                "last getter done           2.00 s       2.50 s   1.25x  worse",
+                "                             then          now   ratio          lowest to highest now",
+                "first getter done          1.00 s       1.00 s   1.00x          0.50 s to 2.00 s",
+                "median getter done         1.50 s       1.50 s   1.00x          0.75 s to 3.00 s",
+                "last getter done           2.00 s       2.50 s   1.25x  worse   1.00 s to 4.00 s",
+                "into all getters        256 MiB/s    256 MiB/s   1.00x          128 MiB/s to 512 MiB/s",
             ]
+        );
+        let last =
+            "compared with a report of swarm 0.1.0: worse by more than 10 %: last getter done";
+        assert_eq!(text.lines().nth(16), Some(last));
+    }
+
+    #[test]
+    fn a_single_getter_is_not_shown_three_times() {
+        let mut report = sample::report();
+        (report.settings.getters, report.settings.runs) = (1, 1);
+        let text = render(&report);
+        let names: Vec<_> = text.lines().skip(3).take(2).collect();
+        assert_eq!(
+            names,
+            ["last getter done           2.00 s", "into all getters        256 MiB/s"]
         );
     }
 }

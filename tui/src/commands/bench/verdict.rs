@@ -34,9 +34,12 @@ const ANSWERS_MIN: u32 = 3;
 /// Other programs that take more than this of all cores change the figures.
 const OTHERS: f64 = 0.1;
 
-/// What held the getters up: the processor if it was `busy` with us or with others, else what they
-/// said most often.
-pub fn limit(busy: Option<f64>, others: Option<f64>, waits: Waits) -> Limit {
+/// What held the getters up: the rates that were set, if they were reached (`at_set_rate`); the
+/// processor, if it was `busy` with us or with others; else what they said most often.
+pub fn limit(at_set_rate: bool, busy: Option<f64>, others: Option<f64>, waits: Waits) -> Limit {
+    if at_set_rate {
+        return Limit::Setting;
+    }
     if busy.is_some_and(|busy| busy + others.unwrap_or(0.0) >= BUSY) {
         return Limit::Processor;
     }
@@ -57,19 +60,32 @@ pub fn limit(busy: Option<f64>, others: Option<f64>, waits: Waits) -> Limit {
 pub fn words(report: &Report) -> Vec<String> {
     let mut lines = vec![format!("{}.", limited(report))];
     lines.extend(cost(report));
-    if let Some(others) = report.others.filter(|others| *others > OTHERS) {
-        lines.push(format!(
-            "Other programs took {:.0} % of all cores meanwhile: with the machine to itself it is faster.",
-            others * 100.0
-        ));
+    if busy_with_others(report).is_some() {
+        lines.push(
+            "Run it again when the machine has nothing else to do: it will be faster.".into(),
+        );
     }
     lines
 }
 
+/// How busy other programs kept the cores, if that matters.
+fn busy_with_others(report: &Report) -> Option<f64> {
+    report.others.filter(|others| *others > OTHERS)
+}
+
+/// ` (its 2 cores were busy for 81 %)`.
+fn busy(report: &Report) -> String {
+    let Some(busy) = report.busy else { return String::new() };
+    let mut text =
+        format!(" (its {} cores were busy for {:.0} %", report.machine.cores, busy * 100.0);
+    if let Some(others) = busy_with_others(report) {
+        text += &format!(", and for {:.0} % with other programs", others * 100.0);
+    }
+    text + ")"
+}
+
 fn limited(report: &Report) -> String {
-    let busy = report.busy.map_or_else(String::new, |busy| {
-        format!(" (its {} cores were busy for {:.0} %)", report.machine.cores, busy * 100.0)
-    });
+    let busy = busy(report);
     let local = report.settings.swarm.is_none();
     match report.limited_by {
         Limit::Processor => {
@@ -148,18 +164,26 @@ mod tests {
     #[test]
     fn a_busy_processor_is_the_limit_whatever_the_getters_say() {
         let waits = Waits { network: 9, ..Waits::default() };
-        assert_eq!(limit(Some(0.95), None, waits), Limit::Processor);
-        assert_eq!(limit(Some(0.5), Some(0.4), waits), Limit::Processor, "others take the rest");
-        assert_eq!(limit(Some(0.5), Some(0.1), waits), Limit::Network);
-        assert_eq!(limit(None, Some(1.0), waits), Limit::Network);
+        assert_eq!(limit(false, Some(0.95), None, waits), Limit::Processor);
+        assert_eq!(
+            limit(false, Some(0.5), Some(0.4), waits),
+            Limit::Processor,
+            "others take the rest"
+        );
+        assert_eq!(limit(false, Some(0.5), Some(0.1), waits), Limit::Network);
+        assert_eq!(limit(false, None, Some(1.0), waits), Limit::Network);
+        assert_eq!(limit(true, Some(0.1), Some(0.9), waits), Limit::Setting, "and it was reached");
     }
 
     #[test]
     fn else_it_is_what_they_say_most_often() {
         let waits = Waits { peers: 1, disk: 5, network: 4, ..Waits::default() };
-        assert_eq!(limit(Some(0.2), None, waits), Limit::Disk);
-        assert_eq!(limit(Some(0.2), None, Waits::default()), Limit::Unknown);
-        assert_eq!(limit(None, None, Waits { limit: 3, ..Waits::default() }), Limit::Setting);
+        assert_eq!(limit(false, Some(0.2), None, waits), Limit::Disk);
+        assert_eq!(limit(false, Some(0.2), None, Waits::default()), Limit::Unknown);
+        assert_eq!(
+            limit(false, None, None, Waits { limit: 3, ..Waits::default() }),
+            Limit::Setting
+        );
     }
 
     #[test]
@@ -169,12 +193,11 @@ mod tests {
         assert_eq!(
             words(&report),
             [
-                "Limited by the processor (its 2 cores were busy for 81 %): about 8 % of the work \
-                 was hashing, 8 % encryption and 85 % moving bytes.",
+                "Limited by the processor (its 2 cores were busy for 81 %, and for 25 % with other \
+                 programs): about 8 % of the work was hashing, 8 % encryption and 85 % moving bytes.",
                 "A getter takes 5.00 s of CPU a GiB: all cores are enough for 410 MiB/s, a network \
                  of 3.4 Gbit/s.",
-                "Other programs took 25 % of all cores meanwhile: with the machine to itself it is \
-                 faster.",
+                "Run it again when the machine has nothing else to do: it will be faster.",
             ]
         );
     }

@@ -15,6 +15,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The view.
 pub struct View {
     console: Console,
+    name: String,
     bar: Option<ProgressBar>,
     start: Instant,
     last: Duration,
@@ -23,8 +24,8 @@ pub struct View {
 impl View {
     /// Of a step that is called `name`.
     pub fn new(console: &Console, name: String) -> Self {
-        let bar = console.bars().and_then(|bars| rows(bars, [name]).pop());
-        Self { console: console.clone(), bar, start: Instant::now(), last: Duration::ZERO }
+        let bar = console.bars().and_then(|bars| rows(bars, [name.clone()]).pop());
+        Self { console: console.clone(), name, bar, start: Instant::now(), last: Duration::ZERO }
     }
 
     /// Shows that `done` of `total` bytes are done.
@@ -39,7 +40,7 @@ impl View {
         }
         if self.console.has_lines() && now - self.last >= INTERVAL {
             self.last = now;
-            self.console.stderr(&text());
+            self.console.stderr(&format!("{}: {}", self.name, text()));
         }
     }
 }
