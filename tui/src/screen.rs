@@ -36,6 +36,7 @@ mod swarm;
 mod table;
 mod term;
 mod transfers;
+mod verbs;
 mod view;
 mod why;
 

@@ -8,6 +8,7 @@ mod modal;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod verb;
 
 use std::{sync::Arc, time::Duration};
 
@@ -72,6 +73,8 @@ pub struct App {
     pub log: Log,
     /// Columns and rows of the terminal, as far as they were told.
     pub size: (u16, u16),
+    /// The commands that were typed, the latest last.
+    said: Vec<String>,
     selected: Option<EntryId>,
     lists: [ListState; Page::ALL.len()],
     /// The rows of this page, in order.
@@ -98,6 +101,7 @@ impl App {
             chart_s: 60,
             log: Log::default(),
             size: (80, 24),
+            said: Vec::new(),
             selected: None,
             lists: Default::default(),
             rows: Vec::new(),

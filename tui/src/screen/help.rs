@@ -1,4 +1,4 @@
-//! The help: every key, and what the letters in the table of peers mean.
+//! The help: every key, every command, and what the letters in the table of peers mean.
 
 use ratatui::{
     Frame,
@@ -13,6 +13,7 @@ use super::{
     modal::middle,
     palette::Palette,
     peers::FLAGS,
+    verbs,
 };
 
 /// Widest that it gets: the longest line.
@@ -20,15 +21,17 @@ const WIDTH: u16 = 76;
 
 /// Draws it over the middle of everything else, without its first `top` lines if not all fit.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, top: usize, palette: Palette) {
-    let line = |label: String, text: &'static str| {
+    let line = |label: String, text: String| {
         Line::from(vec![Span::styled(format!(" {label:<8}"), palette.strong()), Span::raw(text)])
     };
-    let keys = keys::of_page(app).map(|bind| line(bind.label.into(), bind.long));
+    let keys = keys::of_page(app).map(|bind| line(bind.label.into(), bind.long.into()));
     let pages = app.pages().iter().enumerate();
-    let pages = pages.map(|(n, page)| line((n + 1).to_string(), page.spec().about));
+    let pages = pages.map(|(n, page)| line((n + 1).to_string(), page.spec().about.into()));
     let mut lines: Vec<_> = keys.chain(pages).collect();
+    lines.push(Line::styled(" COMMANDS behind :", palette.dim()));
+    lines.extend(verbs::completions("").into_iter().map(|(verb, about)| line(verb, about)));
     lines.push(Line::styled(" FLAGS of a peer", palette.dim()));
-    lines.extend(FLAGS.iter().map(|(letter, meaning)| line((*letter).into(), meaning)));
+    lines.extend(FLAGS.iter().map(|(letter, meaning)| line((*letter).into(), (*meaning).into())));
     let area = middle(area, WIDTH, (lines.len() as u16).saturating_add(2));
     let room = usize::from(area.height.saturating_sub(2));
     let top = top.min(lines.len().saturating_sub(room));

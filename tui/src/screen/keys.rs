@@ -1,6 +1,7 @@
 //! The keys: one table makes the bindings, the footer and the help.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use swarm_engine::Priority;
 
 use super::{
     app::{Act, App, Kind, Modal, ShareChoice},
@@ -85,6 +86,7 @@ const ROWS: On = On::Page(|app| app.page != Page::Swarm);
 const SORTED: On = On::Page(|app| !app.page.spec().sorts.is_empty());
 const OPENS: On = On::Page(|app| !matches!(app.page, Page::Log | Page::Swarm));
 const CHART: On = On::Page(|app| app.page == Page::Overview);
+const FILES: On = On::Page(|app| app.page == Page::Files);
 const MAP: On = On::Page(|app| app.page == Page::Pieces);
 
 use KeyCode::{BackTab, Char, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab, Up};
@@ -129,6 +131,10 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Char('S')], Act::Reverse, SORTED, "S", None, "sort the other way round"),
     bind(&[Up, Char('k')], Act::Up, ANY, "Up k", None, "a row up"),
     bind(&[Down, Char('j')], Act::Down, ANY, "Down j", None, "a row down"),
+    bind(&[Char('+'), Char('=')], Act::Want(Priority::High), FILES, "+", Some("first"), "fetch the file or folder before all others"),
+    bind(&[Char('0')], Act::Want(Priority::Normal), FILES, "0", None, "fetch it as every other"),
+    bind(&[Char('-')], Act::Want(Priority::Low), FILES, "-", None, "fetch it after all others"),
+    bind(&[Char('x')], Act::Want(Priority::Skip), FILES, "x", Some("skip"), "do not fetch it"),
     bind(&[Left], Act::Left, MAP, "Left", None, "a cell to the left"),
     bind(&[Right], Act::Right, MAP, "Right", None, "a cell to the right"),
     bind(&[PageUp], Act::PageUp, ANY, "PgUp", None, "ten rows up"),

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use swarm_engine::Priority;
 use swarm_node::{Command, State};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     host::{Entry, Order, Origin, Phase},
-    screen::{filter::Filter, page::Page},
+    screen::{filter::Filter, page::Page, verbs},
     share::Policy,
     text::inert,
     units::Limit,
@@ -19,6 +20,8 @@ use crate::{
 
 /// The spans that the chart can show, in seconds.
 const CHART_S: [usize; 3] = [60, 300, HISTORY_S];
+/// Commands that can be called back.
+const SAID_MAX: usize = 50;
 
 impl App {
     pub(super) fn act(&mut self, act: Act) -> Vec<Effect> {
@@ -77,6 +80,7 @@ impl App {
             }
             Act::Suspend => return vec![Effect::Suspend],
             Act::Quit => return self.quit(),
+            Act::Want(priority) => return self.want(priority),
             Act::PauseAll => return vec![Effect::Order(Order::All(Command::Pause))],
             Act::ResumeAll => return vec![Effect::Order(Order::All(Command::Resume))],
             Act::Pause
@@ -167,6 +171,29 @@ impl App {
     fn no_link(&mut self) -> Vec<Effect> {
         self.say(true, "it has no link yet");
         Vec::new()
+    }
+
+    /// Says how much the selected file is wanted, or all files in the selected folder.
+    fn want(&mut self, priority: Priority) -> Vec<Effect> {
+        let row = self.cursor().and_then(|at| self.rows.get(at));
+        let Some((entry, share)) = self.entry().and_then(|e| Some((e, e.share.as_ref()?))) else {
+            return Vec::new();
+        };
+        let files: Vec<u32> = match row {
+            Some(RowKey::File(file)) => vec![*file],
+            Some(RowKey::Folder(folder)) => {
+                let all = (0..).zip(&share.files);
+                let below = all.filter(|(_, file)| file.path.starts_with(folder));
+                below.map(|(number, _)| number).collect()
+            }
+            _ => Vec::new(),
+        };
+        if files.is_empty() {
+            self.say(true, "select a file or a folder first");
+            return Vec::new();
+        }
+        let command = Command::SetPriority { files, priority };
+        vec![Effect::Order(Order::Engine { id: entry.id, command })]
     }
 
     fn show(&mut self, page: Page) {
@@ -269,6 +296,14 @@ impl App {
         let line = &mut prompt.line;
         match event.code {
             KeyCode::Enter => return self.enter(),
+            KeyCode::Tab => {
+                self.complete();
+                return Vec::new();
+            }
+            KeyCode::Up | KeyCode::Down => {
+                self.recall(event.code == KeyCode::Up);
+                return Vec::new();
+            }
             KeyCode::Esc => self.modal = None,
             // Once more than there is, and the line is gone, as in vi.
             KeyCode::Backspace if line.text().is_empty() => self.modal = None,
@@ -293,6 +328,47 @@ impl App {
             }
         }
         Vec::new()
+    }
+
+    /// Completes a verb as far as it is sure.
+    fn complete(&mut self) {
+        let Some(Modal::Prompt(prompt)) = &mut self.modal else { return };
+        if prompt.kind != PromptKind::Command || prompt.line.text().contains(' ') {
+            return;
+        }
+        let found = verbs::completions(prompt.line.text());
+        match found.as_slice() {
+            [(verb, about)] => {
+                prompt.line = EditLine::new(format!("{verb} "));
+                prompt.hints = vec![about.clone()];
+            }
+            _ => prompt.hints = found.into_iter().map(|(verb, _)| verb).collect(),
+        }
+    }
+
+    /// Keeps a line to be typed again, the latest last.
+    fn remember(&mut self, line: &str) {
+        self.said.retain(|said| said != line);
+        if self.said.len() == SAID_MAX {
+            self.said.remove(0);
+        }
+        self.said.push(line.to_owned());
+    }
+
+    /// Puts the line before, or the one after, where a command is typed.
+    fn recall(&mut self, before: bool) {
+        let Some(Modal::Prompt(prompt)) = &mut self.modal else { return };
+        if prompt.kind != PromptKind::Command {
+            return;
+        }
+        let at = self.said.iter().position(|said| said == prompt.line.text());
+        let at =
+            if before { at.unwrap_or(self.said.len()).checked_sub(1) } else { at.map(|at| at + 1) };
+        match at.and_then(|at| self.said.get(at)) {
+            Some(said) => prompt.line = EditLine::new(said.as_str()),
+            None if !before => prompt.line = EditLine::default(),
+            None => {}
+        }
     }
 
     /// A filter works while it is typed.
@@ -321,7 +397,10 @@ impl App {
             PromptKind::Add => Ok(vec![Effect::Order(order_of(text))]),
             PromptKind::LimitUp => self.limit(text, Command::LimitUpload),
             PromptKind::LimitDown => self.limit(text, Command::LimitDownload),
-            PromptKind::Command => Ok(Vec::new()),
+            PromptKind::Command => {
+                self.remember(text);
+                self.run_line(text)
+            }
         };
         done.unwrap_or_else(|why| {
             self.modal = Some(Modal::Prompt(Prompt { error: Some(why), ..prompt }));

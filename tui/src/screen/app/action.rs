@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use ratatui::crossterm::event::KeyEvent;
+use swarm_engine::Priority;
 
 use crate::{
     host::{Order, Remark, Session},
@@ -77,6 +78,8 @@ pub enum Act {
     CopyLink,
     Qr,
     OpenFolder,
+    /// Files are wanted so much.
+    Want(Priority),
     /// The chart shows more time, or less.
     ZoomOut,
     ZoomIn,

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 use swarm_node::{Command, Snapshot, State};
 
 use super::*;
@@ -142,4 +143,57 @@ fn a_limit_is_typed_and_a_wrong_one_is_refused() {
     assert!(prompt.error.as_ref().unwrap().starts_with("expected a rate"));
     press(&mut app, "\x1b");
     assert_eq!(press(&mut app, "l2M\n"), engine(0, Command::LimitDownload(Some(2 << 20))));
+}
+
+#[test]
+fn a_command_does_what_its_key_does() {
+    let mut app = session();
+    assert_eq!(press(&mut app, ":pause\n"), engine(1, Command::Pause));
+    let all = Effect::Order(Order::All(Command::LimitUpload(Some(1 << 20))));
+    assert_eq!(press(&mut app, ":limit up 1M --all\n"), [all]);
+    press(&mut app, ":show peers\n");
+    assert_eq!(app.page, Page::Peers);
+    press(&mut app, ":q\n");
+    assert!(app.stopping);
+}
+
+#[test]
+fn a_command_that_means_nothing_stays_to_be_corrected() {
+    let mut app = session();
+    press(&mut app, ":pasue\n");
+    let Some(Modal::Prompt(prompt)) = &app.modal else { panic!("the line stays") };
+    assert!(prompt.error.as_ref().unwrap().ends_with("did you mean pause?"));
+}
+
+#[test]
+fn a_verb_is_completed_and_a_command_called_back() {
+    let mut app = session();
+    press(&mut app, ":ann\t");
+    let text = |app: &App| match &app.modal {
+        Some(Modal::Prompt(prompt)) => prompt.line.text().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(text(&app), "announce ");
+    press(&mut app, "\n:");
+    let up = KeyEvent::new(KeyCode::Up, KeyModifiers::NONE);
+    app.update(Action::Key(up));
+    assert_eq!(text(&app), "announce");
+}
+
+#[test]
+fn a_command_of_one_transfer_takes_no_second() {
+    let mut app = one(&downloading());
+    assert_eq!(press(&mut app, ":add x\n"), []);
+    let Some(Modal::Prompt(prompt)) = &app.modal else { panic!("the line stays") };
+    assert!(prompt.error.as_ref().unwrap().contains("swarm tui"));
+}
+
+#[test]
+fn a_folder_is_skipped_with_all_that_is_in_it() {
+    let mut app = one(&downloading());
+    press(&mut app, "4");
+    let folder = app.rows().iter().position(|row| matches!(row, RowKey::Folder(_))).unwrap();
+    press(&mut app, &"j".repeat(folder + 1));
+    let skip = Command::SetPriority { files: vec![1, 2], priority: swarm_engine::Priority::Skip };
+    assert_eq!(press(&mut app, "x"), engine(0, skip));
 }
