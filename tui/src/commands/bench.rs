@@ -82,6 +82,10 @@ async fn swarm(cx: Context, args: BenchSwarmArgs) -> Result<(), Failure> {
     let source = args.source.as_deref().map(read_source).transpose()?;
     if source.is_none() {
         refuse_network_flags(&cx.settings)?;
+        if args.size.0 == 0 {
+            return Err(Failure::usage("--size: there is nothing to share")
+                .hint("give at least a byte, or some megabytes to measure something"));
+        }
     }
     let usual = if source.is_some() { 1 } else { GETTERS };
     let getters = args.getters.unwrap_or(usual);

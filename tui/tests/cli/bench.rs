@@ -142,6 +142,8 @@ fn what_is_no_report_is_refused_before_anything_runs() {
     assert_fails(&ran, 1, "none.json: no such file or folder");
     let ran = world.run(&["bench", "--dir", "temp", "--size", "8000T"]);
     assert_eq!(ran.code, 6, "{ran:?}");
+    let ran = world.run(&["bench", "--size", "0"]);
+    assert_fails(&ran, 2, "--size: there is nothing to share");
     let ran = world.run(&["bench", "--listen", "127.0.0.1:0"]);
     assert_fails(&ran, 2, "--listen is for a real network");
     let ran = world.run(&["bench", "swarm:?id=broken"]);

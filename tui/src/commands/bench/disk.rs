@@ -64,7 +64,7 @@ pub async fn run(cx: Context, args: BenchDiskArgs) -> Result<(), Failure> {
         "bench": "disk",
         "version": env!("CARGO_PKG_VERSION"),
         "machine": machine,
-        "folder": args.dir,
+        "folder": place.folder,
         "in_memory": place.in_memory,
         "bytes": bytes,
         "files": args.files,

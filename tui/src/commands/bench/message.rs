@@ -40,8 +40,8 @@ pub enum News {
     Ready { link: Option<String> },
     /// A getter knows what it fetches.
     Started { swarm: String, bytes: u64, piece_length: u32 },
-    /// How far a getter is, and what holds it up.
-    Progress { bytes_have: u64, bottleneck: Bottleneck },
+    /// How far a getter is: verified bytes, and received ones. And what holds it up.
+    Progress { bytes_have: u64, downloaded: u64, bottleneck: Bottleneck },
     /// A getter has everything verified, synced and in place.
     Completed { bytes: u64 },
     /// The last words of a part that ends because its stdin did.

@@ -169,6 +169,7 @@ async fn fetch(transfer: &Transfer) -> Result<(), Failure> {
         if snapshot.state != State::Seeding {
             say(&News::Progress {
                 bytes_have: snapshot.bytes_have,
+                downloaded: snapshot.totals.downloaded,
                 bottleneck: snapshot.bottleneck,
             })?;
         }

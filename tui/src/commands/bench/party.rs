@@ -1,6 +1,11 @@
 //! The processes of a benchmark, as their owner sees them.
 
-use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::{
@@ -142,7 +147,7 @@ impl Party {
         let (name, seconds) = (self.name(number), PATIENCE.as_secs());
         let message = format!("{name} did not answer for {seconds} s");
         Failure::new(Code::Other, "bench_part", message)
-            .hint("run it again with --log-file FILE, and report what is in the file")
+            .hint("run it again with SWARM_LOG_FILE=FILE, and report what is in the file")
     }
 
     fn name(&self, number: usize) -> String {
@@ -168,6 +173,9 @@ impl Part {
     ) -> std::io::Result<(Self, ChildStdout)> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bench", "part", "--quiet", "--progress", "none"]).args(flags).arg(folder);
+        for (variable, _) in std::env::vars_os().filter(|(variable, _)| is_setting(variable)) {
+            command.env_remove(variable);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         // A Ctrl-C is for us: we end the others in order.
         command.process_group(0).kill_on_drop(true);
@@ -176,6 +184,13 @@ impl Part {
         let stdout = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
         Ok((Self { name: name.into(), child, stdin, ready: None }, stdout))
     }
+}
+
+/// Whether a variable says what the flags of a part say, or should not say: a benchmark on loopback
+/// is none of the business of the user's tracker.
+fn is_setting(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("SWARM_") && name != "SWARM_LOG" && name != "SWARM_LOG_FILE"
 }
 
 async fn read(number: usize, stdout: ChildStdout, news: mpsc::Sender<(usize, Option<News>)>) {
@@ -230,4 +245,33 @@ pub fn flags(settings: &Settings, local: bool) -> Vec<OsString> {
 fn code_of(code: u8) -> Code {
     let all = [Code::Manifest, Code::Network, Code::Verification, Code::Disk, Code::Locked];
     all.into_iter().find(|known| *known as u8 == code).unwrap_or(Code::Other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_take_their_settings_from_flags_and_not_from_variables() {
+        for (variable, setting) in [
+            ("SWARM_TRACKER", true),
+            ("SWARM_PROGRESS", true),
+            ("SWARM_LOG", false),
+            ("SWARM_LOG_FILE", false),
+            ("PATH", false),
+        ] {
+            assert_eq!(is_setting(variable.as_ref()), setting, "{variable}");
+        }
+    }
+
+    #[test]
+    fn the_code_of_a_part_is_ours_where_it_means_the_same() {
+        assert_eq!(code_of(6), Code::Disk);
+        assert_eq!(code_of(4), Code::Network);
+        // A part that is misused or interrupted is our own fault.
+        assert_eq!(
+            (code_of(2), code_of(130), code_of(77)),
+            (Code::Other, Code::Other, Code::Other)
+        );
+    }
 }

@@ -75,6 +75,8 @@ impl Unit {
     /// The value with its unit.
     pub fn show(self, value: f64) -> String {
         match self {
+            // Below this the hundredths would be all there is.
+            Self::Seconds if value < 0.0995 => format!("{:.0} ms", value * 1000.0),
             Self::Seconds => format!("{value:.2} s"),
             Self::Rate => Rate(value as u64).to_string(),
             Self::Bytes => Bytes(value as u64).to_string(),
@@ -87,6 +89,16 @@ impl Unit {
 mod tests {
     use super::*;
     use crate::commands::bench::sample;
+
+    #[test]
+    fn values_have_their_unit() {
+        let seconds = |value| Unit::Seconds.show(value);
+        assert_eq!(
+            [0.0, 0.0994, 0.0996, 12.345].map(seconds),
+            ["0 ms", "99 ms", "0.10 s", "12.35 s"]
+        );
+        assert_eq!(Unit::Copies.show(1.25), "1.25 copies");
+    }
 
     #[test]
     fn every_figure_has_a_row_under_its_own_name() {

@@ -46,6 +46,7 @@ enum StageKind {
 #[derive(Debug, Default, Clone)]
 struct Getter {
     bytes_have: u64,
+    downloaded: u64,
     /// Since the clock was started.
     done: Option<Duration>,
     process: Option<Process>,
@@ -121,9 +122,10 @@ impl Stage {
                     else {
                         continue;
                     };
-                    let before = getter.bytes_have;
+                    // At a low rate it takes long until a piece is verified.
+                    let before = getter.downloaded;
                     self.take(setup, getter, &mut waits, news, start)?;
-                    if getter.bytes_have > before {
+                    if getter.downloaded > before {
                         moved = Instant::now();
                     }
                 }
@@ -135,7 +137,10 @@ impl Stage {
             let have = getters.iter().map(|getter| getter.bytes_have).sum();
             let done = getters.iter().filter(|getter| getter.done.is_some()).count();
             let all = setup.bytes * u64::from(setup.getters);
-            view.show(have, all, &format!(", {done} of {} done", getters.len()));
+            // How much it is may not be known yet.
+            if all > 0 {
+                view.show(have, all, &format!(", {done} of {} done", getters.len()));
+            }
         }
         drop(view);
         let machine_busy = before.zip(work_and_time()).and_then(|(before, after)| {
@@ -189,8 +194,8 @@ impl Stage {
                     }
                 }
             }
-            News::Progress { bytes_have, bottleneck } => {
-                getter.bytes_have = bytes_have;
+            News::Progress { bytes_have, downloaded, bottleneck } => {
+                (getter.bytes_have, getter.downloaded) = (bytes_have, downloaded);
                 waits.add(bottleneck);
             }
             News::Completed { bytes } => {
@@ -274,5 +279,5 @@ fn copy(getter: u32) -> String {
 fn stalled() -> Failure {
     let message = format!("nothing moved for {}", Span(STALL));
     Failure::new(Code::Network, "stalled", message)
-        .hint("check that somebody shares it and can be reached; --log-file FILE keeps a log")
+        .hint("check that somebody shares it and can be reached; SWARM_LOG_FILE=FILE keeps a log")
 }

@@ -80,8 +80,12 @@ impl Place {
         }
     }
 
+    /// This folder, under its whole name: `.` says nothing in a report.
     pub fn at(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), in_memory: is_memory(folder) }
+        let in_memory = is_memory(folder);
+        // One that cannot be used is found out by whoever uses it.
+        let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        Self { folder, in_memory }
     }
 
     /// Refuses what does not fit.
@@ -138,8 +142,8 @@ mod tests {
     #[test]
     fn the_folder_that_is_named_is_taken() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Place::choose(Some(folder.path()), u64::MAX).folder, folder.path());
-        let place = Place::at(folder.path());
+        let place = Place::choose(Some(folder.path()), u64::MAX);
+        assert_eq!(place.folder, folder.path().canonicalize().unwrap());
         assert_eq!(place.check(1), Ok(()));
         let failure = place.check(1 << 62).unwrap_err();
         assert_eq!(failure.code, Code::Disk);
@@ -148,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_into_memory_goes_to_the_temporary_folder() {
-        assert_eq!(Place::choose(None, u64::MAX).folder, std::env::temp_dir());
+        assert_eq!(Place::choose(None, u64::MAX), Place::at(&std::env::temp_dir()));
     }
 
     #[test]
