@@ -84,6 +84,11 @@ class Shares(unittest.TestCase):
         value: torrent.Bencoded = {b"b": [1, b"spam"], b"a": -3}
         self.assertEqual(torrent.bencode(value), b"d1:ai-3e1:bli1e4:spamee")
 
+    def test_seeds_are_counted_by_the_tracker(self) -> None:
+        one = b"d5:filesd20:ABCDEFGHIJKLMNOPQRSTd8:completei4e10:downloadedi0e10:incompletei1eeee"
+        self.assertEqual(torrent.seeds_in(one), 4)
+        self.assertEqual(torrent.seeds_in(b"d5:filesdee"), 0)
+
     def test_pieces_of_a_torrent_run_through_all_files(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             data = share.make_folder(Path(folder) / "source", files=3, file_size=10)

@@ -10,12 +10,13 @@ import hashlib
 import subprocess
 import time
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hosts import Host
 from model import Failed
-from process import Process, Processes
+from process import Processes
 from share import Share
 
 TRACKER_PORT = 6969
@@ -90,30 +91,41 @@ def _piece_hashes(files: list[Path], piece_length: int) -> bytes:
     return b"".join(hashes)
 
 
-def start_tracker(processes: Processes, host: Host, folder: Path, torrent: Torrent) -> Process:
-    """Starts opentracker for this torrent; it takes no others."""
+def start_tracker(processes: Processes, host: Host, folder: Path, torrent: Torrent) -> None:
+    """Starts opentracker for this torrent, and no others; returns when it answers, since a client
+    that finds nobody there may ask again only after minutes."""
     folder.mkdir()
     (folder / "white").write_text(torrent.info_hash.hex() + "\n")
     port = str(TRACKER_PORT)
     argv: list[str | Path] = ["opentracker", "-i", host.ip, "-p", port, "-P", port]
     argv += ["-d", folder, "-w", "/white"]
-    return processes.start(host.command(*argv), folder / "log", {})
+    processes.start(host.command(*argv), folder / "log", {})
+    _wait_for("the tracker", lambda: _seeds(host, torrent) is not None)
 
 
 def wait_for_seeds(host: Host, torrent: Torrent, seeds: int) -> None:
     """Waits until so many have told the tracker that they have everything."""
+    _wait_for("the seeders", lambda: (_seeds(host, torrent) or 0) >= seeds)
+
+
+def _wait_for(who: str, ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not ready():
+        if time.monotonic() > deadline:
+            raise Failed(f"{who} not ready after {READY_TIMEOUT_S} s")
+        time.sleep(0.1)
+
+
+def _seeds(host: Host, torrent: Torrent) -> int | None:
+    """How many have everything, as the tracker there knows it; `None` if it does not answer."""
     key = urllib.parse.quote_from_bytes(torrent.info_hash, safe="")
     url = f"http://{host.ip}:{TRACKER_PORT}/scrape?info_hash={key}"
     ask = host.command("curl", "--silent", "--max-time", "2", url)
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        answer = subprocess.run(ask, capture_output=True, check=False).stdout
-        if (_number_after(b"8:completei", answer) or 0) >= seeds:
-            return
-        time.sleep(0.1)
-    raise Failed(f"{seeds} seeders were not ready after {READY_TIMEOUT_S} s")
+    done = subprocess.run(ask, capture_output=True, check=False)
+    return seeds_in(done.stdout) if done.returncode == 0 else None
 
 
-def _number_after(key: bytes, answer: bytes) -> int | None:
-    _, found, rest = answer.partition(key)
-    return int(rest.partition(b"e")[0]) if found else None
+def seeds_in(scraped: bytes) -> int:
+    """The number of complete peers in the answer to a scrape of one torrent (BEP 48)."""
+    _, found, rest = scraped.partition(b"8:completei")
+    return int(rest.partition(b"e")[0]) if found else 0
