@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     args::PartArgs,
-    commands::{Context, create, read_manifest, show::link_of, tracker, watch::settled},
+    commands::{Context, create, read_manifest, show::link_of, tracker},
     exit::{Code, Failure},
 };
 
@@ -143,7 +143,8 @@ async fn get(
         () = cx.stop.cancelled() => true,
     };
     if !ended {
-        say(&News::Completed { bytes: settled(&mut transfer.snapshots()).await.bytes_have })?;
+        // At once: the clock runs until the owner reads it.
+        say(&News::Completed { bytes: manifest.geometry().total_bytes() })?;
         tokio::select! {
             () = input.ended() => {}
             () = cx.stop.cancelled() => {}

@@ -52,6 +52,20 @@ struct Getter {
     process: Option<Process>,
 }
 
+/// The numbers of the processes of a run.
+struct Cast {
+    seeder: Option<usize>,
+    getters: Vec<usize>,
+}
+
+impl Cast {
+    /// The getter that has this number, if one has.
+    fn getter<'a>(&self, number: usize, getters: &'a mut [Getter]) -> Option<&'a mut Getter> {
+        let index = self.getters.iter().position(|getter| *getter == number)?;
+        getters.get_mut(index)
+    }
+}
+
 impl Stage {
     pub fn local(folder: &Path, source: PathBuf, manifest: Manifest) -> Self {
         let kind = StageKind::Local { source, manifest: Box::new(manifest) };
@@ -81,6 +95,29 @@ impl Stage {
         n: u32,
         setup: &mut Setup,
     ) -> Result<Run, Failure> {
+        let cast = self.start(cx, party, setup).await?;
+        self.warm(cx, setup).await?;
+
+        let mut getters = vec![Getter::default(); setup.getters as usize];
+        let before = work_and_time();
+        let waits = self.follow(cx, party, &cast, &mut getters, n, setup).await?;
+        let machine_busy = before.zip(work_and_time()).and_then(|(before, after)| {
+            let (work, time) = (after.0 - before.0, after.1 - before.1);
+            (time > 0.0).then(|| work / time)
+        });
+        let seeder = last_words(party, &cast, &mut getters).await?;
+        let seconds = getters.iter().filter_map(|getter| getter.done);
+        Ok(Run {
+            seconds: seconds.map(|done| done.as_secs_f64()).collect(),
+            seeder,
+            getters: getters.into_iter().filter_map(|getter| getter.process).collect(),
+            waits,
+            machine_busy,
+        })
+    }
+
+    /// Starts all processes, and waits until they can begin.
+    async fn start(&self, cx: &Context, party: &mut Party, setup: &Setup) -> Result<Cast, Failure> {
         let flags = party::flags(&cx.settings, matches!(self.kind, StageKind::Local { .. }));
         let (seeder, link, peers) = match &self.kind {
             StageKind::Local { source, .. } => {
@@ -91,26 +128,33 @@ impl Stage {
             }
             StageKind::Remote { link, peers } => (None, link.clone(), peers.clone()),
         };
-        let mut first = None;
+        let mut getters = Vec::new();
         for getter in 1..=setup.getters {
             let job = Job::Get { output: copy(getter), link: link.clone(), peers: peers.clone() };
             let name = format!("getter {getter}");
-            let number = party.start(&name, &self.folder, &flags, &job).await?;
-            first.get_or_insert(number);
+            getters.push(party.start(&name, &self.folder, &flags, &job).await?);
         }
-        let first = first.unwrap_or_default();
-        for getter in 0..setup.getters as usize {
-            party.ready(first + getter).await?;
+        for &getter in &getters {
+            party.ready(getter).await?;
         }
-        self.warm(cx, setup).await?;
+        Ok(Cast { seeder, getters })
+    }
 
+    /// Starts the clock, and follows all getters until they are done.
+    async fn follow(
+        &self,
+        cx: &Context,
+        party: &mut Party,
+        cast: &Cast,
+        getters: &mut [Getter],
+        n: u32,
+        setup: &mut Setup,
+    ) -> Result<Waits, Failure> {
         let mut view = View::new(&cx.console, format!("run {n} of {}", setup.runs));
-        let mut getters = vec![Getter::default(); setup.getters as usize];
         let mut waits = Waits::default();
-        let before = work_and_time();
         let start = Instant::now();
-        for getter in 0..getters.len() {
-            party.go(first + getter).await?;
+        for &getter in &cast.getters {
+            party.go(getter).await?;
         }
         let mut moved = start;
         while getters.iter().any(|getter| getter.done.is_none()) {
@@ -118,10 +162,7 @@ impl Stage {
                 () = cx.stop.cancelled() => return Err(Failure::interrupted()),
                 news = party.next() => {
                     let (number, news) = news?;
-                    let Some(getter) = number.checked_sub(first).and_then(|n| getters.get_mut(n))
-                    else {
-                        continue;
-                    };
+                    let Some(getter) = cast.getter(number, getters) else { continue };
                     // At a low rate it takes long until a piece is verified.
                     let before = getter.downloaded;
                     self.take(setup, getter, &mut waits, news, start)?;
@@ -136,41 +177,13 @@ impl Stage {
             }
             let have = getters.iter().map(|getter| getter.bytes_have).sum();
             let done = getters.iter().filter(|getter| getter.done.is_some()).count();
-            let all = setup.bytes * u64::from(setup.getters);
+            let all = setup.bytes.saturating_mul(u64::from(setup.getters));
             // How much it is may not be known yet.
             if all > 0 {
                 view.show(have, all, &format!(", {done} of {} done", getters.len()));
             }
         }
-        drop(view);
-        let machine_busy = before.zip(work_and_time()).and_then(|(before, after)| {
-            let (work, time) = (after.0 - before.0, after.1 - before.1);
-            (time > 0.0).then(|| work / time)
-        });
-        party.dismiss();
-        let mut seeding = None;
-        while getters.iter().any(|getter| getter.process.is_none())
-            || seeder.is_some() != seeding.is_some()
-        {
-            match time::timeout(STALL, party.next()).await.map_err(|_| stalled())?? {
-                (number, News::Ended(process)) if Some(number) == seeder => seeding = Some(process),
-                (number, News::Ended(process)) => {
-                    if let Some(getter) = number.checked_sub(first).and_then(|n| getters.get_mut(n))
-                    {
-                        getter.process = Some(process);
-                    }
-                }
-                _ => {}
-            }
-        }
-        let seconds = getters.iter().filter_map(|getter| getter.done);
-        Ok(Run {
-            seconds: seconds.map(|done| done.as_secs_f64()).collect(),
-            seeder: seeding,
-            getters: getters.into_iter().filter_map(|getter| getter.process).collect(),
-            waits,
-            machine_busy,
-        })
+        Ok(waits)
     }
 
     /// Takes in what a getter says.
@@ -269,6 +282,27 @@ impl Stage {
         };
         on_a_thread(cx, remove).await?
     }
+}
+
+/// Lets all processes end, and takes what they say at the end. Returns the seeder's.
+async fn last_words(
+    party: &mut Party,
+    cast: &Cast,
+    getters: &mut [Getter],
+) -> Result<Option<Process>, Failure> {
+    party.dismiss();
+    let mut seeder = None;
+    while getters.iter().any(|getter| getter.process.is_none())
+        || cast.seeder.is_some() != seeder.is_some()
+    {
+        let (number, news) = time::timeout(STALL, party.next()).await.map_err(|_| stalled())??;
+        let News::Ended(process) = news else { continue };
+        match cast.getter(number, getters) {
+            Some(getter) => getter.process = Some(process),
+            None => seeder = Some(process),
+        }
+    }
+    Ok(seeder)
 }
 
 /// The folder of a getter.
