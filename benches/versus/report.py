@@ -81,7 +81,8 @@ def _number(value: float | None, shape: str) -> str:
 
 def _median(row: Row) -> str:
     # A note says why there is no number; beside a number it says why there are fewer runs.
-    return " ".join(part for part in (_number(row.seconds, "{:.2f} s"), row.note) if part)
+    failed = f"({row.failures} failed)" if row.failures else ""
+    return " ".join(part for part in (_number(row.seconds, "{:.2f} s"), row.note, failed) if part)
 
 
 def _range(row: Row) -> str:

@@ -21,8 +21,10 @@ class Row:
     name: str
     without: str = ""
     samples: list[Sample] = field(default_factory=list)
-    #: Why there are none, or no more: not installed, too slow, failed.
+    #: Why there are none, or no more: not installed, too slow.
     note: str = ""
+    #: Runs that gave no figure because the client did not do what it should.
+    failures: int = 0
 
     def median(self, of: Callable[[Sample], float]) -> float | None:
         """The median over the runs."""

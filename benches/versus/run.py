@@ -81,21 +81,20 @@ def remove_old_files(*folders: Path) -> None:
 
 
 def run_case(case: Case, row: Row) -> None:
-    """One run more, unless the case has shown that it cannot."""
+    """One run more, unless the client is not here or has been too slow already."""
     if row.note:
         return
     try:
         sample = case.run()
     except TooSlow as slow:
         row.note = f"over {slow.seconds:.0f} s"
+        say(f"  {case.name}: {row.note}")
     except Failed as failed:
-        say(f"  {case.name}: {failed}")
-        row.note = "failed"
+        row.failures += 1
+        say(f"  {case.name}: failed: {failed}")
     else:
         row.samples.append(sample)
         say(f"  {case.name}: {sample.seconds:.2f} s")
-        return
-    say(f"  {case.name}: {row.note}")
 
 
 def run_plan(name: str, plan: Plan, runs: int) -> Table:

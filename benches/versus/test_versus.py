@@ -40,6 +40,11 @@ class Tables(unittest.TestCase):
         self.assertEqual(costs["÷ ours"], "1.10")
         self.assertEqual(theirs[:2], ["theirs", "no theirs"])
 
+    def test_failed_runs_are_told(self) -> None:
+        row = Row("ours", samples=[sample(1.0)], failures=2)
+        _, cells = report.cells(Table("race", "A race.", [], 0, [row]))
+        self.assertEqual(cells[1], "1.00 s (2 failed)")
+
     def test_a_column_with_nothing_in_it_is_left_out(self) -> None:
         table = Table("race", "A race.", [], 0, [Row("ours", samples=[sample(1.0)])])
         self.assertEqual(
