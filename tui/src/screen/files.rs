@@ -131,6 +131,18 @@ fn progress(share: &Share, files: &[ShareFile], have: &[u8]) -> (u64, u64) {
     files.iter().fold((0, 0), |(done, all), file| (done + verified(file), all + file.length))
 }
 
+/// The files that a row stands for.
+fn files_of(share: &Share, row: &RowKey) -> Option<Range<usize>> {
+    match row {
+        RowKey::File(n) => {
+            let n = *n as usize;
+            (n < share.files.len()).then_some(n..n + 1)
+        }
+        RowKey::Folder(folder) => Some(below(&share.files, folder)),
+        _ => None,
+    }
+}
+
 /// How much some files are wanted; `None` if not all alike.
 fn wanted(snapshot: &Snapshot, files: Range<usize>) -> Option<Priority> {
     if snapshot.priorities.is_empty() {
@@ -196,12 +208,10 @@ fn cell(
     column: Col,
     palette: Palette,
 ) -> Line<'static> {
-    let (range, folder) = match row {
-        RowKey::File(n) if (*n as usize) < share.files.len() => {
-            (*n as usize..*n as usize + 1, None)
-        }
-        RowKey::Folder(folder) => (below(&share.files, folder), Some(folder)),
-        _ => return Line::default(),
+    let Some(range) = files_of(share, row) else { return Line::default() };
+    let folder = match row {
+        RowKey::Folder(folder) => Some(folder),
+        _ => None,
     };
     let (done, all) =
         progress(share, &share.files[range.clone()], snapshot.map_or(&[], |s| &s.have));

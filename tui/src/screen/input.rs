@@ -3,7 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    sync::mpsc::SyncSender,
+    sync::mpsc::{SyncSender, TrySendError},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -11,7 +11,7 @@ use std::{
 use ratatui::crossterm::event::{self, Event, MouseEventKind};
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    io::Errno,
+    io::{Errno, write},
     pipe::{PipeFlags, pipe_with},
 };
 
@@ -19,7 +19,7 @@ use super::app::Action;
 
 /// The thread; dropping it ends it.
 pub struct Keys {
-    /// Closed to wake the thread.
+    /// Written to for the thread to look again, closed for it to end.
     wake: Option<OwnedFd>,
     thread: Option<JoinHandle<()>>,
 }
@@ -27,9 +27,18 @@ pub struct Keys {
 impl Keys {
     /// Begins to send what is typed.
     pub fn read(actions: SyncSender<Action>) -> io::Result<Self> {
-        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let thread = thread::spawn(move || read(&woken, &actions));
         Ok(Self { wake: Some(wake), thread: Some(thread) })
+    }
+
+    /// Takes in that the terminal has another size. It is news for crossterm as well, which hands out
+    /// one thing at a time and would keep the next key back behind it.
+    pub fn resized(&self) {
+        if let Some(wake) = &self.wake {
+            // A pipe that is full wakes the thread as well.
+            let _ = write(wake, &[0]);
+        }
     }
 }
 
@@ -49,8 +58,9 @@ fn read(woken: &OwnedFd, actions: &SyncSender<Action>) {
         // What was read from the terminal together with the key before.
         while event::poll(Duration::ZERO).unwrap_or(false) {
             let Ok(event) = event::read() else { return };
-            // If nobody takes it nobody looks any more.
-            if action(event).is_some_and(|action| actions.try_send(action).is_err()) {
+            // A screen that is held up loses keys rather than getting them all later.
+            let sent = action(event).map_or(Ok(()), |action| actions.try_send(action));
+            if matches!(sent, Err(TrySendError::Disconnected(_))) {
                 return;
             }
         }
@@ -63,8 +73,12 @@ fn read(woken: &OwnedFd, actions: &SyncSender<Action>) {
             Err(_) => return,
         }
         let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-        if !fds[1].revents().is_empty() || fds[0].revents().intersects(gone) {
+        if fds.iter().any(|fd| fd.revents().intersects(gone)) {
             return;
+        }
+        if !fds[1].revents().is_empty() {
+            // However often it was written to, once is enough.
+            let _ = rustix::io::read(woken, &mut [0; 64]);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 
 use ratatui::{
     Frame,
-    layout::Rect,
+    layout::{Margin, Rect},
     style::Style,
     text::{Line, Span},
-    widgets::{Block, Paragraph},
+    widgets::{Block, Paragraph, Wrap},
 };
 use swarm_engine::PeerSnapshot;
 use swarm_node::Snapshot;
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     output::percent,
-    text::{counted, inert},
+    text::{counted, inert, shell_quoted},
     units::Bytes,
 };
 
@@ -139,13 +139,7 @@ pub fn table(frame: &mut Frame<'_>, area: Rect, app: &App, page: Page, palette: 
     let inner = block.inner(area);
     frame.render_widget(block, area);
     if rows.is_empty() {
-        let text = if snapshot.peers.is_empty() {
-            " nobody is connected"
-        } else {
-            " no peer matches the filter"
-        };
-        frame.render_widget(Paragraph::new(text).style(palette.dim()), inner);
-        return;
+        return nobody(frame, inner, app, snapshot, palette);
     }
     let list = app.list(page);
     let title = match PAGE.sorts[list.sort] {
@@ -167,6 +161,22 @@ pub fn table(frame: &mut Frame<'_>, area: Rect, app: &App, page: Page, palette: 
         let at = Rect { y: area.bottom() - 1, height: 1, width: area.width - 1, ..area };
         frame.render_widget(Line::styled(text, palette.dim()).right_aligned(), at);
     }
+}
+
+/// In the place of a table without rows: what others would have to do to be in it.
+fn nobody(frame: &mut Frame<'_>, area: Rect, app: &App, snapshot: &Snapshot, palette: Palette) {
+    let link = app.entry().and_then(|entry| entry.link.as_ref());
+    let mut lines = Vec::new();
+    if !snapshot.peers.is_empty() {
+        lines.push(Line::styled("no peer matches the filter", palette.dim()));
+    } else if let Some(link) = link.filter(|_| snapshot.pieces_have > 0) {
+        lines.push(Line::styled("Nobody is connected. Others fetch it with", palette.dim()));
+        lines.push(Line::from(format!("swarm get {}", shell_quoted(&inert(link)))));
+    } else {
+        lines.push(Line::styled("nobody is connected", palette.dim()));
+    }
+    let inside = area.inner(Margin::new(1.min(area.width / 2), 0));
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inside);
 }
 
 fn cell(peer: &PeerSnapshot, column: Col, pieces: u32, palette: Palette) -> Line<'static> {

@@ -137,7 +137,8 @@ pub fn map(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Pale
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// `copies ▆▅▆▁▆▇  1 least  8.4 mean`: from the first piece to the last, the fewest copies of any piece in
-/// each column, as a height or a digit. What nobody has is `!`.
+/// each column, as a height or a digit. What nobody has is `!`. That we are the only one is no reason for
+/// alarm to us, but one to stay.
 fn copies(buffer: &mut Buffer, area: Rect, snapshot: &Snapshot, palette: Palette) {
     let area = area.intersection(buffer.area);
     if area.is_empty() {
@@ -153,15 +154,16 @@ fn copies(buffer: &mut Buffer, area: Rect, snapshot: &Snapshot, palette: Palette
     let width = room - label.len() - figures.len();
     let columns = lows(&snapshot.availability, width);
     let most = columns.iter().copied().max().unwrap_or(0).max(2);
+    let alone = if snapshot.pieces_have < snapshot.pieces { palette.bad() } else { palette.warn() };
     let mut spans = vec![Span::styled(label, palette.dim())];
     spans.extend(columns.iter().map(|&low| match low {
         2.. if palette.glyphs() == Glyphs::Ascii => {
             let digit = char::from_digit(low.into(), 10).unwrap_or('+');
             Span::styled(digit.to_string(), palette.good())
         }
-        1 if palette.glyphs() == Glyphs::Ascii => Span::styled("1", palette.bad()),
+        1 if palette.glyphs() == Glyphs::Ascii => Span::styled("1", alone),
         0 => Span::styled("!", palette.bad()),
-        1 => Span::styled("▁", palette.bad()),
+        1 => Span::styled("▁", alone),
         n => {
             let height = usize::from(n) * (HEIGHTS.len() - 1) / usize::from(most);
             Span::styled(HEIGHTS[height].to_string(), palette.good())
@@ -170,7 +172,11 @@ fn copies(buffer: &mut Buffer, area: Rect, snapshot: &Snapshot, palette: Palette
     if columns.is_empty() {
         spans.push(Span::raw(" ".repeat(width)));
     }
-    let style = if least <= 1 { palette.bad() } else { palette.dim() };
+    let style = match least {
+        0 => palette.bad(),
+        1 => alone,
+        _ => palette.dim(),
+    };
     spans.push(Span::styled(figures, style));
     buffer.set_line(area.x, area.y, &Line::from(spans), area.width);
 }

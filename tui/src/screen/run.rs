@@ -49,7 +49,7 @@ pub fn run(mut app: App, stage: Stage) -> App {
 }
 
 fn follow(app: &mut App, mut stage: Stage) -> io::Result<()> {
-    let _keys = Keys::read(stage.actions.clone())?;
+    let keys = Keys::read(stage.actions.clone())?;
     let size = stage.screen.size()?;
     app.update(Action::Resize(size.width, size.height));
     term::mouse(app.mouse)?;
@@ -73,6 +73,9 @@ fn follow(app: &mut App, mut stage: Stage) -> io::Result<()> {
             }
         };
         due = true;
+        if matches!(action, Action::Resize(..)) {
+            keys.resized();
+        }
         if matches!(action, Action::Continued) {
             term::give_back();
             stage.screen = term::take()?;

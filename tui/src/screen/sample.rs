@@ -26,7 +26,7 @@ use crate::{
 
 /// A download of this snapshot.
 pub fn entry(id: u64, snapshot: &Snapshot) -> Entry {
-    let files = [("readme.md", 1), ("model/a.bin", 600), ("model/b.bin", 299)];
+    let files = [("model/a.bin", 600), ("model/b.bin", 299), ("readme.md", 1)];
     let mut first_piece = 0;
     let files = files.map(|(path, pieces)| {
         let path = path.split('/').map(str::to_owned).collect();

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use ratatui::{
     Frame,
-    layout::Rect,
+    layout::{Margin, Rect},
     style::Style,
     text::{Line, Span},
     widgets::{Block, Paragraph, Wrap},
@@ -155,8 +155,7 @@ fn empty(frame: &mut Frame<'_>, area: Rect, none: bool, palette: Palette) {
     } else {
         vec![Line::raw("No transfer matches the filter. Esc shows all of them again.")]
     };
-    let inner =
-        area.inner(ratatui::layout::Margin::new(2.min(area.width / 4), u16::from(area.height > 8)));
+    let inner = area.inner(Margin::new(2.min(area.width / 4), u16::from(area.height > 8)));
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);
 }
 

@@ -194,6 +194,6 @@ fn a_folder_is_skipped_with_all_that_is_in_it() {
     press(&mut app, "4");
     let folder = app.rows().iter().position(|row| matches!(row, RowKey::Folder(_))).unwrap();
     press(&mut app, &"j".repeat(folder + 1));
-    let skip = Command::SetPriority { files: vec![1, 2], priority: swarm_engine::Priority::Skip };
+    let skip = Command::SetPriority { files: vec![0, 1], priority: swarm_engine::Priority::Skip };
     assert_eq!(press(&mut app, "x"), engine(0, skip));
 }
