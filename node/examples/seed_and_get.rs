@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Another one, here or on any machine that can reach the first, needs only the link.
     let getter = Node::start(Identity::generate(), NodeConfig::default()).await?;
-    let get = GetOptions { output, trackers: vec![], peers: vec![] };
+    let get = GetOptions { output, ..GetOptions::default() };
     let transfer = getter.get(Source::Link(link), get).await?;
     transfer.completed().await?;
     println!("verified: {}", transfer.path().display());

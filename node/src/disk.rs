@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use rustix::process::{Resource, getrlimit};
-use swarm_engine::ConnId;
+use swarm_engine::{ConnId, Priority};
 use swarm_net::Buffers;
 use swarm_proto::geometry::{BlockRun, PieceIndex};
 
@@ -48,8 +48,11 @@ pub(crate) enum Job {
     Record(PieceIndex),
     /// The piece is not to be trusted. No answer.
     Forget(PieceIndex),
-    /// Every piece was recorded: put everything in its place. Answered by `Input::Finished`.
+    /// Every wanted piece was recorded: put everything in its place. Answered by
+    /// `Input::Finished`.
     Finish,
+    /// Remember how much each file is wanted. No answer.
+    KeepPriorities(Vec<Priority>),
 }
 
 /// A job that a worker does.

@@ -275,6 +275,7 @@ impl Driver {
             Output::Record(piece) => self.store.submit(Job::Record(piece)),
             Output::Forget(piece) => self.store.submit(Job::Forget(piece)),
             Output::Finish => self.store.submit(Job::Finish),
+            Output::KeepPriorities(all) => self.store.submit(Job::KeepPriorities(all)),
             Output::Announce { tracker, announce } => {
                 self.state.announcing.push(tracker);
                 self.ask(tracker, Ask::Announce(announce));

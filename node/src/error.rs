@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Stopped,
     /// Another process works on the same download.
     Locked,
+    /// What the caller asked for does not fit the share.
+    Usage,
     /// Anything else.
     Other,
 }
@@ -75,6 +77,15 @@ pub enum NodeError {
         /// The name.
         name: String,
     },
+    /// A pattern for files that fits none of the share.
+    #[error("no file of the share fits '{pattern}'")]
+    NoSuchFile {
+        /// As the user wrote it.
+        pattern: String,
+    },
+    /// Nothing is left of the share to fetch.
+    #[error("every file is left out")]
+    NothingSelected,
     /// Something in a share that is neither file nor folder.
     #[error("cannot share {}: it is {what}; move it out of the share", path.display())]
     NotAFile {
@@ -180,6 +191,7 @@ impl NodeError {
             Self::Differs { .. } => ErrorKind::Verification,
             Self::Locked { .. } => ErrorKind::Locked,
             Self::Stopped => ErrorKind::Stopped,
+            Self::NoSuchFile { .. } | Self::NothingSelected => ErrorKind::Usage,
             Self::Listen { .. } | Self::Endpoint { .. } | Self::NoManifest { .. } => {
                 ErrorKind::Network
             }

@@ -21,7 +21,7 @@
 //! let link = seeding.link("host.example", vec![]);
 //!
 //! let getter = Node::start(Identity::generate(), NodeConfig::default()).await?;
-//! let options = GetOptions { output: "./copies".into(), trackers: vec![], peers: vec![] };
+//! let options = GetOptions { output: "./copies".into(), ..GetOptions::default() };
 //! let transfer = getter.get(Source::Link(link), options).await?;
 //! transfer.completed().await?;
 //! getter.shutdown().await;
@@ -55,6 +55,7 @@ mod hello;
 mod listener;
 mod node;
 mod scan;
+mod select;
 mod stamp;
 mod store;
 mod swarms;
@@ -75,7 +76,8 @@ pub use create::{CreateOptions, Progress, create, default_piece_length};
 pub use discard::discard;
 pub use error::{ErrorKind, NodeError};
 pub use node::Node;
-pub use swarm_engine::{Command, Event, Snapshot, State};
+pub use select::Selection;
+pub use swarm_engine::{Command, Event, Priority, Snapshot, State};
 pub use swarm_net::{Identity, Transport};
 use swarm_proto::{
     link::{Endpoint, Link},
@@ -119,7 +121,7 @@ impl Default for NodeConfig {
 }
 
 /// How to fetch a share.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct GetOptions {
     /// The share appears in this folder under its own name.
     pub output: PathBuf,
@@ -127,6 +129,9 @@ pub struct GetOptions {
     pub trackers: Vec<Endpoint>,
     /// More peers than the link names.
     pub peers: Vec<Endpoint>,
+    /// Which files. If nothing is chosen: those that an unfinished download into the same folder was
+    /// to fetch, and else all.
+    pub selection: Selection,
 }
 
 /// Where to fetch from.

@@ -136,7 +136,7 @@ impl Node {
     /// If no manifest can be found, the folder cannot be used, another process has it, or files
     /// that are not ours are in the way.
     pub async fn get(&self, source: Source, options: GetOptions) -> Result<Transfer, NodeError> {
-        let GetOptions { output, mut trackers, mut peers } = options;
+        let GetOptions { output, mut trackers, mut peers, selection } = options;
         let (claim, manifest) = match source {
             Source::Manifest(manifest) => (self.shared.swarms.claim(manifest.id())?, manifest),
             Source::Link(link) => {
@@ -152,7 +152,7 @@ impl Node {
         let (answers, disk) = mpsc::unbounded_channel();
         let (shared, of) = (Arc::clone(&self.shared), Arc::clone(&manifest));
         let opened = abandonable(move |progress| {
-            Store::for_download(&shared.pool, of, &output, answers, progress)
+            Store::for_download(&shared.pool, of, &output, &selection, answers, progress)
         })
         .await?;
         Ok(self.launch(claim, manifest, path, opened, disk, plan))
@@ -243,7 +243,7 @@ impl Node {
         claim: Claim,
         manifest: Arc<Manifest>,
         path: PathBuf,
-        Opened { store, have }: Opened,
+        Opened { store, have, priorities }: Opened,
         disk: mpsc::UnboundedReceiver<Input>,
         plan: Plan,
     ) -> Transfer {
@@ -251,6 +251,8 @@ impl Node {
         let config = swarm_engine::Config {
             listen_port: self.listen_addr.port(),
             advertise: shared.config.advertise,
+            priorities,
+            read_only: store.is_read_only(),
             trackers: plan.trackers.iter().map(place).collect(),
             ..shared.config.engine.clone()
         };

@@ -7,6 +7,7 @@
 mod fd_cache;
 mod files;
 mod ledger;
+mod priorities;
 mod recorder;
 mod resume;
 mod take_up;
@@ -23,7 +24,7 @@ use std::{
 };
 
 pub(crate) use fd_cache::FdCache;
-use swarm_engine::Input;
+use swarm_engine::{Input, Priority};
 use swarm_proto::{
     bitfield::Bitfield,
     geometry::PieceIndex,
@@ -41,7 +42,7 @@ use self::{
     work_folder::{WorkFolder, read_capped},
 };
 use crate::{
-    NodeError, Progress,
+    NodeError, Progress, Selection,
     create::below,
     disk::{DiskPool, Job, Queue, Task, Work},
     scan::scan,
@@ -67,6 +68,8 @@ pub(crate) struct Opened {
     /// The pieces that are verified and on the disk. If this is full, everything is already synced
     /// and under its final name: no `Finish` is needed (one that comes is answered at once).
     pub(crate) have: Bitfield,
+    /// How much each file is wanted; empty if all are wanted alike.
+    pub(crate) priorities: Vec<Priority>,
 }
 
 impl Store {
@@ -80,18 +83,24 @@ impl Store {
         pool: &DiskPool,
         manifest: Arc<Manifest>,
         output: &Path,
+        selection: &Selection,
         answers: UnboundedSender<Input>,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Opened, NodeError> {
         check_names(&manifest)?;
+        let chosen = selection.resolve(&manifest)?;
         fs::create_dir_all(output).map_err(NodeError::io("make the folder", output))?;
         let output = fs::canonicalize(output).map_err(NodeError::io("use", output))?;
         let tree = Tree::open(&output).map_err(NodeError::io("use", &output))?;
         let (work, new) = WorkFolder::open(&tree, &output, manifest.id())?;
-        let taken = read_resume(&work, &manifest)
-            .and_then(|resume| take_up(&manifest, &tree, &work, &output, resume.as_ref(), progress))
-            .and_then(|taken| keep_manifest(&work, &manifest).map(|()| taken));
-        let taken = match taken {
+        let taken = choose(&work, &manifest, chosen).and_then(|priorities| {
+            let resume = read_resume(&work, &manifest)?;
+            let resume = resume.as_ref();
+            let taken = take_up(&manifest, &tree, &work, &output, resume, &priorities, progress)?;
+            keep_manifest(&work, &manifest)?;
+            Ok((taken, priorities))
+        });
+        let (taken, priorities) = match taken {
             Ok(taken) => taken,
             Err(error) => {
                 if new {
@@ -104,16 +113,16 @@ impl Store {
         let files = Files::new(manifest, Home::Download { tree, work }, taken.places, pool);
         let share = Arc::new(Share::new(files, answers));
         let (mut recorder, have) =
-            Recorder::new(Arc::clone(&share), taken.recorded, &taken.verified);
+            Recorder::new(Arc::clone(&share), taken.recorded, &taken.verified, priorities.clone());
         let mut store = Self {
             share,
             queue: Arc::clone(pool.queue()),
             notes: None,
             recorder: Mutex::default(),
         };
-        if have.is_full() {
+        if have.is_full() && !priorities.contains(&Priority::Skip) {
             recorder.finish().map_err(NodeError::disk)?;
-            return Ok(Opened { store, have });
+            return Ok(Opened { store, have, priorities });
         }
         let (notes, noted) = mpsc::channel();
         let thread = thread::Builder::new()
@@ -122,7 +131,7 @@ impl Store {
             .map_err(NodeError::io("start a thread for", output))?;
         store.notes = Some(notes);
         store.recorder = Mutex::new(Some(thread));
-        Ok(Opened { store, have })
+        Ok(Opened { store, have, priorities })
     }
 
     /// Opens the file or folder that the manifest was made of. Blocking.
@@ -165,7 +174,12 @@ impl Store {
             notes: None,
             recorder: Mutex::default(),
         };
-        Ok(Opened { store, have })
+        Ok(Opened { store, have, priorities: Vec::new() })
+    }
+
+    /// Whether the files are the user's own, which are never written to.
+    pub(crate) fn is_read_only(&self) -> bool {
+        matches!(self.share.files.home(), Home::Seed(_))
     }
 
     /// Queues a job. Never blocks.
@@ -180,6 +194,7 @@ impl Store {
                 return self.note(Note::Forget(piece));
             }
             Job::Finish => return self.note(Note::Finish),
+            Job::KeepPriorities(all) => return self.note(Note::Priorities(all)),
         };
         if self.share.begin() {
             self.queue.push(Task { share: Arc::clone(&self.share), work });
@@ -211,7 +226,7 @@ impl Store {
             None => match note {
                 Note::Finish => self.share.answer(Input::Finished(Ok(()))),
                 Note::Forget(piece) => self.share.forgotten(piece),
-                Note::Record(_) | Note::Close => {}
+                Note::Record(_) | Note::Priorities(_) | Note::Close => {}
             },
         }
     }
@@ -323,6 +338,23 @@ pub(crate) fn stored_manifest(output: &Path, id: SwarmId) -> Option<Manifest> {
     (manifest.id() == id).then_some(manifest)
 }
 
+/// How much each file is wanted: as the user chose now, and else as before.
+fn choose(
+    work: &WorkFolder,
+    manifest: &Manifest,
+    chosen: Option<Vec<Priority>>,
+) -> Result<Vec<Priority>, NodeError> {
+    let path = || work.path().join("priorities");
+    match chosen {
+        Some(chosen) => {
+            priorities::write(work, manifest, &chosen)
+                .map_err(NodeError::io("write to", path()))?;
+            Ok(chosen)
+        }
+        None => priorities::read(work, manifest).map_err(NodeError::io("read", path())),
+    }
+}
+
 fn keep_manifest(work: &WorkFolder, manifest: &Manifest) -> Result<(), NodeError> {
     let bytes = manifest.encode();
     match work.read("manifest", MANIFEST_LEN_MAX as u64) {
@@ -379,6 +411,8 @@ fn verify_all(
     }
 }
 
+#[cfg(test)]
+mod choice_tests;
 #[cfg(test)]
 mod process_tests;
 #[cfg(test)]

@@ -78,6 +78,8 @@ struct Entry {
     proven: bool,
     /// The user said who answers there, and it was somebody else.
     disproven: bool,
+    /// It waits because there was nothing to exchange.
+    useless: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,9 +130,24 @@ impl AddressBook {
             failures: 0,
             proven: false,
             disproven: false,
+            useless: false,
         };
         self.entries.insert(target.addr, entry);
         self.queue.insert((now, target.addr));
+    }
+
+    /// We want something that we did not want before: peers with whom there was nothing to exchange
+    /// may be dialled.
+    pub(crate) fn useful_again(&mut self, now: Time) {
+        for (&addr, entry) in &mut self.entries {
+            if let State::Waiting(due) = entry.state
+                && std::mem::take(&mut entry.useless)
+            {
+                self.queue.remove(&(due, addr));
+                self.queue.insert((now, addr));
+                entry.state = State::Waiting(now);
+            }
+        }
     }
 
     /// Addresses known, connected or not.
@@ -215,6 +232,9 @@ impl AddressBook {
         let due = now + wait.mul_f64(rng.random_range(0.5..1.0));
         for addr in self.of(peer, State::Connected) {
             self.wait(addr, due);
+            if let Some(entry) = self.entries.get_mut(&addr) {
+                entry.useless = grudge == Grudge::Useless;
+            }
         }
     }
 

@@ -38,7 +38,7 @@ impl Swarm {
 
     /// Whether pieces are to be fetched, and may be.
     pub(crate) fn is_fetching(&self) -> bool {
-        self.mode == Mode::Running && !self.ledger.have().is_full()
+        self.mode == Mode::Running && !self.ledger.is_complete()
     }
 
     /// Whether most of the memory is in use, and most of that waits to be hashed and written: then

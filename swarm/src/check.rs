@@ -57,10 +57,7 @@ impl Swarm {
 
     fn check_counts(&self) -> Result<(), String> {
         for session in self.sessions.values() {
-            let wanted = session
-                .have
-                .as_ref()
-                .map_or(0, |have| have.difference(self.ledger.have()).count() as u32);
+            let wanted = session.have.as_ref().map_or(0, |have| self.ledger.lacking_of(have));
             if wanted != session.wanted || session.interested != (wanted > 0) {
                 return Err(format!("{:?} has {wanted} wanted pieces, not as noted", session.conn));
             }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Priority;
+
 /// Settings of one swarm.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -31,6 +33,12 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// The trackers that the engine announces to, by names that people know them by.
     pub trackers: Vec<String>,
+    /// How much each file is wanted at the start, in the manifest's order; files past the end of the
+    /// list are [`Priority::Normal`].
+    pub priorities: Vec<Priority>,
+    /// The files are the user's own: nothing is fetched or written, and what is lost of them stays
+    /// lost.
+    pub read_only: bool,
     /// Name and version of the program, said in our hello.
     pub client: String,
 }
@@ -49,6 +57,8 @@ impl Default for Config {
             advertise: None,
             idle_timeout: Duration::from_secs(120),
             trackers: Vec::new(),
+            priorities: Vec::new(),
+            read_only: false,
             client: concat!("swarm/", env!("CARGO_PKG_VERSION")).into(),
         }
     }

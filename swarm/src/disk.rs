@@ -124,6 +124,11 @@ impl Disk {
         self.hashing.per_second(now) > self.writing.per_second(now)
     }
 
+    /// Something is wanted that is not there.
+    pub(crate) const fn reopen(&mut self) {
+        self.finish = Finish::Open;
+    }
+
     fn check(&mut self, piece: PieceIndex) {
         self.checks.push_back(piece);
     }
@@ -163,7 +168,7 @@ impl Swarm {
         if matches!(self.disk.finish, Finish::Retry(due) if now >= due) {
             self.disk.finish = Finish::Open;
         }
-        let complete = self.ledger.have().is_full() && !self.disk.is_checking();
+        let complete = self.ledger.is_complete() && !self.disk.is_checking();
         if complete && self.disk.finish == Finish::Open {
             self.disk.finish = Finish::Asked;
             out.push(Output::Finish);
@@ -180,13 +185,15 @@ impl Swarm {
             return;
         }
         match result {
-            Ok(()) if self.ledger.have().is_full() => {
+            Ok(()) if self.ledger.is_complete() => {
                 self.disk.finish = Finish::Done;
-                self.announcer.completed(now);
+                if self.ledger.have().is_full() {
+                    self.announcer.completed(now);
+                }
                 self.choker.expedite(now);
                 out.push(Output::Event(Event::Completed));
             }
-            // A piece was lost in the meantime.
+            // A piece was lost in the meantime, or a file became wanted.
             Ok(()) => self.disk.finish = Finish::Open,
             Err(error) => {
                 self.disk.finish = Finish::Retry(now + RETRY_FIRST);
@@ -260,8 +267,14 @@ impl Swarm {
     /// The user wants everything to be read again. Pieces count until they are found bad.
     pub(crate) fn verify_all(&mut self) {
         let geometry = self.manifest.geometry();
-        let have = self.ledger.have().iter().filter_map(|number| geometry.piece(number));
-        self.disk.checks = have.collect();
+        if self.config.read_only {
+            // The user may have put back what was lost.
+            geometry.pieces().for_each(|piece| self.ledger.hope(piece));
+            self.disk.checks = geometry.pieces().collect();
+        } else {
+            let have = self.ledger.have().iter().filter_map(|number| geometry.piece(number));
+            self.disk.checks = have.collect();
+        }
     }
 
     /// A piece was read, because it was in doubt or because a peer wants its digests.
@@ -312,13 +325,16 @@ impl Swarm {
 
     /// These pieces are no longer ours to give.
     fn withdraw(&mut self, now: Time, pieces: &[PieceIndex], out: &mut Outbox) {
-        if self.disk.finish == Finish::Done {
-            self.disk.finish = Finish::Open;
+        if self.disk.finish == Finish::Done && !self.ledger.is_complete() {
+            self.disk.reopen();
         }
         for &piece in pieces {
             out.push(Output::Forget(piece));
             self.announcer.lost(piece.get());
             self.gossip.unsay(piece);
+            if !self.ledger.wants(piece) {
+                continue;
+            }
             for session in self.sessions.values_mut().filter(|session| session.has(piece)) {
                 session.wanted += 1;
                 session.asked.dry = None;

@@ -184,7 +184,8 @@ pub enum Command {
     LimitUpload(Option<u64>),
     /// Bytes a second that may be received from peers; `None` for no limit.
     LimitDownload(Option<u64>),
-    /// How much these files are wanted. Numbers that no file has are ignored.
+    /// How much these files are wanted. Numbers that no file has are ignored, and so is all of it
+    /// where the files are the user's own.
     SetPriority {
         /// Numbers of files in the manifest.
         files: Vec<u32>,
@@ -252,9 +253,12 @@ pub enum Output {
     Record(PieceIndex),
     /// This piece is no longer to be trusted: take it out of the record.
     Forget(PieceIndex),
-    /// Every piece is verified: sync everything and give every file its final name. Answered by
-    /// [`Input::Finished`].
+    /// Every wanted piece is verified: sync everything and give every wanted file its final name.
+    /// Answered by [`Input::Finished`].
     Finish,
+    /// How much each file is wanted has changed, to be remembered for a later run: one a file, none
+    /// if all are [`Priority::Normal`].
+    KeepPriorities(Vec<Priority>),
     /// Send this announce. Answered by [`Input::Announced`] or [`Input::AnnounceFailed`].
     Announce {
         /// To which tracker.
@@ -321,7 +325,7 @@ pub enum Event {
         /// Number of the file in the manifest.
         file: u32,
     },
-    /// Every piece is verified, synced and under its final name.
+    /// Every wanted piece is verified, synced and under its final name.
     Completed,
     /// A tracker answers, for the first time or again.
     TrackerUp {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use swarm_proto::{
-    geometry::{BLOCK_LEN, BlockRun},
+    geometry::{BLOCK_LEN, BlockRun, PieceIndex},
     id::Digest,
     message::{Message, RawRun},
 };
 
 use crate::{
-    ConnId, Outbox, Output, Swarm, Time,
+    ConnId, Outbox, Output, Priority, Swarm, Time,
     eta::Estimate,
     ledger::Progress,
     rate::{Bucket, Rate},
@@ -179,19 +179,34 @@ impl Swarm {
         Some(if probing { 1 } else { blocks.min(session.asked.run_blocks()) })
     }
 
-    /// What to ask of a peer next: what it suggests, else on with the piece that it is at, else an
-    /// open piece, else a new one.
+    /// What to ask of a peer next, from the files that are wanted most.
     fn choose(&mut self, now: Time, conn: ConnId, max: u32) -> Choice {
+        for class in self.picker.classes() {
+            match self.choose_from(class, now, conn, max) {
+                Choice::Nothing => {}
+                choice => return choice,
+            }
+        }
+        Choice::Nothing
+    }
+
+    /// What to ask of a peer next among files wanted alike: what it suggests, else on with the piece
+    /// that it is at, else an open piece, else a new one.
+    fn choose_from(&mut self, class: Priority, now: Time, conn: ConnId, max: u32) -> Choice {
         let Some(session) = self.sessions.get_mut(&conn) else { return Choice::Nothing };
         let Some(theirs) = &session.have else { return Choice::Nothing };
-        let ledger = &mut self.ledger;
+        let (ledger, picker) = (&mut self.ledger, &self.picker);
+        let fits = |piece: PieceIndex| picker.priority(piece) == class && theirs.has(piece);
         while let Some(&piece) = session.asked.suggested.front() {
-            if let Some(run) = ledger.free_run(piece, max).filter(|_| theirs.has(piece)) {
+            if ledger.wants(piece) && picker.priority(piece) != class {
+                break;
+            }
+            if let Some(run) = ledger.free_run(piece, max).filter(|_| fits(piece)) {
                 return Choice::Ask(run);
             }
             session.asked.suggested.pop_front();
         }
-        let current = session.asked.current.filter(|&piece| theirs.has(piece));
+        let current = session.asked.current.filter(|&piece| fits(piece));
         if let Some(run) = current
             .filter(|&piece| !ledger.is_missing(piece))
             .and_then(|piece| ledger.free_run(piece, max))
@@ -199,7 +214,7 @@ impl Swarm {
             return Choice::Ask(run);
         }
         // The one that is nearest to its end: a piece can be passed on once it is whole.
-        let open = ledger.open().take(OPEN_LOOKED_AT).filter(|&(piece, _)| theirs.has(piece));
+        let open = ledger.open().filter(|&(piece, _)| fits(piece)).take(OPEN_LOOKED_AT);
         let nearest = open.min_by_key(|&(_, free)| free).map(|(piece, _)| piece);
         if let Some(run) = nearest.and_then(|piece| ledger.free_run(piece, max)) {
             return Choice::Ask(run);
@@ -211,9 +226,9 @@ impl Swarm {
         let geometry = self.manifest.geometry();
         let begun = ledger.have().count() + ledger.unfinished().len() as u32;
         let piece = if begun < RANDOM_FIRST {
-            self.picker.pick_any(geometry, theirs, &mut self.rng)
+            self.picker.pick_any(geometry, class, theirs, &mut self.rng)
         } else {
-            self.picker.pick(geometry, theirs, self.announcer.rarest(), &mut self.rng)
+            self.picker.pick(geometry, class, theirs, self.announcer.rarest(), &mut self.rng)
         };
         // A peer that tells everyone which of the pieces that only it has they should fetch is not
         // asked for those of others.
@@ -268,7 +283,10 @@ impl Swarm {
             self.fetch.epoch += 1;
         } else {
             let arrived = self.ledger.arrived(conn, peer, run);
-            self.totals.duplicate += len - arrived.useful;
+            // What was taken back because nobody wants it any more is no duplicate.
+            if self.ledger.wants(run.piece()) {
+                self.totals.duplicate += len - arrived.useful;
+            }
             self.fetch.estimate.add(now, arrived.useful);
             self.picker.remove(run.piece());
             for part in arrived.store {
@@ -344,7 +362,7 @@ impl Swarm {
         out: &mut Outbox,
     ) -> Option<()> {
         let piece = self.piece(piece)?;
-        let wanted = !self.ledger.have().has(piece);
+        let wanted = self.ledger.lacks(piece);
         let session = self.sessions.get_mut(&conn)?;
         if wanted && session.has(piece) {
             session.asked.suggest(now, piece);
@@ -362,6 +380,17 @@ impl Swarm {
         if !asks.is_empty() {
             self.fetch.freed();
         }
+    }
+
+    /// Takes back the requests for what is not wanted any more.
+    pub(crate) fn take_back_unwanted(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let ledger = &self.ledger;
+        let taken = session.asked.take_back(now, |ask| !ledger.wants(ask.run.piece()));
+        for ask in &taken {
+            self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
+        }
+        self.release(conn, &taken);
     }
 
     /// Takes back all requests.

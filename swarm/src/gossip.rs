@@ -77,6 +77,9 @@ impl Swarm {
         self.gossip.pending.push(piece.get());
         let soonest = now.max(self.gossip.told + HAVE_EVERY);
         self.gossip.due.get_or_insert(soonest);
+        if !self.ledger.wants(piece) {
+            return;
+        }
         let mut sated = Vec::new();
         for session in self.sessions.values_mut().filter(|session| session.has(piece)) {
             session.wanted -= 1;
@@ -99,7 +102,7 @@ impl Swarm {
     ) -> Option<()> {
         for &number in numbers {
             let piece = self.piece(number)?;
-            let wanted = !self.ledger.have().has(piece);
+            let wanted = self.ledger.lacks(piece);
             let session = self.sessions.get_mut(&conn)?;
             if session.have.as_mut()?.insert(piece) {
                 session.wanted += u32::from(wanted);
@@ -125,7 +128,7 @@ impl Swarm {
     ) -> Option<()> {
         for &number in numbers {
             let piece = self.piece(number)?;
-            let wanted = !self.ledger.have().has(piece);
+            let wanted = self.ledger.lacks(piece);
             let geometry = self.manifest.geometry();
             let session = self.sessions.get_mut(&conn)?;
             let have = session.have.as_mut()?;

@@ -35,6 +35,11 @@ pub(crate) struct Ledger {
     manifest: Arc<Manifest>,
     have: Bitfield,
     bytes_have: u64,
+    /// Pieces to be had.
+    wanted: Bitfield,
+    /// How many of these are not verified, and their bytes.
+    lacking: u32,
+    bytes_lacking: u64,
     partial: BTreeMap<PieceIndex, Partial>,
     /// Unfinished pieces with a free block.
     open: BTreeSet<PieceIndex>,
@@ -69,12 +74,17 @@ pub(crate) enum Progress {
 }
 
 impl Ledger {
-    /// Of the pieces in `have` the bytes are on the disk and verified.
-    pub(crate) fn new(manifest: Arc<Manifest>, have: Bitfield) -> Self {
+    /// Of the pieces in `have` the bytes are on the disk and verified; those in `wanted` are to be.
+    pub(crate) fn new(manifest: Arc<Manifest>, have: Bitfield, wanted: Bitfield) -> Self {
         let geometry = manifest.geometry();
-        let pieces = have.iter().filter_map(|number| geometry.piece(number));
-        let bytes_have = pieces.map(|piece| u64::from(geometry.piece_len(piece))).sum();
+        let len = |number| geometry.piece(number).map_or(0, |p| u64::from(geometry.piece_len(p)));
+        let bytes_have = have.iter().map(len).sum();
+        let bytes_lacking = wanted.difference(&have).map(len).sum();
+        let lacking = wanted.difference(&have).count() as u32;
         Self {
+            wanted,
+            lacking,
+            bytes_lacking,
             manifest,
             have,
             bytes_have,
@@ -99,6 +109,55 @@ impl Ledger {
     /// Bytes in verified pieces.
     pub(crate) const fn bytes_have(&self) -> u64 {
         self.bytes_have
+    }
+
+    /// Whether a piece is to be had, or stays if it is there.
+    pub(crate) fn wants(&self, piece: PieceIndex) -> bool {
+        self.wanted.has(piece)
+    }
+
+    /// Whether a piece is to be had and is not verified.
+    pub(crate) fn lacks(&self, piece: PieceIndex) -> bool {
+        self.wants(piece) && !self.have.has(piece)
+    }
+
+    /// How many of a peer's pieces are so.
+    pub(crate) fn lacking_of(&self, theirs: &Bitfield) -> u32 {
+        let geometry = self.geometry();
+        let lacking = theirs.difference(&self.have).filter_map(|number| geometry.piece(number));
+        lacking.filter(|&piece| self.wants(piece)).count() as u32
+    }
+
+    /// How many pieces are so.
+    pub(crate) const fn lacking(&self) -> u32 {
+        self.lacking
+    }
+
+    /// The bytes in them.
+    pub(crate) const fn bytes_lacking(&self) -> u64 {
+        self.bytes_lacking
+    }
+
+    /// Whether everything is verified that is to be had.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.lacking == 0
+    }
+
+    /// A piece is to be had from now on, or is not. Blocks of an unfinished one that is not are
+    /// forgotten as soon as none is on its way to the disk; requests are for the caller to release.
+    pub(crate) fn want(&mut self, piece: PieceIndex, wanted: bool) {
+        let changed = if wanted { self.wanted.insert(piece) } else { self.wanted.remove(piece) };
+        if changed && !self.have.has(piece) {
+            let len = u64::from(self.geometry().piece_len(piece));
+            if wanted {
+                self.lacking += 1;
+                self.bytes_lacking += len;
+            } else {
+                self.lacking -= 1;
+                self.bytes_lacking -= len;
+            }
+        }
+        self.note(piece);
     }
 
     /// Bytes asked for, once for each connection asked.
@@ -142,9 +201,9 @@ impl Ledger {
         self.doubted.contains(&piece)
     }
 
-    /// Whether nothing of the piece is there, asked for or in doubt.
+    /// Whether the piece is to be had and nothing of it is there, asked for or in doubt.
     pub(crate) fn is_missing(&self, piece: PieceIndex) -> bool {
-        !self.have.has(piece) && !self.partial.contains_key(&piece) && !self.is_doubted(piece)
+        self.lacks(piece) && !self.partial.contains_key(&piece) && !self.is_doubted(piece)
     }
 
     /// The next blocks of a piece that nobody is asked for, at most `max` (at least 1).
@@ -268,6 +327,7 @@ impl Ledger {
             }
         }
         let Some(leaves) = partial.is_stored().then(|| partial.leaves()).flatten() else {
+            self.note(run.piece());
             return Progress::Unfinished;
         };
         if self.manifest.verifies(run.piece(), &leaves) {
@@ -336,6 +396,13 @@ impl Ledger {
         had
     }
 
+    /// A piece that is not there may be, after all: it is being read.
+    pub(crate) fn hope(&mut self, piece: PieceIndex) {
+        if !self.have.has(piece) && !self.partial.contains_key(&piece) {
+            self.doubted.insert(piece);
+        }
+    }
+
     /// A piece that was doubted has been read again.
     pub(crate) fn settle(&mut self, piece: PieceIndex, good: bool) {
         if self.doubted.remove(&piece) && good {
@@ -347,26 +414,38 @@ impl Ledger {
     pub(crate) fn remove(&mut self, piece: PieceIndex) -> bool {
         let had = self.have.remove(piece);
         if had {
-            self.bytes_have -= u64::from(self.geometry().piece_len(piece));
+            let len = u64::from(self.geometry().piece_len(piece));
+            self.bytes_have -= len;
+            if self.wants(piece) {
+                self.lacking += 1;
+                self.bytes_lacking += len;
+            }
         }
         had
     }
 
     fn insert(&mut self, piece: PieceIndex) {
         if self.have.insert(piece) {
-            self.bytes_have += u64::from(self.geometry().piece_len(piece));
+            let len = u64::from(self.geometry().piece_len(piece));
+            self.bytes_have += len;
+            if self.wants(piece) {
+                self.lacking -= 1;
+                self.bytes_lacking -= len;
+            }
         }
     }
 
-    /// Brings the set of open pieces up to date, and forgets a piece of which nothing is left.
+    /// Brings the set of open pieces up to date, and forgets a piece of which nothing is left or
+    /// nothing is wanted.
     fn note(&mut self, piece: PieceIndex) {
         let Some(partial) = self.partial.get(&piece) else { return };
-        if partial.free() > 0 {
+        let wanted = self.wanted.has(piece);
+        if wanted && partial.free() > 0 {
             self.open.insert(piece);
         } else {
             self.open.remove(&piece);
         }
-        if partial.is_blank() {
+        if partial.is_blank() || (!wanted && partial.is_at_rest()) {
             self.partial.remove(&piece);
             self.open.remove(&piece);
         }
@@ -402,8 +481,12 @@ impl Ledger {
             if partial.is_blank() {
                 return Err(format!("piece {name} is begun and blank"));
             }
+            if !self.wants(piece) && partial.is_at_rest() {
+                return Err(format!("piece {name} is kept and not wanted"));
+            }
             let free = partial.blocks().iter().filter(|block| **block == Block::Free).count();
-            if free != partial.free() as usize || (free > 0) != self.open.contains(&piece) {
+            let open = free > 0 && self.wants(piece);
+            if free != partial.free() as usize || open != self.open.contains(&piece) {
                 return Err(format!("piece {name} has {free} free blocks, which is not noted"));
             }
             if partial.is_stored() != self.corrupt.contains(&piece) {
@@ -428,6 +511,9 @@ impl Ledger {
         let known = |piece| self.partial.contains_key(piece);
         if !self.open.iter().all(known) || !self.corrupt.iter().all(known) {
             return Err("a piece is open or corrupt and not begun".into());
+        }
+        if self.wanted.difference(&self.have).count() != self.lacking as usize {
+            return Err(format!("noted are {} pieces lacking, which is wrong", self.lacking));
         }
         if self.doubted.iter().any(|&piece| self.have.has(piece)) {
             return Err("a piece is had and doubted".into());

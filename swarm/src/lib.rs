@@ -23,6 +23,7 @@ mod ledger;
 mod members;
 mod partial;
 mod picker;
+mod priority;
 mod rate;
 mod request;
 mod serve;

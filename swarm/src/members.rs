@@ -222,7 +222,7 @@ impl Swarm {
         out: &mut Outbox,
     ) -> Option<()> {
         let session = self.sessions.get_mut(&conn)?;
-        session.wanted = have.difference(self.ledger.have()).count() as u32;
+        session.wanted = self.ledger.lacking_of(&have);
         session.counted_as_seed = have.is_full();
         if session.counted_as_seed {
             self.picker.seed_joined();
@@ -284,7 +284,7 @@ impl Swarm {
         }
         self.tell_addresses(now, out);
         let lonely = self.sessions.is_empty() && self.members.dialing == 0;
-        if lonely && !self.ledger.have().is_full() {
+        if lonely && !self.ledger.is_complete() {
             self.announcer.now_please(now);
         }
     }

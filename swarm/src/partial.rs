@@ -117,6 +117,11 @@ impl Partial {
         self.stored as usize == self.blocks.len()
     }
 
+    /// Whether blocks are missing and none is asked for or on its way to the disk.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        (self.free + self.stored) as usize == self.blocks.len() && self.free > 0
+    }
+
     /// One block.
     pub(crate) fn block(&self, block: u32) -> Block {
         self.blocks[block as usize]

@@ -4,12 +4,16 @@
 //! peers. A peer's `Have` moves a piece to the next bucket: two writes, however many pieces and peers
 //! there are. Peers that have everything are one counter, since they make every piece equally less
 //! rare. A pick looks into the rarest buckets first and at a bounded number of pieces.
+//!
+//! Pieces of files that the user wants more than others have buckets of their own.
 
 use rand::{Rng, RngExt};
 use swarm_proto::{
     bitfield::Bitfield,
     geometry::{Geometry, PieceIndex},
 };
+
+use crate::Priority;
 
 /// How many pieces of the rarest buckets are looked at before the peer's own pieces are sampled. A
 /// peer that has a fair part of the share has one of so many with near certainty.
@@ -19,7 +23,10 @@ const SAMPLE: usize = 16;
 /// The place of a piece that lies in no bucket.
 const NOWHERE: u32 = u32::MAX;
 
-/// Availability of all pieces, and the pieces that may be begun. 7 bytes a piece, and 4 more for
+/// The classes that pieces are picked from, in this order. What is skipped is in none.
+const CLASSES: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
+
+/// Availability of all pieces, and the pieces that may be begun. 8 bytes a piece, and 4 more for
 /// each that may be begun.
 #[derive(Debug)]
 pub(crate) struct Picker {
@@ -27,29 +34,76 @@ pub(crate) struct Picker {
     copies: Vec<u16>,
     /// Peers that have every piece.
     seeds: u32,
-    /// The pieces that may be begun, by copies.
-    buckets: Vec<Vec<PieceIndex>>,
     /// Where in its bucket each piece lies.
     place: Vec<u32>,
-    /// The same pieces as a set.
-    fresh: Bitfield,
+    /// How much each piece is wanted.
+    priorities: Vec<Priority>,
+    /// The pieces that may be begun, one a class.
+    fresh: [Fresh; CLASSES.len()],
+}
+
+/// The pieces of one class that may be begun.
+#[derive(Debug)]
+struct Fresh {
+    /// How many pieces are in the class, begun or not.
+    pieces: u32,
+    /// Those that may be begun, by copies.
+    buckets: Vec<Vec<PieceIndex>>,
+    /// The same as a set.
+    set: Bitfield,
 }
 
 impl Picker {
-    /// No peers yet; all pieces that are not in `have` may be begun.
-    pub(crate) fn new(geometry: &Geometry, have: &Bitfield) -> Self {
+    /// No peers yet; all pieces that are in `wanted` and not in `have` may be begun. `priorities`
+    /// has one entry a file, or none if all are as by default.
+    pub(crate) fn new(
+        geometry: &Geometry,
+        have: &Bitfield,
+        wanted: &Bitfield,
+        priorities: &[Priority],
+    ) -> Self {
         let pieces = geometry.piece_count();
+        let fresh = |class| {
+            let all = if class == Priority::Normal { pieces } else { 0 };
+            Fresh { pieces: all, buckets: Vec::new(), set: Bitfield::empty(pieces) }
+        };
         let mut this = Self {
             copies: vec![0; pieces as usize],
             seeds: 0,
-            buckets: Vec::new(),
             place: vec![NOWHERE; pieces as usize],
-            fresh: Bitfield::empty(pieces),
+            priorities: vec![Priority::Normal; pieces as usize],
+            fresh: CLASSES.map(fresh),
         };
-        for piece in geometry.pieces().filter(|&piece| !have.has(piece)) {
+        for (file, &priority) in geometry.files().zip(priorities) {
+            geometry.file_pieces(file).for_each(|piece| this.set_priority(piece, priority));
+        }
+        for piece in geometry.pieces().filter(|&piece| wanted.has(piece) && !have.has(piece)) {
             this.insert(piece);
         }
         this
+    }
+
+    /// How much a piece is wanted.
+    pub(crate) fn priority(&self, piece: PieceIndex) -> Priority {
+        self.priorities[piece.as_usize()]
+    }
+
+    /// A piece that may not be begun now is wanted this much.
+    pub(crate) fn set_priority(&mut self, piece: PieceIndex, priority: Priority) {
+        debug_assert!(!self.is_fresh(piece), "it lies in a bucket of its class");
+        let before = std::mem::replace(&mut self.priorities[piece.as_usize()], priority);
+        if let Some(class) = class(before) {
+            self.fresh[class].pieces -= 1;
+        }
+        if let Some(class) = class(priority) {
+            self.fresh[class].pieces += 1;
+        }
+    }
+
+    /// The classes that any piece is in, those wanted most first.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = Priority> + use<> {
+        let used = self.fresh.each_ref().map(|fresh| fresh.pieces > 0);
+        CLASSES.into_iter().zip(used).filter(|&(_, used)| used).map(|(class, _)| class)
     }
 
     /// Peers that have the piece.
@@ -63,13 +117,13 @@ impl Picker {
     }
 
     /// Whether any piece may be begun.
-    pub(crate) const fn has_fresh(&self) -> bool {
-        !self.fresh.is_empty()
+    pub(crate) fn has_fresh(&self) -> bool {
+        self.fresh.iter().any(|fresh| !fresh.set.is_empty())
     }
 
     /// Whether a piece may be begun.
     pub(crate) fn is_fresh(&self, piece: PieceIndex) -> bool {
-        self.fresh.has(piece)
+        self.place[piece.as_usize()] != NOWHERE
     }
 
     /// A peer that has everything came.
@@ -94,31 +148,32 @@ impl Picker {
 
     /// The piece may be begun.
     pub(crate) fn insert(&mut self, piece: PieceIndex) {
-        if self.fresh.insert(piece) {
+        if !self.is_fresh(piece) {
             self.put(piece);
         }
     }
 
     /// The piece was begun, or is no longer wanted.
     pub(crate) fn remove(&mut self, piece: PieceIndex) {
-        if self.fresh.remove(piece) {
+        if self.is_fresh(piece) {
             self.take(piece);
         }
     }
 
-    /// A piece to begin with a peer that has the pieces in `theirs`: one of the rarest, by chance
-    /// among equals. `rarest` are the pieces that the tracker counted to be the rarest of the whole
+    /// A piece of a class to begin with a peer that has the pieces in `theirs`: one of the rarest, by
+    /// chance among equals. `rarest` are the pieces that the tracker counted to be the rarest of the whole
     /// swarm: they win against pieces that our neighbours have as often, or one time less.
     pub(crate) fn pick(
         &self,
         geometry: &Geometry,
+        class: Priority,
         theirs: &Bitfield,
         rarest: &[(u32, u32)],
         rng: &mut impl Rng,
     ) -> Option<PieceIndex> {
-        let local = self
-            .pick_from_buckets(theirs, rng)
-            .or_else(|| self.pick_from_theirs(geometry, theirs, rng))?;
+        let fresh = self.fresh_of(class)?;
+        let local = pick_from_buckets(&fresh.buckets, theirs, rng)
+            .or_else(|| self.pick_from_theirs(geometry, fresh, theirs, rng))?;
         let bar = self.copies[local.as_usize()].saturating_add(1);
         // A random one of them, so that not all nodes that know the same list want the same piece.
         let start = if rarest.is_empty() { 0 } else { rng.random_range(0..rarest.len()) };
@@ -128,37 +183,28 @@ impl Picker {
             .chain(tail)
             .filter_map(|&(number, _)| geometry.piece(number))
             .find(|&piece| {
-                self.is_fresh(piece) && theirs.has(piece) && self.copies[piece.as_usize()] <= bar
+                fresh.set.has(piece) && theirs.has(piece) && self.copies[piece.as_usize()] <= bar
             });
         Some(global.unwrap_or(local))
     }
 
-    /// Any piece to begin with a peer, whatever its rarity: the first pieces of a download are to
+    /// Any piece of a class to begin with a peer, whatever its rarity: the first pieces of a download are to
     /// come soon and to differ from those of others.
     pub(crate) fn pick_any(
         &self,
         geometry: &Geometry,
+        class: Priority,
         theirs: &Bitfield,
         rng: &mut impl Rng,
     ) -> Option<PieceIndex> {
+        let fresh = self.fresh_of(class)?;
         let start = rng.random_range(0..geometry.piece_count().max(1));
-        self.fresh.common_from(theirs, start).next().and_then(|number| geometry.piece(number))
+        fresh.set.common_from(theirs, start).next().and_then(|number| geometry.piece(number))
     }
 
-    fn pick_from_buckets(&self, theirs: &Bitfield, rng: &mut impl Rng) -> Option<PieceIndex> {
-        let mut tries = TRIES;
-        for bucket in self.buckets.iter().filter(|bucket| !bucket.is_empty()) {
-            let (tail, head) = bucket.split_at(rng.random_range(0..bucket.len()));
-            let mut looked_at = head.iter().chain(tail).take(tries);
-            if let Some(&piece) = looked_at.find(|&&piece| theirs.has(piece)) {
-                return Some(piece);
-            }
-            tries = tries.saturating_sub(bucket.len());
-            if tries == 0 {
-                break;
-            }
-        }
-        None
+    /// The pieces of a class, if any of it may be begun.
+    fn fresh_of(&self, priority: Priority) -> Option<&Fresh> {
+        class(priority).map(|class| &self.fresh[class]).filter(|fresh| !fresh.set.is_empty())
     }
 
     /// For a peer that has little of what is rare: the rarest of some of its pieces. It goes over
@@ -166,11 +212,12 @@ impl Picker {
     fn pick_from_theirs(
         &self,
         geometry: &Geometry,
+        fresh: &Fresh,
         theirs: &Bitfield,
         rng: &mut impl Rng,
     ) -> Option<PieceIndex> {
         let start = rng.random_range(0..geometry.piece_count().max(1));
-        let sample = self.fresh.common_from(theirs, start).take(SAMPLE);
+        let sample = fresh.set.common_from(theirs, start).take(SAMPLE);
         sample.filter_map(|number| geometry.piece(number)).min_by_key(|p| self.copies[p.as_usize()])
     }
 
@@ -187,22 +234,58 @@ impl Picker {
 
     fn put(&mut self, piece: PieceIndex) {
         let copies = usize::from(self.copies[piece.as_usize()]);
-        if self.buckets.len() <= copies {
-            self.buckets.resize_with(copies + 1, Vec::new);
+        let Some(class) = class(self.priority(piece)) else { return };
+        let Fresh { buckets, set, .. } = &mut self.fresh[class];
+        set.insert(piece);
+        if buckets.len() <= copies {
+            buckets.resize_with(copies + 1, Vec::new);
         }
-        let bucket = &mut self.buckets[copies];
+        let bucket = &mut buckets[copies];
         self.place[piece.as_usize()] = bucket.len() as u32;
         bucket.push(piece);
     }
 
     fn take(&mut self, piece: PieceIndex) {
-        let bucket = &mut self.buckets[usize::from(self.copies[piece.as_usize()])];
+        let Some(class) = class(self.priority(piece)) else { return };
+        let Fresh { buckets, set, .. } = &mut self.fresh[class];
+        set.remove(piece);
+        let bucket = &mut buckets[usize::from(self.copies[piece.as_usize()])];
         let place = std::mem::replace(&mut self.place[piece.as_usize()], NOWHERE) as usize;
         bucket.swap_remove(place);
         if let Some(moved) = bucket.get(place) {
             self.place[moved.as_usize()] = place as u32;
         }
     }
+}
+
+/// The place of a class in [`CLASSES`].
+const fn class(priority: Priority) -> Option<usize> {
+    match priority {
+        Priority::High => Some(0),
+        Priority::Normal => Some(1),
+        Priority::Low => Some(2),
+        Priority::Skip => None,
+    }
+}
+
+fn pick_from_buckets(
+    buckets: &[Vec<PieceIndex>],
+    theirs: &Bitfield,
+    rng: &mut impl Rng,
+) -> Option<PieceIndex> {
+    let mut tries = TRIES;
+    for bucket in buckets.iter().filter(|bucket| !bucket.is_empty()) {
+        let (tail, head) = bucket.split_at(rng.random_range(0..bucket.len()));
+        let mut looked_at = head.iter().chain(tail).take(tries);
+        if let Some(&piece) = looked_at.find(|&&piece| theirs.has(piece)) {
+            return Some(piece);
+        }
+        tries = tries.saturating_sub(bucket.len());
+        if tries == 0 {
+            break;
+        }
+    }
+    None
 }
 
 impl Picker {
@@ -222,9 +305,12 @@ impl Picker {
         }
         for piece in geometry.pieces() {
             let place = self.place[piece.as_usize()];
-            let bucket = self.buckets.get(usize::from(copies[piece.as_usize()]));
+            let fresh = class(self.priority(piece)).map(|class| &self.fresh[class]);
+            let copies = usize::from(copies[piece.as_usize()]);
+            let bucket = fresh.and_then(|fresh| fresh.buckets.get(copies));
             let there = bucket.and_then(|bucket| bucket.get(place as usize)) == Some(&piece);
-            if there != self.is_fresh(piece) || there != (place != NOWHERE) {
+            let others = self.fresh.iter().filter(|other| other.set.has(piece)).count();
+            if there != self.is_fresh(piece) || others != usize::from(there) {
                 return Err(format!("piece {} is not in its bucket", piece.get()));
             }
         }
@@ -253,6 +339,12 @@ mod tests {
         set
     }
 
+    /// All pieces wanted and missing.
+    fn picker_of(geometry: &Geometry) -> Picker {
+        let pieces = geometry.piece_count();
+        Picker::new(geometry, &Bitfield::empty(pieces), &Bitfield::full(pieces), &[])
+    }
+
     struct World {
         geometry: Geometry,
         picker: Picker,
@@ -262,7 +354,7 @@ mod tests {
 
     fn world(peers: &[&str]) -> World {
         let geometry = geometry(peers[0].len() as u32);
-        let mut picker = Picker::new(&geometry, &Bitfield::empty(geometry.piece_count()));
+        let mut picker = picker_of(&geometry);
         let peers: Vec<_> = peers.iter().map(|art| pieces(art)).collect();
         for number in peers.iter().flat_map(Bitfield::iter) {
             picker.gained(geometry.piece(number).unwrap());
@@ -273,9 +365,14 @@ mod tests {
     impl World {
         /// All pieces that a hundred picks give, ascending.
         fn picks(&mut self, theirs: &str, rarest: &[(u32, u32)]) -> Vec<u32> {
+            self.picks_of(Priority::Normal, theirs, rarest)
+        }
+
+        fn picks_of(&mut self, class: Priority, theirs: &str, rarest: &[(u32, u32)]) -> Vec<u32> {
             let theirs = pieces(theirs);
+            let (picker, geometry, rng) = (&self.picker, &self.geometry, &mut self.rng);
             let mut picks: Vec<_> = (0..100)
-                .filter_map(|_| self.picker.pick(&self.geometry, &theirs, rarest, &mut self.rng))
+                .filter_map(|_| picker.pick(geometry, class, &theirs, rarest, rng))
                 .map(PieceIndex::get)
                 .collect();
             picks.sort_unstable();
@@ -322,6 +419,34 @@ mod tests {
     }
 
     #[test]
+    fn each_class_has_its_own_rarest_and_a_skipped_piece_is_in_none() {
+        let mut w = world(&["xxxxx", "xx.xx", "x..x."]);
+        // Copies: 3 2 1 3 2.
+        let set = |w: &mut World, number, priority| {
+            let piece = w.geometry.piece(number).unwrap();
+            w.picker.remove(piece);
+            w.picker.set_priority(piece, priority);
+            if priority != Priority::Skip {
+                w.picker.insert(piece);
+            }
+        };
+        assert_eq!(w.picker.classes().collect::<Vec<_>>(), [Priority::Normal]);
+        set(&mut w, 0, Priority::High);
+        set(&mut w, 3, Priority::High);
+        set(&mut w, 2, Priority::Skip);
+        set(&mut w, 4, Priority::Low);
+        assert_eq!(w.picker.classes().collect::<Vec<_>>(), CLASSES);
+        assert_eq!(w.picks_of(Priority::High, "xxxxx", &[(1, 1), (2, 1)]), [0, 3]);
+        assert_eq!(w.picks_of(Priority::Normal, "xxxxx", &[]), [1]);
+        assert_eq!(w.picks_of(Priority::Low, "xxxxx", &[]), [4]);
+        assert!(w.picks_of(Priority::High, ".xx.x", &[]).is_empty());
+        w.check();
+        set(&mut w, 2, Priority::Low);
+        assert_eq!(w.picks_of(Priority::Low, "xxxxx", &[]), [2]);
+        w.check();
+    }
+
+    #[test]
     fn seeds_are_one_counter() {
         let mut w = world(&["x."]);
         w.picker.seed_joined();
@@ -334,7 +459,7 @@ mod tests {
     #[test]
     fn a_peer_with_little_among_many_pieces_is_still_used() {
         let geometry = geometry(10_000);
-        let mut picker = Picker::new(&geometry, &Bitfield::empty(10_000));
+        let mut picker = picker_of(&geometry);
         let mut theirs = Bitfield::empty(10_000);
         for number in [4_000, 7_000] {
             let piece = geometry.piece(number).unwrap();
@@ -343,14 +468,14 @@ mod tests {
         }
         picker.gained(geometry.piece(4_000).unwrap());
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let pick = picker.pick(&geometry, &theirs, &[], &mut rng);
+        let pick = picker.pick(&geometry, Priority::Normal, &theirs, &[], &mut rng);
         assert_eq!(pick.map(PieceIndex::get), Some(7_000));
     }
 
     #[test]
     fn counts_and_buckets_agree_after_any_history() {
         let geometry = geometry(40);
-        let mut picker = Picker::new(&geometry, &Bitfield::empty(40));
+        let mut picker = picker_of(&geometry);
         let mut peers = vec![Bitfield::empty(40); 5];
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for _ in 0..5_000 {

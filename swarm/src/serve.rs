@@ -106,7 +106,7 @@ impl Swarm {
             })
             .collect();
         let slots = if self.mode == Mode::Running { self.config.upload_slots } else { 0 };
-        let seeding = self.ledger.have().is_full();
+        let seeding = self.ledger.is_complete();
         let decision = self.choker.rechoke(now, slots, seeding, &candidates, &mut self.rng);
         self.serve.optimistic = decision.optimistic;
         // Whoever wants nothing just now keeps a slot that nobody else wants: it costs nothing, and a

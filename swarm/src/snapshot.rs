@@ -14,9 +14,10 @@ pub enum State {
     Checking,
     /// Pieces are missing.
     Downloading,
-    /// Everything is verified; data is being synced and renamed.
+    /// Everything wanted is verified; data is being synced and renamed.
     Finishing,
-    /// Everything is verified, synced and in place.
+    /// Everything wanted is verified, synced and in place: all of the share, unless files are
+    /// skipped or the user's own files were changed.
     Seeding,
     /// The user paused it.
     Paused,

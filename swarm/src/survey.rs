@@ -68,6 +68,10 @@ mod tests {
         Geometry::new(16384, [u64::from(pieces) * 16384]).unwrap()
     }
 
+    fn picker_of(geometry: &Geometry, have: &Bitfield) -> Picker {
+        Picker::new(geometry, have, &Bitfield::full(have.len()), &[])
+    }
+
     /// The pieces with these numbers.
     fn pieces(geometry: &Geometry, numbers: &[u32]) -> Bitfield {
         let mut set = Bitfield::empty(geometry.piece_count());
@@ -81,7 +85,7 @@ mod tests {
     fn our_copy_counts_as_a_peers_and_a_seed_for_all() {
         let geometry = geometry(4);
         let have = pieces(&geometry, &[0, 1]);
-        let mut picker = Picker::new(&geometry, &have);
+        let mut picker = picker_of(&geometry, &have);
         let mut survey = Survey::default();
         let mut seen = |picker: &Picker| {
             survey.update(at(0), picker, &have);
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn a_bucket_shows_its_rarest_piece() {
         let geometry = geometry(2500);
-        let picker = Picker::new(&geometry, &Bitfield::empty(2500));
+        let picker = picker_of(&geometry, &Bitfield::empty(2500));
         let mut all: Vec<u32> = (0..2500).collect();
         all.remove(1249);
         let mut survey = Survey::default();
@@ -114,7 +118,7 @@ mod tests {
     fn many_pieces_are_looked_at_once_a_second() {
         let pieces = FEW + 1;
         let geometry = geometry(pieces);
-        let mut picker = Picker::new(&geometry, &Bitfield::empty(pieces));
+        let mut picker = picker_of(&geometry, &Bitfield::empty(pieces));
         let have = Bitfield::empty(pieces);
         let mut survey = Survey::default();
         survey.update(at(0), &picker, &have);
@@ -130,7 +134,7 @@ mod tests {
         let geometry = Geometry::new(16384, [0]).unwrap();
         let have = Bitfield::empty(0);
         let mut survey = Survey::default();
-        survey.update(at(0), &Picker::new(&geometry, &have), &have);
+        survey.update(at(0), &picker_of(&geometry, &have), &have);
         assert_eq!((survey.min, survey.mean, survey.buckets), (0, 0.0, vec![]));
     }
 }

@@ -29,6 +29,7 @@ use crate::{
     ledger::Ledger,
     members::Members,
     picker::Picker,
+    priority,
     serve::{REQUEST_BYTES_MAX, Serve},
     session::Session,
     survey::Survey,
@@ -83,7 +84,10 @@ impl Swarm {
         seed: [u8; 32],
         now: Time,
     ) -> Self {
-        let picker = Picker::new(manifest.geometry(), &have);
+        let geometry = manifest.geometry();
+        let priorities = priority::of_config(&config, geometry);
+        let wanted = priority::wanted(&config, geometry, &priorities);
+        let picker = Picker::new(geometry, &have, &wanted, &priorities);
         let mut announcer = Announcer::new(&config.trackers, now);
         have.iter().for_each(|piece| announcer.gained(piece));
         let mut rng = ChaCha8Rng::from_seed(seed);
@@ -104,8 +108,8 @@ impl Swarm {
             gossip: Gossip::new(now, rng.random_range(0..have.len().max(1))),
             totals: Totals::default(),
             survey: Survey::default(),
-            priorities: Vec::new(),
-            ledger: Ledger::new(Arc::clone(&manifest), have),
+            priorities,
+            ledger: Ledger::new(Arc::clone(&manifest), have, wanted),
             manifest,
             rng,
             config,
@@ -260,7 +264,9 @@ impl Swarm {
                 self.fetch.bucket.set_limit(limit, now);
                 self.fetch.refill = true;
             }
-            Command::SetPriority { ref files, priority } => self.set_priority(files, priority),
+            Command::SetPriority { ref files, priority } => {
+                self.set_priority(now, files, priority, out);
+            }
             Command::AddPeer { id, addr } => {
                 self.book.learn(now, Target { id, addr }, Source::User);
             }
@@ -278,15 +284,6 @@ impl Swarm {
                     self.close(now, conn, Goodbye::SwarmStopped, out);
                 }
                 self.mode = Mode::Stopped;
-            }
-        }
-    }
-
-    fn set_priority(&mut self, files: &[u32], priority: Priority) {
-        self.priorities.resize(self.geometry().file_count() as usize, Priority::Normal);
-        for &file in files {
-            if let Some(known) = self.priorities.get_mut(file as usize) {
-                *known = priority;
             }
         }
     }

@@ -24,16 +24,16 @@ impl Swarm {
             bottleneck: self.bottleneck(now),
             pieces: have.len(),
             pieces_have: have.count(),
-            pieces_wanted: have.len(),
+            pieces_wanted: have.count() + self.ledger.lacking(),
             bytes,
             bytes_have,
-            bytes_wanted: bytes,
+            bytes_wanted: bytes_have + self.ledger.bytes_lacking(),
             down_rate: self.fetch.rate.per_second(now),
             up_rate: self.serve.rate.per_second(now),
             down_limit: self.fetch.bucket.limit(),
             up_limit: self.serve.bucket.limit(),
             eta_s: (state == State::Downloading)
-                .then(|| bytes.saturating_sub(bytes_have + self.ledger.unverified()))
+                .then(|| self.ledger.bytes_lacking().saturating_sub(self.ledger.unverified()))
                 .and_then(|missing| self.fetch.estimate.seconds(now, missing)),
             totals: self.totals,
             corrupt_pieces: self.blame.corrupt_pieces(),
@@ -122,7 +122,7 @@ impl Swarm {
             Mode::Running if self.disk.is_checking() => State::Checking,
             Mode::Running if !self.disk.is_well() => State::DiskTrouble,
             Mode::Running if self.disk.is_done() => State::Seeding,
-            Mode::Running if self.ledger.have().is_full() => State::Finishing,
+            Mode::Running if self.ledger.is_complete() => State::Finishing,
             Mode::Running => State::Downloading,
         }
     }

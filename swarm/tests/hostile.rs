@@ -5,7 +5,7 @@ mod stage;
 
 use proptest::prelude::*;
 use stage::{Stage, conn};
-use swarm_engine::{Command, Config, DiskError, Input, Output, Side};
+use swarm_engine::{Command, Config, DiskError, Input, Output, Priority, Side};
 use swarm_proto::message::{Goodbye, Message, RawRun};
 
 const PIECES: u32 = 6;
@@ -98,6 +98,8 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Command::LimitDownload(Some(100_000))),
         Just(Command::LimitDownload(None)),
         Just(Command::LimitUpload(Some(100_000))),
+        Just(Command::SetPriority { files: vec![0], priority: Priority::Skip }),
+        Just(Command::SetPriority { files: vec![0], priority: Priority::High }),
     ];
     prop_oneof![
         3 => (number.clone(), any::<bool>(), any::<u8>())

@@ -174,6 +174,7 @@ impl From<NodeError> for Failure {
             ErrorKind::Disk => (Code::Disk, "disk"),
             ErrorKind::Stopped => (Code::Stopped, "stopped"),
             ErrorKind::Locked => (Code::Locked, "locked"),
+            ErrorKind::Usage => (Code::Usage, "usage"),
             ErrorKind::Other => (Code::Other, "share"),
         };
         match error {

@@ -117,6 +117,11 @@ impl Ledger {
         &self.durable
     }
 
+    /// How many pieces of a file are not durable.
+    pub(crate) fn lacking(&self, file: FileIndex) -> u32 {
+        self.lacking[file.as_usize()]
+    }
+
     /// Whether every piece of a file is durable.
     pub(crate) fn is_whole(&self, file: FileIndex) -> bool {
         self.lacking[file.as_usize()] == 0

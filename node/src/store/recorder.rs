@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::fs::fsync;
-use swarm_engine::{DiskError, Input};
+use swarm_engine::{DiskError, Input, Priority};
 use swarm_proto::{
     bitfield::Bitfield,
     geometry::{FileIndex, PieceIndex},
@@ -23,6 +23,7 @@ use super::{
     Share,
     files::{Home, Place, disk_error, path_in_output},
     ledger::{Ledger, Lost},
+    priorities,
     resume::Resume,
     tree::{Placer, Tree},
     work_folder::WorkFolder,
@@ -39,11 +40,12 @@ const PAUSE: u32 = 10;
 const SYNCS_MAX: usize = 32;
 
 /// What the recorder is told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Note {
     Record(PieceIndex),
     Forget(PieceIndex),
     Finish,
+    Priorities(Vec<Priority>),
     Close,
 }
 
@@ -52,6 +54,8 @@ pub(crate) enum Note {
 pub(crate) struct Recorder {
     share: Arc<Share>,
     ledger: Ledger,
+    /// How much each file is wanted; empty if all are wanted alike.
+    priorities: Vec<Priority>,
     /// Pieces forgotten since the last time that the resume state on the disk was put right.
     forgotten: Vec<PieceIndex>,
     /// That state claims a piece that is forgotten.
@@ -73,6 +77,7 @@ impl Recorder {
         share: Arc<Share>,
         recorded: Bitfield,
         verified: &[PieceIndex],
+        priorities: Vec<Priority>,
     ) -> (Self, Bitfield) {
         let mut have = recorded.clone();
         for &piece in verified {
@@ -82,6 +87,7 @@ impl Recorder {
         let mut this = Self {
             share,
             ledger,
+            priorities,
             forgotten: Vec::new(),
             claims_too_much: false,
             behind: false,
@@ -132,27 +138,34 @@ impl Recorder {
                 let result = self.finish();
                 self.share.answer(Input::Finished(result));
             }
+            Note::Priorities(priorities) => self.keep(priorities),
             Note::Close => return false,
         }
         true
     }
 
-    /// Puts everything in its place: syncs, gives every file its final name, makes what is empty,
-    /// and removes the working folder. May be tried again after an error.
+    /// Puts everything in its place: syncs, and gives every wanted file its final name. If that is
+    /// all of the share, makes what is empty, and removes the working folder; else the folder stays,
+    /// with what is there of skipped files and the choice that they are. May be tried again after an
+    /// error, and when more is wanted.
     pub(crate) fn finish(&mut self) -> Result<(), DiskError> {
         if self.finished {
             return Ok(());
         }
         self.flush()?;
-        let durable = self.ledger.durable();
-        let missing = durable.len() - durable.count();
+        let share = Arc::clone(&self.share);
+        let geometry = share.files.manifest().geometry();
+        let wanted = || geometry.files().filter(|&file| !self.is_skipped(file));
+        let missing: u32 = wanted().map(|file| self.ledger.lacking(file)).sum();
         if missing > 0 {
             return Err(DiskError::Failed(format!("{missing} pieces are not recorded")));
         }
-        let share = Arc::clone(&self.share);
         let Home::Download { tree, work } = share.files.home() else { return Ok(()) };
-        let all: Vec<_> = share.files.manifest().geometry().files().collect();
-        self.settle(tree, work, &all)?;
+        self.settle(tree, work, &wanted().collect::<Vec<_>>())?;
+        if wanted().count() < geometry.files().count() {
+            self.save();
+            return Ok(());
+        }
         self.make_empty_folders(tree)?;
         // What is in its place has been synced, and is found there by a later run even if some of
         // this folder is left.
@@ -161,6 +174,24 @@ impl Recorder {
         }
         self.finished = true;
         Ok(())
+    }
+
+    fn is_skipped(&self, file: FileIndex) -> bool {
+        self.priorities.get(file.as_usize()) == Some(&Priority::Skip)
+    }
+
+    /// How much each file is wanted has changed. It is not lost if it cannot be written now: the
+    /// next change is, and the user may say it again.
+    fn keep(&mut self, priorities: Vec<Priority>) {
+        self.priorities = priorities;
+        let Home::Download { work, .. } = self.share.files.home() else { return };
+        if self.finished {
+            return;
+        }
+        let kept = priorities::write(work, self.share.files.manifest(), &self.priorities);
+        if let Err(error) = kept {
+            tracing::warn!(path = %work.path().display(), %error, "cannot save the choice of files");
+        }
     }
 
     fn record(&mut self, piece: PieceIndex) {

@@ -2,6 +2,7 @@
 
 use std::{io, path::Path};
 
+use swarm_engine::Priority;
 use swarm_proto::{
     bitfield::Bitfield,
     geometry::{FileIndex, PieceIndex},
@@ -50,12 +51,16 @@ pub(crate) fn read_resume(
 }
 
 /// Finds out what is there. Reads and hashes only what no record vouches for. Changes nothing.
+///
+/// What is at the place of a skipped file is the user's affair, unless a record says that it is ours:
+/// it is neither read nor in the way.
 pub(crate) fn take_up(
     manifest: &Manifest,
     tree: &Tree,
     work: &WorkFolder,
     output: &Path,
     resume: Option<&Resume>,
+    priorities: &[Priority],
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<TakenUp, NodeError> {
     let geometry = manifest.geometry();
@@ -64,9 +69,10 @@ pub(crate) fn take_up(
 
     // Most downloads begin with nothing there: one look instead of one a file.
     let nothing = look(&[&manifest.info().name])? == Seen::Nothing;
+    let all = !priorities.contains(&Priority::Skip);
     for folder in &manifest.info().empty_folders {
         let path = path_in_output(manifest, folder);
-        if !nothing && !matches!(look(&path)?, Seen::Nothing | Seen::Folder) {
+        if all && !nothing && !matches!(look(&path)?, Seen::Nothing | Seen::Folder) {
             return Err(NodeError::TargetExists { path: target(&path) });
         }
     }
@@ -78,20 +84,29 @@ pub(crate) fn take_up(
     for file in geometry.files() {
         let path = path_in_output(manifest, &manifest.file(file).path);
         let seen = if nothing { Seen::Nothing } else { look(&path)? };
+        let skipped = priorities.get(file.as_usize()) == Some(&Priority::Skip);
+        let pieces = || geometry.file_pieces(file);
+        let is_ours = |stamp| match vouched(resume, file, Place::Final(stamp)) {
+            Vouched::Recorded(have) => pieces().all(|piece| have.has(piece)),
+            Vouched::Nothing | Vouched::Unsure => false,
+        };
         let place = match seen {
-            Seen::File(stamp) if stamp.size == geometry.file_len(file) => Place::Final(stamp),
-            Seen::Nothing if no_parts => Place::Part(None),
-            Seen::Nothing => Place::Part(
+            Seen::File(stamp)
+                if stamp.size == geometry.file_len(file) && (!skipped || is_ours(stamp)) =>
+            {
+                Place::Final(stamp)
+            }
+            Seen::File(_) | Seen::Folder | Seen::Other if !skipped => {
+                return Err(NodeError::TargetExists { path: target(&path) });
+            }
+            _ if no_parts => Place::Part(None),
+            _ => Place::Part(
                 part_stamp(work, file)
                     .map_err(read_parts())?
                     .filter(|stamp| stamp.size == geometry.file_len(file)),
             ),
-            Seen::File(_) | Seen::Folder | Seen::Other => {
-                return Err(NodeError::TargetExists { path: target(&path) });
-            }
         };
         places.push(place);
-        let pieces = || geometry.file_pieces(file);
         match vouched(resume, file, place) {
             Vouched::Nothing => {}
             Vouched::Unsure => unsure.push(file),

@@ -27,21 +27,34 @@ pub(super) struct Download<'a> {
     sample: &'a Sample,
     pub(super) store: Store,
     pub(super) have: Bitfield,
+    pub(super) priorities: Vec<Priority>,
     pub(super) answers: UnboundedReceiver<Input>,
     // Last, so that the store is closed before.
     pool: DiskPool,
 }
 
 pub(super) fn download<'a>(sample: &'a Sample, output: &Path) -> Result<Download<'a>, NodeError> {
+    chosen(sample, output, &Selection::default())
+}
+
+pub(super) fn chosen<'a>(
+    sample: &'a Sample,
+    output: &Path,
+    selection: &Selection,
+) -> Result<Download<'a>, NodeError> {
     let pool = DiskPool::new(2, Buffers::default()).unwrap();
     let (sender, answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
-    let Opened { store, have } =
-        Store::for_download(&pool, manifest, output, sender, &mut |_| true)?;
-    Ok(Download { sample, store, have, answers, pool })
+    let Opened { store, have, priorities } =
+        Store::for_download(&pool, manifest, output, selection, sender, &mut |_| true)?;
+    Ok(Download { sample, store, have, priorities, answers, pool })
 }
 
 impl Download<'_> {
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.sample.manifest
+    }
+
     pub(super) fn pieces(&self) -> Vec<PieceIndex> {
         self.sample.manifest.geometry().pieces().collect()
     }
@@ -94,7 +107,7 @@ impl Download<'_> {
         self.finish()
     }
 
-    fn finish(&mut self) -> Result<(), DiskError> {
+    pub(super) fn finish(&mut self) -> Result<(), DiskError> {
         self.store.submit(Job::Finish);
         match self.answer() {
             Input::Finished(result) => result,
@@ -232,10 +245,12 @@ fn what_was_recorded_is_not_read_again() {
     let pool = DiskPool::new(1, Buffers::default()).unwrap();
     let (sender, _answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
-    let opened = Store::for_download(&pool, manifest, output.path(), sender, &mut |progress| {
-        seen.push(progress);
-        true
-    });
+    let all = Selection::default();
+    let opened =
+        Store::for_download(&pool, manifest, output.path(), &all, sender, &mut |progress| {
+            seen.push(progress);
+            true
+        });
     assert_eq!(opened.unwrap().have.iter().collect::<Vec<_>>(), [0, 3]);
     assert_eq!(seen, [Progress { done: 0, total: 0 }]);
 }
@@ -559,8 +574,14 @@ fn a_stopped_verification_leaves_things_as_they_were() {
     let pool = DiskPool::new(1, Buffers::default()).unwrap();
     let (sender, _answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
-    let opened =
-        Store::for_download(&pool, manifest, sample.dir.path(), sender, &mut |p| p.done == 0);
+    let opened = Store::for_download(
+        &pool,
+        manifest,
+        sample.dir.path(),
+        &Selection::default(),
+        sender,
+        &mut |p| p.done == 0,
+    );
     assert_eq!(opened.err().unwrap().kind(), ErrorKind::Stopped);
     assert_eq!(listing(sample.dir.path()), before);
 }

@@ -107,7 +107,7 @@ pub(crate) fn link(share: &Share) -> Link {
 }
 
 pub(crate) async fn get(node: &Node, link: &Link, output: &TempDir) -> Result<Transfer, NodeError> {
-    let options = GetOptions { output: output.path().to_owned(), trackers: vec![], peers: vec![] };
+    let options = GetOptions { output: output.path().to_owned(), ..GetOptions::default() };
     node.get(Source::Link(link.clone()), options).await
 }
 

@@ -50,7 +50,8 @@ fn true_leaves(run: BlockRun) -> Vec<Digest> {
 fn ledger() -> Ledger {
     let manifest = manifest();
     let have = Bitfield::empty(manifest.geometry().piece_count());
-    Ledger::new(manifest, have)
+    let wanted = Bitfield::full(have.len());
+    Ledger::new(manifest, have, wanted)
 }
 
 impl Ledger {

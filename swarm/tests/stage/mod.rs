@@ -47,20 +47,29 @@ fn content(len: u64) -> Vec<u8> {
     (0..len).map(|i| (i / BLOCK * 31 + i % 251) as u8).collect()
 }
 
-fn share(data: &[u8], blocks_per_piece: u64) -> Manifest {
+/// A share of this many files of equal length, a whole number of pieces each if there are several.
+fn share(data: &[u8], blocks_per_piece: u64, files: u32) -> Manifest {
     let piece_len = blocks_per_piece * BLOCK;
-    let width = (data.len() as u64).min(piece_len).div_ceil(BLOCK).next_power_of_two() as u32;
+    let length = data.len() as u64 / u64::from(files);
+    let width = length.min(piece_len).div_ceil(BLOCK).next_power_of_two() as u32;
     let root = |piece: &[u8]| {
         let mut leaves = Vec::new();
         hash_blocks(piece, &mut leaves);
         tree::root(&leaves, width)
     };
     let digests = data.chunks(piece_len as usize).map(root).collect();
-    let length = data.len() as u64;
-    let file = FileInfo { path: vec![], length, executable: false, root: None };
-    let piece_length = piece_len as u32;
-    let info =
-        Info { name: "share".into(), piece_length, files: vec![file], empty_folders: vec![] };
+    let file = |number: u32| FileInfo {
+        path: if files == 1 { vec![] } else { vec![format!("file {number}")] },
+        length,
+        executable: false,
+        root: None,
+    };
+    let info = Info {
+        name: "share".into(),
+        piece_length: piece_len as u32,
+        files: (0..files).map(file).collect(),
+        empty_folders: vec![],
+    };
     Manifest::build(info, digests, Extras::default()).unwrap()
 }
 
@@ -77,8 +86,19 @@ impl Stage {
     }
 
     pub(crate) fn new(pieces: u32, blocks_per_piece: u64, have: &[u32], config: Config) -> Self {
+        Self::of_files(1, pieces, blocks_per_piece, have, config)
+    }
+
+    /// The same, with the pieces in so many files.
+    pub(crate) fn of_files(
+        files: u32,
+        pieces: u32,
+        blocks_per_piece: u64,
+        have: &[u32],
+        config: Config,
+    ) -> Self {
         let data = content(u64::from(pieces) * blocks_per_piece * BLOCK);
-        let manifest = Arc::new(share(&data, blocks_per_piece));
+        let manifest = Arc::new(share(&data, blocks_per_piece, files));
         let mut ours = Bitfield::empty(pieces);
         for &number in have {
             ours.insert(manifest.geometry().piece(number).unwrap());

@@ -14,8 +14,8 @@ use std::{
 use bytes::Bytes;
 use conduct::Conduct;
 use swarm_engine::{
-    Command, Config, ConnId, DiskError, Event, Input, Output, Side, Spent, Swarm, Target, Time,
-    TrackerIndex,
+    Command, Config, ConnId, DiskError, Event, Input, Output, Priority, Side, Spent, Swarm, Target,
+    Time, TrackerIndex,
 };
 use swarm_proto::{
     announce::{Announced, Refusal, TrackerRequest},
@@ -291,7 +291,12 @@ impl World {
             12 => Command::Verify,
             13 => Command::Advertise(Some([10, 0, 0, 9].into())),
             14 if source.one_in(8) => Command::Stop,
-            _ => Command::Announce,
+            14 => Command::Announce,
+            _ => {
+                let all = [Priority::Skip, Priority::Low, Priority::Normal, Priority::High];
+                let files = vec![source.number() % 4];
+                Command::SetPriority { files, priority: all[source.below(all.len())] }
+            }
         })
     }
 
@@ -334,6 +339,7 @@ impl World {
                 self.recorded.remove(&piece);
             }
             Output::Finish => self.jobs.push(Job::Finish),
+            Output::KeepPriorities(_) => {}
             Output::Announce { tracker, announce } => {
                 is_encoded_as_itself(&TrackerRequest::Announce(announce));
                 // Whoever stops does not wait for the answer.

@@ -266,6 +266,8 @@ impl Node {
                 self.disk.forget(piece);
             }
             Output::Finish => self.submit(env, 0, Job::Finish),
+            // No story of the simulator has a user who chooses files.
+            Output::KeepPriorities(_) => {}
             Output::Announce { tracker, announce } => {
                 let ask = Ask::Announce(Box::new(announce));
                 let (from, life) = (self.id, self.life);

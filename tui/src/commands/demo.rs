@@ -171,8 +171,7 @@ impl Demo {
         link.trackers = vec![tracker];
         let options = GetOptions {
             output: self.folder.join(format!("downloader-{n}")),
-            trackers: Vec::new(),
-            peers: Vec::new(),
+            ..GetOptions::default()
         };
         let transfer = node.get(Source::Link(link), options).await?;
         Ok(Downloader { transfer, done: None })
