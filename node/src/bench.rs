@@ -8,7 +8,7 @@ use swarm_proto::manifest::Manifest;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::{
-    NodeError,
+    NodeError, Selection,
     disk::{DiskPool, Job},
     store::Store,
 };
@@ -29,7 +29,8 @@ impl Disk {
     /// If the folder cannot be used.
     pub fn for_download(manifest: Arc<Manifest>, output: &Path) -> Result<Self, NodeError> {
         let (pool, (sender, answers)) = (pool()?, unbounded_channel());
-        let opened = Store::for_download(&pool, manifest, output, sender, &mut |_| true)?;
+        let all = Selection::default();
+        let opened = Store::for_download(&pool, manifest, output, &all, sender, &mut |_| true)?;
         Ok(Self { store: opened.store, answers, _pool: pool })
     }
 

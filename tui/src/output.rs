@@ -357,6 +357,16 @@ pub fn state(state: State) -> &'static str {
     }
 }
 
+/// What goes on with a transfer, in a few words: also whether it shares less than everything.
+pub fn status(snapshot: &Snapshot) -> Cow<'static, str> {
+    match snapshot.pieces.saturating_sub(snapshot.pieces_have) {
+        n @ 1.. if snapshot.state == State::Seeding => {
+            format!("sharing all but {}", counted(n.into(), "piece")).into()
+        }
+        _ => state(snapshot.state).into(),
+    }
+}
+
 /// Why it is slow, if that is known.
 pub fn bottleneck(snapshot: &Snapshot) -> Option<Cow<'static, str>> {
     if snapshot.state != State::Downloading {
@@ -385,7 +395,7 @@ fn figures(snapshot: &Snapshot) -> String {
         parts.push(format!("up {}", Rate(snapshot.up_rate)));
         parts.push(format!("{} uploaded", Bytes(snapshot.totals.uploaded)));
     } else {
-        parts.push(amount(snapshot.bytes_have, snapshot.bytes));
+        parts.push(amount(snapshot.bytes_have, snapshot.bytes_wanted));
         parts.push(format!("down {}", Rate(snapshot.down_rate)));
         if snapshot.up_rate > 0 {
             parts.push(format!("up {}", Rate(snapshot.up_rate)));
@@ -460,6 +470,17 @@ mod tests {
             ..sample::downloading()
         };
         assert_eq!(bottleneck(&paused), None);
+    }
+
+    #[test]
+    fn who_shares_less_than_everything_says_so() {
+        let mut snapshot = sample::seeding();
+        assert_eq!(status(&snapshot), "sharing");
+        snapshot.pieces_have -= 1;
+        assert_eq!(status(&snapshot), "sharing all but 1 piece");
+        snapshot.pieces_have -= 1;
+        assert_eq!(status(&snapshot), "sharing all but 2 pieces");
+        assert_eq!(status(&sample::downloading()), "downloading");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use swarm_node::Snapshot;
+use swarm_node::{Snapshot, State};
 
 use crate::units::Span;
 
@@ -123,6 +123,10 @@ impl Sharing {
 
     /// Whether to stop now, and why, for a sentence that begins with "stopped sharing: ".
     pub fn ended(&mut self, now: Duration, snapshot: &Snapshot) -> Option<&'static str> {
+        // The user has wanted more files since.
+        if snapshot.state == State::Downloading {
+            return None;
+        }
         let uploaded = snapshot.totals.uploaded;
         if uploaded > self.uploaded {
             (self.uploaded, self.uploading) = (uploaded, now);

@@ -4,6 +4,7 @@
 //! lock        held while a process works on the download
 //! manifest    so that the download can go on without a tracker
 //! resume      which pieces are verified and synced
+//! priorities  which files are wanted, if not all alike
 //! parts/<n>   file number n of the manifest, of full length, with holes
 //! ```
 

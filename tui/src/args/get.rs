@@ -12,6 +12,8 @@ Examples:
   swarm get 'swarm:?id=…'              fetch into this folder
   swarm get 'swarm:?id=…' -o /data     fetch into /data
   swarm get weights.swarm --seed never stop as soon as everything is verified
+  swarm get 'swarm:?id=…' --only '*.bin' --skip 'old/**'
+                                       fetch some of the files
   swarm get 'swarm:?id=…' --json       events for a program, one a line
 
 Put the link in quotes: it has characters that a shell treats specially.
@@ -25,6 +27,16 @@ pub struct GetArgs {
     /// The link or manifest of the share
     #[arg(value_name = "LINK|FILE.swarm", value_hint = ValueHint::FilePath)]
     pub source: String,
+    /// Fetch only files that fit this pattern; may be given several times
+    ///
+    /// `*` and `?` stand for characters of one name, `**` for any number of folders. A folder has
+    /// all that is in it. A pattern without a `/` fits at any depth. Without --only and --skip, an
+    /// unfinished download goes on with the files that it had; --only '*' fetches all.
+    #[arg(long, value_name = "PATTERN", verbatim_doc_comment)]
+    pub only: Vec<String>,
+    /// Leave out files that fit this pattern; may be given several times
+    #[arg(long, value_name = "PATTERN")]
+    pub skip: Vec<String>,
     #[command(flatten)]
     pub fetch: FetchArgs,
     #[command(flatten)]

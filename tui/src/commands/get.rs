@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use swarm_node::{
-    GetOptions, Identity, Node, NodeError, Snapshot, Source, State, Transfer, Transport,
+    GetOptions, Identity, Node, NodeError, Priority, Selection, Snapshot, Source, State, Transfer,
+    Transport,
 };
 use swarm_proto::link::{Endpoint, Link};
 use tokio::time;
@@ -54,8 +55,9 @@ async fn fetch(
     };
     let transfer = start(cx, args, node, source).await?;
     let mut watch = Watch::new(&cx.console, &transfer, "get", link, begun);
-    let resumed = watch.latest().bytes_have;
-    say_started(cx, node, &transfer, resumed)?;
+    let first = watch.latest();
+    let resumed = first.bytes_have;
+    say_started(cx, node, &transfer, &first)?;
 
     let arrived = download(cx, &transfer, &mut watch).await;
     watch.clear();
@@ -94,6 +96,7 @@ async fn start(
         output: settings.output.value.clone(),
         trackers: settings.trackers.value.clone(),
         peers: args.peers.clone(),
+        selection: Selection { only: args.only.clone(), skip: args.skip.clone() },
     };
     tokio::select! {
         () = cx.stop.cancelled() => Err(Failure::interrupted()),
@@ -161,7 +164,7 @@ async fn download(cx: &Context, transfer: &Transfer, watch: &mut Watch) -> Resul
     }
     transfer.stop().await;
     let snapshot = watch.latest();
-    let (done, all) = (Bytes(snapshot.bytes_have), Bytes(snapshot.bytes));
+    let (done, all) = (Bytes(snapshot.bytes_have), Bytes(snapshot.bytes_wanted));
     Err(Failure::new(Code::Stopped, "stopped", format!("stopped with {done} of {all} verified"))
         .hint("run the same command again to go on from there"))
 }
@@ -239,12 +242,16 @@ fn say_started(
     cx: &Context,
     node: &Node,
     transfer: &Transfer,
-    resumed: u64,
+    snapshot: &Snapshot,
 ) -> Result<(), Failure> {
     let (manifest, path) = (transfer.manifest(), transfer.path());
+    let resumed = snapshot.bytes_have;
     create::announce(cx, manifest);
+    if let Some(choice) = choice(snapshot) {
+        cx.console.note(choice);
+    }
     if resumed > 0 {
-        let (have, all) = (Bytes(resumed), Bytes(manifest.geometry().total_bytes()));
+        let (have, all) = (Bytes(resumed), Bytes(snapshot.bytes_wanted));
         cx.console.note(format_args!("going on from {have} of {all} verified earlier"));
     }
     let transport: Transport = cx.settings.transport.value.into();
@@ -267,6 +274,15 @@ fn say_started(
     })
 }
 
+/// `fetching 3 of 5 files, 1.20 GiB of 4.00 GiB`, if not all are wanted.
+fn choice(snapshot: &Snapshot) -> Option<String> {
+    let files = snapshot.priorities.len();
+    let skipped = snapshot.priorities.iter().filter(|&&p| p == Priority::Skip).count();
+    let (wanted, all) = (Bytes(snapshot.bytes_wanted), Bytes(snapshot.bytes));
+    let files = (skipped > 0).then(|| format!("{} of {files} files", files - skipped))?;
+    Some(format!("fetching {files}, {wanted} of {all}"))
+}
+
 fn say_completed(
     cx: &Context,
     transfer: &Transfer,
@@ -278,7 +294,7 @@ fn say_completed(
     cx.console.note(summary(snapshot, took));
     cx.console.object(&Line::Completed {
         path: transfer.path(),
-        bytes: snapshot.bytes,
+        bytes: snapshot.bytes_have,
         seconds: took.as_secs_f64(),
         swarm: transfer.id(),
         resumed,
@@ -295,7 +311,7 @@ fn say_completed(
 /// `verified 5.30 GiB in 1:03 (84.2 MiB/s): 40 % from seeds, 60 % from other peers`.
 fn summary(snapshot: &Snapshot, took: Duration) -> String {
     let downloaded = snapshot.totals.downloaded;
-    let mut text = format!("verified {} in {}", Bytes(snapshot.bytes), Clock(took.as_secs()));
+    let mut text = format!("verified {} in {}", Bytes(snapshot.bytes_have), Clock(took.as_secs()));
     if downloaded > 0 {
         let rate = downloaded as f64 / took.as_secs_f64().max(0.001);
         let share = |part: u64| (part as f64 * 100.0 / downloaded as f64).round();
@@ -313,6 +329,16 @@ fn summary(snapshot: &Snapshot, took: Duration) -> String {
 mod tests {
     use super::*;
     use crate::output::sample;
+
+    #[test]
+    fn a_choice_of_files_is_said() {
+        let mut snapshot = sample::downloading();
+        assert_eq!(choice(&snapshot), None);
+        snapshot.priorities = vec![Priority::High, Priority::Skip, Priority::Normal];
+        snapshot.bytes_wanted = 700 << 20;
+        let said = choice(&snapshot).unwrap();
+        assert_eq!(said, "fetching 2 of 3 files, 700 MiB of 900 MiB");
+    }
 
     #[test]
     fn patience_ends_when_nothing_comes() {

@@ -125,7 +125,8 @@ async fn get(
         return Err(Failure::usage("nobody to ask: no tracker and no peer")
             .hint("start again with --tracker KEY@HOST:PORT, or add a link that names one"));
     }
-    let options = GetOptions { output, trackers, peers: setup.peers.clone() };
+    let options =
+        GetOptions { output, trackers, peers: setup.peers.clone(), ..GetOptions::default() };
     let mut tries = 0;
     loop {
         match setup.services.node.get(source.clone(), options.clone()).await {

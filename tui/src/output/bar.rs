@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use swarm_node::{Progress, Snapshot, State};
 
-use super::{View, amount, figures, percent, state};
+use super::{View, amount, figures, percent, status};
 use crate::{exit::Failure, units::Rate};
 
 /// The bar takes a third of the line, so that the figures are readable on 80 columns.
@@ -57,14 +57,14 @@ impl View for Bar {
             self.bar().set_style(style(template));
         }
         let bar = self.bar();
-        bar.set_length(snapshot.bytes.max(1));
+        bar.set_length(snapshot.bytes_wanted.max(1));
         bar.set_position(snapshot.bytes_have);
-        bar.set_prefix(state(snapshot.state));
+        bar.set_prefix(status(snapshot));
         let figures = figures(snapshot);
         if done {
             bar.set_message(figures);
         } else {
-            let percent = percent(snapshot.bytes_have, snapshot.bytes);
+            let percent = percent(snapshot.bytes_have, snapshot.bytes_wanted);
             bar.set_message(format!("{percent:.1} %, {figures}"));
         }
         Ok(())

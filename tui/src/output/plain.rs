@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use swarm_engine::Bottleneck;
 use swarm_node::{Progress, Snapshot, State};
 
-use super::{Console, View, amount, figures, percent, state};
+use super::{Console, View, amount, figures, percent, status};
 use crate::exit::Failure;
 
 /// A line at least this often while anything moves.
@@ -67,7 +67,7 @@ impl View for Plain {
     }
 
     fn snapshot(&mut self, now: Duration, snapshot: &Arc<Snapshot>) -> Result<(), Failure> {
-        let done = percent(snapshot.bytes_have, snapshot.bytes);
+        let done = percent(snapshot.bytes_have, snapshot.bytes_wanted);
         let alone = snapshot.bottleneck == Bottleneck::NoPeers;
         if self.transfer.due(now, done, Some((snapshot.state, alone))) {
             let line = line(snapshot, done);
@@ -81,7 +81,7 @@ impl View for Plain {
 }
 
 fn line(snapshot: &Snapshot, done: f64) -> String {
-    let (state, figures) = (state(snapshot.state), figures(snapshot));
+    let (state, figures) = (status(snapshot), figures(snapshot));
     match snapshot.state {
         State::Seeding | State::Stopped => format!("{state}: {figures}"),
         _ => format!("{state} {done:.1} %: {figures}"),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     host::{Entry, Phase},
-    output::{peers, percent, state},
+    output::{peers, percent, status},
     text::inert,
     units::{Bytes, Clock, Rate},
 };
@@ -43,7 +43,7 @@ pub fn title(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         right.push(Span::styled("stopping (q again to force)", palette.warn()));
     } else if let Some(snapshot) = app.subject().and_then(|entry| entry.snapshot.as_ref()) {
         let (mark, style) = mark(snapshot.state, palette);
-        right.push(Span::styled(format!("{mark} {}", state(snapshot.state)), style));
+        right.push(Span::styled(format!("{mark} {}", status(snapshot)), style));
         right.push(Span::raw(format!("  {}  {} ", Clock(scene.now.as_secs()), peers(snapshot))));
     }
     sides(frame, area, Line::from(left), Line::from(right));

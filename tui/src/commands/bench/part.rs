@@ -65,7 +65,12 @@ async fn work(cx: &Context, folder: &Path, input: &mut Input) -> Result<(), Fail
             let peers = peers.iter().map(|peer| peer.parse()).collect::<Result<_, _>>()?;
             let trackers = cx.settings.trackers.value.clone();
             let manifest = folder.join(manifest_of(&output));
-            let options = GetOptions { output: folder.join(output), trackers, peers };
+            let options = GetOptions {
+                output: folder.join(output),
+                trackers,
+                peers,
+                ..GetOptions::default()
+            };
             get(cx, source, options, &manifest, input).await
         }
     }
