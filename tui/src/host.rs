@@ -5,6 +5,8 @@
 
 mod attempt;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 

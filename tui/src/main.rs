@@ -1,5 +1,4 @@
 //! The `swarm` program: arguments to a command, and what it says to an exit code.
-#![allow(dead_code, reason = "pages are still to use what the state offers")]
 #![expect(unreachable_pub, reason = "in a program `pub` offers nothing to anybody outside")]
 
 mod args;

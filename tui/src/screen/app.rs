@@ -23,10 +23,15 @@ pub use self::{
     scene::{HISTORY_S, Rates, Scene},
 };
 use super::{keys, log::Log, page::Page};
-use crate::host::{Entry, EntryId, Remark};
+use crate::{
+    host::{Entry, EntryId, Remark},
+    text::inert,
+};
 
 /// How long an answer to a key stays in the footer.
 const NOTICE: Duration = Duration::from_secs(5);
+/// Characters of an answer: more than any row shows.
+const NOTICE_CHARS: usize = 300;
 /// Rows are put in order again this often at most: what moves faster cannot be read.
 const RESORT: Duration = Duration::from_secs(1);
 /// Rows that a page key moves by: less than any page shows, so that nothing is skipped.
@@ -209,6 +214,11 @@ impl App {
 
     fn remark(&mut self, remark: &Remark) {
         self.log.push(self.live.now, remark);
+        if remark.warn && remark.entry.is_none() {
+            // Most often the answer to what was just typed.
+            let text: String = remark.text.chars().take(NOTICE_CHARS).collect();
+            self.say(true, inert(&text));
+        }
         if self.page == Page::Log && self.frozen.is_none() {
             self.sort();
         }

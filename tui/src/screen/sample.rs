@@ -157,7 +157,11 @@ pub fn news(second: u64, entries: Vec<Entry>) -> Action {
 }
 
 fn say(app: &mut App, warn: bool, text: &str) {
-    app.update(Action::Remark(Remark { entry: None, warn, text: text.into() }));
+    app.update(Action::Remark(Remark {
+        entry: warn.then_some(EntryId(0)),
+        warn,
+        text: text.into(),
+    }));
 }
 
 /// Presses these keys: each character is one; Enter is `\n`, Esc `\x1b`, Tab `\t`.

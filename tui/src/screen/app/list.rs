@@ -21,8 +21,6 @@ pub enum RowKey {
     Folder(Arc<[String]>),
     /// A line of the log, counted from the first.
     Line(u64),
-    /// Something of the past, by the number that the history gave it.
-    Record(u64),
 }
 
 /// The state of one page's list.

@@ -70,15 +70,6 @@ impl Entry {
         self.phase == Phase::Running && self.state() == Some(State::Paused)
     }
 
-    /// Whether everything is verified and in place.
-    pub fn is_complete(&self) -> bool {
-        self.snapshot.as_ref().is_some_and(|s| s.pieces_have == s.pieces) && self.is_settled()
-    }
-
-    fn is_settled(&self) -> bool {
-        !matches!(self.state(), Some(State::Checking | State::Downloading | State::Finishing))
-    }
-
     /// Whether it was fetched and is shared on now.
     pub fn is_shared_on(&self) -> bool {
         self.origin == Origin::Downloaded

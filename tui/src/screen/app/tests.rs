@@ -197,3 +197,13 @@ fn a_folder_is_skipped_with_all_that_is_in_it() {
     let skip = Command::SetPriority { files: vec![0, 1], priority: swarm_engine::Priority::Skip };
     assert_eq!(press(&mut app, "x"), engine(0, skip));
 }
+
+#[test]
+fn a_warning_that_is_of_no_transfer_answers_the_user() {
+    let mut app = session();
+    let text = "nothere: no such file".to_owned();
+    app.update(Action::Remark(Remark { entry: None, warn: true, text }));
+    assert_eq!(app.notice.as_ref().unwrap().text, "nothere: no such file");
+    app.update(Action::Tick(Duration::from_secs(60)));
+    assert_eq!(app.notice, None);
+}

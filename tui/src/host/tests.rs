@@ -1,0 +1,205 @@
+//! Sessions with real nodes and files, on loopback.
+
+use std::{fs, path::Path, time::Duration};
+
+use clap::{CommandFactory, FromArgMatches};
+use swarm_node::{Identity, State};
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    args::{self, Cli},
+    commands::Context,
+    config::{File, Settings, Typed},
+    output::{Console, Mode},
+    paths::Paths,
+    services::Services,
+};
+
+/// Longer than anything here takes on a busy machine.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A session in a folder of its own.
+struct World {
+    host: Host,
+    dir: TempDir,
+}
+
+impl World {
+    async fn new(flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("out");
+        let fixed = ["swarm", "tui", "--listen", "127.0.0.1:0", "-o", output.to_str().unwrap()];
+        let matches = Cli::command().try_get_matches_from(fixed.iter().chain(flags)).unwrap();
+        let cli = Cli::from_arg_matches(&matches).unwrap();
+        let args::Command::Tui(tui) = cli.command else { panic!("not tui") };
+        let typed = Typed { network: tui.network, swarm: tui.swarm, fetch: tui.fetch };
+        let settings =
+            Settings::resolve(&matches, &cli.output, typed, File::default(), false).unwrap();
+        let cx = Context {
+            console: Console::new(false, true, Mode::Hidden),
+            paths: Paths::find(Some(dir.path().join("home").into())),
+            settings,
+            stop: CancellationToken::new(),
+        };
+        let services = Services::start(&cx, Identity::generate(), false).await.unwrap();
+        let setup = Setup { cx, services, peers: Vec::new(), tracker_listen: None };
+        Self { host: Host::start(setup), dir }
+    }
+
+    async fn order(&self, order: Order) {
+        self.host.orders.send(order).await.unwrap();
+    }
+
+    /// Waits until the session is so.
+    async fn until(&mut self, so: impl FnMut(&Arc<Session>) -> bool) -> Arc<Session> {
+        let seen = timeout(LONG, self.host.session.wait_for(so)).await;
+        Arc::clone(&seen.expect("it happens in time").unwrap())
+    }
+
+    /// Shares a folder of two files; waits until it has a link.
+    async fn share(&mut self) -> Arc<Entry> {
+        let path = self.dir.path().join("share");
+        fs::create_dir_all(path.join("sub")).unwrap();
+        fs::write(path.join("a.bin"), vec![7; 300_000]).unwrap();
+        fs::write(path.join("sub/b.bin"), vec![9; 5]).unwrap();
+        self.order(Order::AddPath { path }).await;
+        let session = self.until(|session| running(session)).await;
+        Arc::clone(&session.entries[0])
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.dir.path().join("out/share")
+    }
+}
+
+fn running(session: &Session) -> bool {
+    session.entries.first().is_some_and(|entry| entry.phase == Phase::Running)
+}
+
+fn arrived(session: &Session) -> bool {
+    session.entries.first().is_some_and(|entry| entry.completed_s.is_some())
+}
+
+fn add(link: &str) -> Order {
+    Order::AddLink { link: link.into(), output: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_session_shares_another_fetches_and_asks_how_long_to_share() {
+    let (mut seeder, mut getter) = (World::new(&[]).await, World::new(&[]).await);
+    let own = seeder.share().await;
+    assert_eq!((own.origin, own.decided), (Origin::Own, true));
+    assert!(seeder.host.session.borrow().tracker.is_some(), "it runs a tracker");
+
+    getter.order(add(own.link.as_ref().unwrap())).await;
+    let session = getter.until(|session| arrived(session)).await;
+    let entry = &session.entries[0];
+    assert_eq!((entry.name.as_str(), entry.origin), ("share", Origin::Downloaded));
+    assert!(!entry.decided, "the user is asked");
+    assert_eq!(entry.share.as_ref().unwrap().files.len(), 2);
+    assert_eq!(fs::read(getter.copy().join("sub/b.bin")).unwrap(), [9; 5]);
+
+    let id = entry.id;
+    getter.order(Order::Share { id, policy: Policy::Never }).await;
+    let stopped =
+        |session: &Arc<Session>| matches!(session.entries[0].phase, Phase::Stopped { .. });
+    getter.until(stopped).await;
+    getter.order(Order::Share { id, policy: Policy::Forever }).await;
+    getter.until(|session| running(session)).await;
+
+    let last = getter.host.shutdown().await;
+    assert_eq!(last.entries[0].snapshot.as_ref().unwrap().bytes, 300_005);
+    seeder.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_keeps_its_files_unless_they_are_to_be_deleted() {
+    let (mut seeder, mut getter) =
+        (World::new(&[]).await, World::new(&["--seed", "forever"]).await);
+    let own = seeder.share().await;
+    let link = own.link.clone().unwrap();
+    for (n, delete) in [(1, false), (2, true)] {
+        getter.order(add(&link)).await;
+        let id = EntryId(n);
+        getter.until(|session| running(session) && getter_has(session, id)).await;
+        getter.until(|session| session.entries[0].state() == Some(State::Seeding)).await;
+        assert!(getter.copy().join("a.bin").exists());
+        getter.order(Order::Remove { id, delete }).await;
+        getter.until(|session| session.entries.is_empty()).await;
+        assert_eq!(getter.copy().exists(), !delete);
+    }
+    let left = fs::read_dir(getter.dir.path().join("out")).unwrap().count();
+    assert_eq!(left, 0, "not even a working folder");
+    assert!(Path::new(&own.path).exists(), "the seeder's files are not ours");
+    getter.host.shutdown().await;
+    seeder.host.shutdown().await;
+}
+
+fn getter_has(session: &Session, id: EntryId) -> bool {
+    session.entries.iter().any(|entry| entry.id == id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_stays_with_its_reason_and_can_be_tried_again() {
+    let mut world = World::new(&[]).await;
+    // Somebody in a link who has the folder's name taken: a file is where the folder has to go.
+    let mut seeder = World::new(&[]).await;
+    let own = seeder.share().await;
+    fs::create_dir_all(world.dir.path().join("out")).unwrap();
+    fs::write(world.copy(), "in the way").unwrap();
+    world.order(add(own.link.as_ref().unwrap())).await;
+    let failed = |session: &Arc<Session>| matches!(session.entries.first(), Some(entry) if matches!(entry.phase, Phase::Failed { .. }));
+    let session = world.until(failed).await;
+    let Phase::Failed { message, hint } = &session.entries[0].phase else { panic!() };
+    assert!(message.contains("exists and is something else"), "{message}");
+    assert!(hint.is_some());
+
+    fs::remove_file(world.copy()).unwrap();
+    world.order(Order::Start(session.entries[0].id)).await;
+    world.until(|session| arrived(session)).await;
+    world.host.shutdown().await;
+    seeder.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_added_is_said_and_not_listed() {
+    let mut world = World::new(&[]).await;
+    for order in [
+        add("swarm:?id=nonsense"),
+        Order::AddPath { path: "/nowhere/at/all".into() },
+        Order::AddManifest { path: "/nowhere.swarm".into(), output: None },
+    ] {
+        world.order(order).await;
+        let remark = timeout(LONG, world.host.remarks.recv()).await.unwrap().unwrap();
+        assert!(remark.warn && remark.entry.is_none(), "{remark:?}");
+    }
+    assert!(world.host.session.borrow().entries.is_empty());
+    world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_hold_for_what_is_added_later_too() {
+    let mut world = World::new(&["--upload-limit", "3M"]).await;
+    world.order(Order::All(Command::LimitUpload(Some(1 << 20)))).await;
+    world.share().await;
+    let limited = |session: &Arc<Session>| {
+        session.entries[0].snapshot.as_ref().is_some_and(|s| s.up_limit == Some(1 << 20))
+    };
+    world.until(limited).await;
+    world.host.shutdown().await;
+}
+
+#[test]
+fn a_session_and_an_order_can_be_written_down_and_read() {
+    let entry = crate::screen::sample::entry(7, &crate::output::sample::seeding());
+    let session = Session { entries: vec![Arc::new(entry)], ..Session::default() };
+    let text = serde_json::to_string(&session).unwrap();
+    assert_eq!(serde_json::from_str::<Session>(&text).unwrap(), session);
+    let order = Order::Engine { id: EntryId(7), command: Command::Pause };
+    let text = serde_json::to_string(&order).unwrap();
+    assert_eq!(text, r#"{"engine":{"id":7,"command":"pause"}}"#);
+    assert_eq!(serde_json::from_str::<Order>(&text).unwrap(), order);
+}
