@@ -323,10 +323,14 @@ impl Swarm {
         }
     }
 
-    /// These pieces are no longer ours to give.
+    /// These pieces are no longer ours to give. Once everything is in its place the files are the
+    /// user's, and what is lost of them is not fetched again: it could be written nowhere.
     fn withdraw(&mut self, now: Time, pieces: &[PieceIndex], out: &mut Outbox) {
-        if self.disk.finish == Finish::Done && !self.ledger.is_complete() {
-            self.disk.reopen();
+        if self.disk.is_done() {
+            for &piece in pieces {
+                self.ledger.want(piece, false);
+                self.refresh(piece);
+            }
         }
         for &piece in pieces {
             out.push(Output::Forget(piece));
