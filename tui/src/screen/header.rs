@@ -12,6 +12,7 @@ use swarm_node::State;
 use super::{
     app::{App, Kind},
     palette::Palette,
+    why,
 };
 use crate::{
     host::{Entry, Phase},
@@ -28,7 +29,7 @@ pub fn title(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         Kind::Session => "tui",
     };
     let mut left = Vec::new();
-    if area.width >= 40 {
+    if area.width >= 40 || app.subject().is_none() {
         left.push(Span::styled(format!(" swarm {verb}  "), palette.dim()));
     }
     if let Some(entry) = app.subject() {
@@ -61,21 +62,34 @@ const fn mark(state: State, palette: Palette) -> (&'static str, Style) {
 
 /// ` 1 Overview  2 Peers  3 Log        a1b2c3d9  900 × 1.00 MiB  → weights `
 pub fn tabs(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
-    // A space on both sides of each, or where that is too wide one between them.
-    let titles: usize = app.pages().iter().map(|page| page.spec().title.len() + 4).sum();
-    let pad = if titles < usize::from(area.width) { " " } else { "" };
-    let mut left = vec![Span::raw(" ")];
-    for (n, page) in app.pages().iter().enumerate() {
-        let style = if *page == app.page { palette.selected() } else { Style::new() };
-        left.push(Span::styled(format!("{pad}{} {}{pad}", n + 1, page.spec().title), style));
-        if pad.is_empty() {
-            left.push(Span::raw(" "));
-        }
-    }
-    let left = Line::from(left);
+    let left = Line::from(titles(app, area.width.into(), palette));
     let room = usize::from(area.width).saturating_sub(left.width() + 1);
     let right = app.subject().map_or_else(String::new, |entry| about(entry, room));
     sides(frame, area, left, Line::styled(right, palette.dim()));
+}
+
+/// The pages, with as much of their names as there is room for: a space on both sides of each, one
+/// between them, or all but the one that is shown as numbers.
+fn titles(app: &App, room: usize, palette: Palette) -> Vec<Span<'static>> {
+    let all: usize = app.pages().iter().map(|page| page.spec().title.len() + 2).sum();
+    let wide = all + 2 * app.pages().len() < room;
+    let named = all + app.pages().len() < room;
+    let mut spans = vec![Span::raw(" ")];
+    for (n, page) in app.pages().iter().enumerate() {
+        let shown = *page == app.page;
+        let mut text = (n + 1).to_string();
+        if named || shown {
+            text = format!("{text} {}", page.spec().title);
+        }
+        if wide {
+            text = format!(" {text} ");
+        }
+        spans.push(Span::styled(text, if shown { palette.selected() } else { Style::new() }));
+        if !wide {
+            spans.push(Span::raw(" "));
+        }
+    }
+    spans
 }
 
 /// Which share it is and where, as much of it as there is room for.
@@ -120,7 +134,8 @@ pub fn bar(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) {
 pub fn figures(frame: &mut Frame<'_>, area: Rect, entry: &Entry, alone: bool, palette: Palette) {
     let snapshot = match (&entry.phase, &entry.snapshot) {
         (Phase::Running, Some(snapshot)) => snapshot,
-        (phase, _) => return phase_line(frame, area, phase, palette),
+        // It has none. What it waits for has this line, and the next for what can be done.
+        _ => return why::cause(frame, area, entry, palette),
     };
     let totals = &snapshot.totals;
     let narrow = area.width < 40;
@@ -162,25 +177,6 @@ pub fn figures(frame: &mut Frame<'_>, area: Rect, entry: &Entry, alone: bool, pa
         line.spans.extend([Span::raw(gap), part]);
     }
     frame.render_widget(line, area);
-}
-
-/// What a transfer waits for that does not run.
-fn phase_line(frame: &mut Frame<'_>, area: Rect, phase: &Phase, palette: Palette) {
-    let (text, style) = match phase {
-        Phase::Finding => (" looking for somebody who has the manifest".into(), palette.warn()),
-        Phase::Hashing { done, total } => {
-            (format!(" reading and hashing: {} of {}", Bytes(*done), Bytes(*total)), palette.down())
-        }
-        Phase::Running => (String::new(), palette.dim()),
-        Phase::Stopped { why } => {
-            (format!(" stopped: {}; p starts it again", inert(why)), palette.dim())
-        }
-        Phase::Failed { message, hint } => {
-            let hint = hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
-            (format!(" {} (r tries again)", inert(&format!("{message}{hint}"))), palette.bad())
-        }
-    };
-    frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
 }
 
 /// One text at the left and one at the right. If both do not fit, the right one matters more, unless

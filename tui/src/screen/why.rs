@@ -4,7 +4,6 @@
 use ratatui::{
     Frame,
     layout::Rect,
-    style::Style,
     text::{Line, Span},
 };
 use swarm_engine::Bottleneck;
@@ -28,22 +27,40 @@ enum Tone {
     Stuck,
 }
 
-/// Draws the phrase on one line.
+/// Draws the line below the figures: the phrase, or, of a transfer that has no figures and whose cause
+/// stands in their place, what can be done.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) {
     let (tone, phrase) = phrase(entry);
-    let (glyph, style) = match tone {
-        Tone::Calm => ("  ", palette.dim()),
-        Tone::Slow => ("▸ ", palette.warn().patch(palette.strong())),
-        Tone::Stuck => ("! ", palette.bad()),
-    };
     let (cause, advice) = phrase.split_once("; ").unwrap_or((&phrase, ""));
-    let advice = if advice.is_empty() { String::new() } else { format!("  {advice}") };
-    let line = Line::from(vec![
-        Span::raw(" "),
-        Span::styled(format!("{glyph}{cause}"), style),
-        Span::styled(advice, Style::new()),
-    ]);
+    let mut line = Line::from(" ");
+    if has_figures(entry) {
+        line.spans.push(spoken(tone, cause, palette));
+        line.spans.push(Span::raw("  "));
+    } else {
+        line.spans.push(Span::raw("  "));
+    }
+    line.spans.push(Span::raw(advice.to_owned()));
     frame.render_widget(line, area);
+}
+
+/// Draws the cause alone.
+pub fn cause(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) {
+    let (tone, phrase) = phrase(entry);
+    let cause = phrase.split_once("; ").map_or(phrase.as_str(), |(cause, _)| cause);
+    frame.render_widget(Line::from(vec![Span::raw(" "), spoken(tone, cause, palette)]), area);
+}
+
+fn has_figures(entry: &Entry) -> bool {
+    entry.phase == Phase::Running && entry.snapshot.is_some()
+}
+
+fn spoken(tone: Tone, text: &str, palette: Palette) -> Span<'static> {
+    let (glyph, style) = match tone {
+        Tone::Calm => (" ", palette.dim()),
+        Tone::Slow => ("▸", palette.warn().patch(palette.strong())),
+        Tone::Stuck => ("!", palette.bad()),
+    };
+    Span::styled(format!("{glyph} {text}"), style)
 }
 
 /// The cause, and after `; ` what can be done.
@@ -183,6 +200,21 @@ mod tests {
             let (tone, phrase) = said(&Snapshot { bottleneck: cause, ..sample::downloading() });
             assert!(tone == Tone::Slow && phrase.len() <= 88, "{phrase}");
         }
+    }
+
+    #[test]
+    fn what_failed_says_why_and_below_what_to_do() {
+        let mut app = sample::session();
+        sample::press(&mut app, "jjjj2");
+        let drawn = sample::drawn(&app, 100, 30);
+        let lines: Vec<_> = drawn.lines().skip(3).take(2).collect();
+        assert_eq!(
+            lines,
+            [
+                " ! no manifest found (tracker a@10.0.0.1:7000: no answer)",
+                "   check that somebody shares it, r tries again"
+            ]
+        );
     }
 
     #[test]
