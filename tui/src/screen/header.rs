@@ -132,10 +132,9 @@ pub fn bar(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) {
 /// ` 600 MiB of 900 MiB   ↓ 80.0 MiB/s   ↑ 5.00 MiB/s   0:05 left …`, the most wanted first; a figure
 /// that does not fit is left out rather than cut. `alone`: there is room for nothing else.
 pub fn figures(frame: &mut Frame<'_>, area: Rect, entry: &Entry, alone: bool, palette: Palette) {
-    let snapshot = match (&entry.phase, &entry.snapshot) {
-        (Phase::Running, Some(snapshot)) => snapshot,
+    let (Phase::Running, Some(snapshot)) = (&entry.phase, &entry.snapshot) else {
         // It has none. What it waits for has this line, and the next for what can be done.
-        _ => return why::cause(frame, area, entry, palette),
+        return why::cause(frame, area, entry, palette);
     };
     let totals = &snapshot.totals;
     let narrow = area.width < 40;
