@@ -194,6 +194,8 @@ impl From<NodeError> for Failure {
                 Self::new(code, "no_manifest", format!("no manifest found ({})", tried.join(", ")))
                     .hint("check that somebody shares it and can be reached, and that the link is whole")
             }
+            NodeError::NoSuchFile { .. } => Self::new(code, kind, error.to_string())
+                .hint("'swarm show' lists the files of a link or manifest"),
             NodeError::Locked { .. } => Self::new(code, kind, error.to_string())
                 .hint("wait for it or stop it, or choose another folder with --output"),
             _ => Self::advised(code, kind, &error.to_string()),

@@ -32,7 +32,7 @@ pub struct GetArgs {
     /// `*` and `?` stand for characters of one name, `**` for any number of folders. A folder has
     /// all that is in it. A pattern without a `/` fits at any depth. Without --only and --skip, an
     /// unfinished download goes on with the files that it had; --only '*' fetches all.
-    #[arg(long, value_name = "PATTERN", verbatim_doc_comment)]
+    #[arg(long, value_name = "PATTERN")]
     pub only: Vec<String>,
     /// Leave out files that fit this pattern; may be given several times
     #[arg(long, value_name = "PATTERN")]

@@ -57,7 +57,8 @@ async fn fetch(
     let mut watch = Watch::new(&cx.console, &transfer, "get", link, begun);
     let first = watch.latest();
     let resumed = first.bytes_have;
-    say_started(cx, node, &transfer, &first)?;
+    let chosen = !args.only.is_empty() || !args.skip.is_empty();
+    say_started(cx, node, &transfer, &first, chosen)?;
 
     let arrived = download(cx, &transfer, &mut watch).await;
     watch.clear();
@@ -243,12 +244,14 @@ fn say_started(
     node: &Node,
     transfer: &Transfer,
     snapshot: &Snapshot,
+    chosen: bool,
 ) -> Result<(), Failure> {
     let (manifest, path) = (transfer.manifest(), transfer.path());
     let resumed = snapshot.bytes_have;
     create::announce(cx, manifest);
     if let Some(choice) = choice(snapshot) {
-        cx.console.note(choice);
+        let before = if chosen { "" } else { " as before; --only '*' fetches all" };
+        cx.console.note(format_args!("{choice}{before}"));
     }
     if resumed > 0 {
         let (have, all) = (Bytes(resumed), Bytes(snapshot.bytes_wanted));

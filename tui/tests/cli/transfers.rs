@@ -195,6 +195,38 @@ fn an_interrupted_download_goes_on() {
 }
 
 #[test]
+fn a_choice_of_files_survives_a_kill_and_ends_with_everything() {
+    let world = World::new();
+    write_share(&world);
+    let (seeder, seeding) = seed(&world, &[]);
+    let link = seeding["link"].as_str().unwrap();
+    let wrong = ["get", link, "-o", "copy", "--listen", "127.0.0.1:0", "--only", "*.txt"];
+    assert_fails(&world.run(&wrong), 2, "no file of the share fits '*.txt'");
+    assert!(!world.path("copy").exists());
+
+    let slow = ["--skip", "bin", "--skip", "none", "--download-limit", "2M"];
+    let mut killed = world.start(&get(link, "copy", &slow));
+    while killed.event("progress")["bytes_have"].as_u64().unwrap() < 1 << 20 {}
+    killed.kill();
+    // What was chosen is not said again.
+    let ran = world.run(&get(link, "copy", &["--seed", "never"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let chosen =
+        "\nfetching 1 of 3 files, 6.00 MiB of 6.07 MiB as before; --only '*' fetches all\n";
+    assert!(ran.stderr.contains(chosen), "{ran:?}");
+    let completed = find_event(&ran, "completed");
+    assert_eq!(completed["bytes"], SIZE);
+    assert_eq!(fs::read(world.path("copy/share/big")).unwrap(), bytes(SIZE, 1));
+    assert!(!world.path("copy/share/bin").exists() && !world.path("copy/share/none").exists());
+
+    let ran = world.run(&get(link, "copy", &["--seed", "never", "--only", "*"]));
+    assert_eq!(find_event(&ran, "completed")["resumed"], SIZE, "{ran:?}");
+    assert_same(&world.path("share"), &world.path("copy/share"));
+    assert_eq!(fs::read_dir(world.path("copy")).unwrap().count(), 1);
+    seeder.stop();
+}
+
+#[test]
 fn a_second_download_of_the_same_into_the_same_folder_is_refused() {
     let world = World::new();
     write_share(&world);
