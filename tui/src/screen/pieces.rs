@@ -9,7 +9,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::{Block, Paragraph},
 };
-use swarm_engine::{BlockState, PartialSnapshot, RunSnapshot};
+use swarm_engine::{BlockState, PartialSnapshot};
 use swarm_node::Snapshot;
 use swarm_proto::id::PeerId;
 
@@ -86,24 +86,46 @@ impl Facts for Piece<'_> {
     }
 }
 
-/// The unfinished pieces: those that somebody is asked for, and those that nobody is.
-fn parted(snapshot: &Snapshot) -> (Vec<u32>, Vec<u32>) {
-    let waits =
-        |run: &RunSnapshot| matches!(run.state, BlockState::Requested(_) | BlockState::Storing(_));
-    let idle = |partial: &&PartialSnapshot| !partial.runs.iter().any(waits);
-    let started: Vec<_> =
-        snapshot.partials.iter().filter(idle).map(|partial| partial.piece).collect();
-    let flying = snapshot.in_flight.iter().copied();
-    (flying.filter(|piece| started.binary_search(piece).is_err()).collect(), started)
+/// The unfinished pieces by what goes on with them, each list ascending.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Unfinished {
+    /// Somebody is asked for some of it, or it is on its way to the disk.
+    in_flight: Vec<u32>,
+    /// Some of it is there, and nobody is asked for the rest.
+    started: Vec<u32>,
+    /// All of it is there and does not verify.
+    failed: Vec<u32>,
+}
+
+impl Unfinished {
+    fn of(snapshot: &Snapshot) -> Self {
+        let mut this = Self::default();
+        for piece in &snapshot.in_flight {
+            let all = |is: fn(BlockState) -> bool| {
+                let partial =
+                    snapshot.partials.binary_search_by_key(piece, |partial| partial.piece);
+                partial.is_ok_and(|at| snapshot.partials[at].runs.iter().all(|run| is(run.state)))
+            };
+            let list = if all(|state| matches!(state, BlockState::Stored(_))) {
+                &mut this.failed
+            } else if all(|state| matches!(state, BlockState::Stored(_) | BlockState::Missing)) {
+                &mut this.started
+            } else {
+                &mut this.in_flight
+            };
+            list.push(*piece);
+        }
+        this
+    }
 }
 
 /// Draws the map in a frame with its counts, its legend, and the row of copies if there is room.
 pub fn map(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Palette) {
-    let (in_flight, started) = parted(snapshot);
+    let unfinished = Unfinished::of(snapshot);
     let have = snapshot.pieces_have;
-    let unfinished = snapshot.in_flight.len() as u32;
-    let missing = snapshot.pieces.saturating_sub(have).saturating_sub(unfinished);
-    let flying = in_flight.len();
+    let begun = snapshot.in_flight.len() as u32;
+    let missing = snapshot.pieces.saturating_sub(have).saturating_sub(begun);
+    let flying = unfinished.in_flight.len();
     let mut block = Block::bordered()
         .border_style(palette.dim())
         .title(format!(" Pieces  {have} have · {flying} in flight · {missing} missing "));
@@ -113,9 +135,9 @@ pub fn map(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Pale
     let pieces = Pieces {
         count: snapshot.pieces,
         have: &snapshot.have,
-        in_flight: &in_flight,
-        started: &started,
-        failed: &[],
+        in_flight: &unfinished.in_flight,
+        started: &unfinished.started,
+        failed: &unfinished.failed,
     };
     let room = usize::from(place.width) * usize::from(place.height) * map::slots(palette);
     let each = pieces.each(room);
@@ -124,7 +146,7 @@ pub fn map(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Pale
         block = block.title_top(Line::from(format!(" {what} = {each} pieces ")).right_aligned());
     }
     if area.width >= 60 {
-        let legend = " █ have ▓ part ▒ in flight · missing ";
+        let legend = " █ have ▓ part ▒ in flight · missing ! bad ";
         block = block.title_bottom(Line::from(legend).right_aligned());
     }
     frame.render_widget(block, area);
@@ -448,6 +470,8 @@ fn name(file: &ShareFile) -> String {
 
 #[cfg(test)]
 mod tests {
+    use swarm_engine::RunSnapshot;
+
     use super::*;
     use crate::screen::sample;
 
@@ -480,13 +504,15 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_that_nobody_is_asked_for_is_not_in_flight() {
+    fn a_piece_that_nobody_is_asked_for_waits_or_has_failed() {
         let mut snapshot = sample::downloading();
-        snapshot.partials[1]
-            .runs
-            .retain(|run| matches!(run.state, BlockState::Stored(_) | BlockState::Missing));
-        let (in_flight, started) = parted(&snapshot);
-        assert_eq!((in_flight.len(), started), (15, vec![701]));
+        let stored = |run: &RunSnapshot| matches!(run.state, BlockState::Stored(_));
+        let missing = |run: &RunSnapshot| run.state == BlockState::Missing;
+        snapshot.partials[1].runs.retain(|run| stored(run) || missing(run));
+        snapshot.partials[2].runs.retain(stored);
+        let unfinished = Unfinished::of(&snapshot);
+        assert_eq!((unfinished.started, unfinished.failed), (vec![701], vec![702]));
+        assert_eq!(unfinished.in_flight.len(), 14);
     }
 
     #[test]
