@@ -101,7 +101,7 @@ pub struct NodeConfig {
     /// or do not have it yet.
     pub manifest_patience: Duration,
     /// Settings of each swarm. What the node itself knows is filled in: listening port, advertised
-    /// address, number of trackers.
+    /// address, trackers, which files are wanted, and whether they are the user's own.
     pub engine: swarm_engine::Config,
 }
 

@@ -2,9 +2,9 @@
 
 mod stage;
 
-use stage::{BLOCK, Stage};
-use swarm_engine::{Command, Config, DiskError, Event, Input, Output, Priority, State};
-use swarm_proto::message::{Message, RawRun};
+use stage::{BLOCK, Stage, conn, id};
+use swarm_engine::{Bottleneck, Command, Config, DiskError, Event, Input, Output, Priority, State};
+use swarm_proto::message::{Goodbye, Message, RawRun};
 
 /// Four files of four pieces of four blocks, wanted this much; nothing is there.
 fn files(priorities: [Priority; 4]) -> Stage {
@@ -188,4 +188,25 @@ fn check(s: &mut Stage, bad: impl Fn(u32) -> bool) {
             s.input(Input::LeavesRead { piece, leaves: Ok(leaves) });
         }
     }
+}
+
+#[test]
+fn a_seed_that_was_let_go_is_dialled_again_when_more_is_wanted() {
+    let mut s = files([Priority::Normal, Priority::Skip, Priority::Skip, Priority::Skip]);
+    s.seed(1);
+    s.serve_all(1);
+    finish(&mut s);
+    s.ms(10_000);
+    assert_eq!(s.closed(), [(conn(1), Goodbye::NothingToExchange)]);
+    let dials = |s: &mut Stage| {
+        s.take(|output| match output {
+            Output::Dial(target) => target.id,
+            _ => None,
+        })
+    };
+    assert!(dials(&mut s).is_empty());
+    set(&mut s, &[3], Priority::Normal);
+    s.ms(100);
+    assert_eq!(dials(&mut s), [id(1)]);
+    assert_eq!(s.snapshot().bottleneck, Bottleneck::NoPeers);
 }
