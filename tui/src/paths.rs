@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsString,
-    fs, io,
+    fs::{self, File, TryLockError},
+    io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -53,7 +54,26 @@ impl Paths {
     /// Our key: from `file` if the user named one, else the one kept from earlier runs. Made at the
     /// first use, so that a link that names it holds after a restart.
     pub fn identity(&self, key: Key, file: Option<&Path>) -> Result<Identity, Failure> {
-        let path = match (file, &self.keys) {
+        load(&self.key_file(key, file)?)
+    }
+
+    /// The same, for one process at a time: `None` if another one has the key. It is ours as long as
+    /// the file is kept.
+    pub fn identity_alone(
+        &self,
+        key: Key,
+        file: Option<&Path>,
+    ) -> Result<Option<(Identity, File)>, Failure> {
+        let path = self.key_file(key, file)?;
+        let identity = load(&path)?;
+        let held = File::open(&path).map_err(|error| Failure::file(&path, &error))?;
+        // A file system without locks is no reason to do without the key.
+        let taken = matches!(held.try_lock(), Err(TryLockError::WouldBlock));
+        Ok((!taken).then_some((identity, held)))
+    }
+
+    fn key_file(&self, key: Key, file: Option<&Path>) -> Result<PathBuf, Failure> {
+        Ok(match (file, &self.keys) {
             (Some(file), _) => file.to_owned(),
             (None, Some(folder)) => {
                 make_private(folder)?;
@@ -71,17 +91,20 @@ impl Paths {
                 )
                 .hint("set SWARM_HOME to a folder, or give --identity FILE"));
             }
-        };
-        Identity::load_or_create(&path).map_err(|error| {
-            let code = match error.kind() {
-                // The file can be read and is no key, or no secret.
-                io::ErrorKind::InvalidData => Code::Other,
-                _ => Code::Disk,
-            };
-            Failure::new(code, "identity", format!("key {}: {error}", path.display()))
-                .hint("give another file with --identity, or another folder with SWARM_HOME")
         })
     }
+}
+
+fn load(path: &Path) -> Result<Identity, Failure> {
+    Identity::load_or_create(path).map_err(|error| {
+        let code = match error.kind() {
+            // The file can be read and is no key, or no secret.
+            io::ErrorKind::InvalidData => Code::Other,
+            _ => Code::Disk,
+        };
+        Failure::new(code, "identity", format!("key {}: {error}", path.display()))
+            .hint("give another file with --identity, or another folder with SWARM_HOME")
+    })
 }
 
 /// Makes a folder that only its owner can enter; one that exists is left as it is.
@@ -101,6 +124,17 @@ mod tests {
         let paths = Paths::find(Some("/x/swarm".into()));
         assert_eq!(paths.config, Some("/x/swarm/config.toml".into()));
         assert_eq!(paths.keys, Some("/x/swarm".into()));
+    }
+
+    #[test]
+    fn a_key_is_of_one_process_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::find(Some(dir.path().into()));
+        let first = paths.identity_alone(Key::Session, None).unwrap();
+        assert!(first.is_some());
+        assert!(paths.identity_alone(Key::Session, None).unwrap().is_none());
+        drop(first);
+        assert!(paths.identity_alone(Key::Session, None).unwrap().is_some());
     }
 
     #[test]

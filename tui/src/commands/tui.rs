@@ -4,6 +4,8 @@ mod farewell;
 
 use std::{sync::Arc, time::Instant};
 
+use swarm_node::Identity;
+
 use crate::{
     args::TuiArgs,
     commands::Context,
@@ -17,7 +19,10 @@ use crate::{
 pub async fn run(cx: Context, args: TuiArgs) -> Result<(), Failure> {
     let start = Instant::now();
     let (console, stop) = (cx.console.clone(), cx.stop.clone());
-    let identity = cx.paths.identity(Key::Session, args.identity.as_deref())?;
+    // Two sessions on one machine are two nodes of the swarm.
+    let kept = cx.paths.identity_alone(Key::Session, args.identity.as_deref())?;
+    let (identity, _held) =
+        kept.map_or_else(|| (Identity::generate(), None), |(i, f)| (i, Some(f)));
     // A download is announced from where the tracker sees us; what is shared says so for itself.
     let services = Services::start(&cx, identity, false).await?;
     let TuiArgs { what, peers, tracker_listen, mouse, .. } = args;

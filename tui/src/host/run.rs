@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -151,6 +151,7 @@ impl Keeper {
         mut news: mpsc::Receiver<(EntryId, u64, News)>,
         stop: CancellationToken,
     ) -> Setup {
+        self.warn();
         let mut show_at: Option<time::Instant> = None;
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -173,6 +174,20 @@ impl Keeper {
             show_at = show_at.or_else(|| Some(time::Instant::now() + SHOW));
         }
         self.end(&mut news).await
+    }
+
+    /// Says what the user should know of how others reach this process.
+    fn warn(&self) {
+        let peer = &self.setup.services.peer;
+        if peer.key.is_none() {
+            let text = "transport is plain: nothing is encrypted and nobody proves who they are";
+            self.say(None, true, text);
+        }
+        if peer.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()) {
+            let text =
+                "links of this session work on this machine only; --advertise HOST changes that";
+            self.say(None, true, text);
+        }
     }
 
     /// Ends all transfers at once, and takes in their last news.
@@ -234,6 +249,7 @@ impl Keeper {
                 Err(error) => self.complain(None, &error.into()),
             },
             Order::AddManifest { path, output } => {
+                let path = at_home(path);
                 let file = path.clone();
                 match task::spawn_blocking(move || read_manifest(&file)).await {
                     Ok(Ok(manifest)) => {
@@ -244,7 +260,7 @@ impl Keeper {
                     Err(_) => {}
                 }
             }
-            Order::AddPath { path } => self.add_path(path).await,
+            Order::AddPath { path } => self.add_path(at_home(path)).await,
             Order::Remove { id, delete } => self.remove(id, delete),
             Order::Stop(id) => {
                 self.halt(id, "on request");
@@ -314,7 +330,7 @@ impl Keeper {
     }
 
     fn add_get(&mut self, source: Source, name: String, output: Option<PathBuf>) {
-        let output = output.unwrap_or_else(|| self.shown.output.clone());
+        let output = output.map_or_else(|| self.shown.output.clone(), at_home);
         let entry = self.entry(name, output.clone(), Origin::Downloaded, Phase::Finding);
         let swarm = match &source {
             Source::Link(link) => link.id,
@@ -594,6 +610,14 @@ async fn delete_data(manifest: Arc<Manifest>, path: PathBuf) -> Result<u64, Fail
     match done {
         Ok(result) => Ok(result?),
         Err(error) => Err(Failure::new(crate::exit::Code::Other, "bug", error.to_string())),
+    }
+}
+
+/// The path with the user's home for a `~` at its start, as no shell has read it.
+fn at_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path,
     }
 }
 

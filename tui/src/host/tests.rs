@@ -167,6 +167,8 @@ async fn what_fails_stays_with_its_reason_and_can_be_tried_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_added_is_said_and_not_listed() {
     let mut world = World::new(&[]).await;
+    let first = timeout(LONG, world.host.remarks.recv()).await.unwrap().unwrap();
+    assert!(first.text.contains("this machine only"), "{first:?}");
     for order in [
         add("swarm:?id=nonsense"),
         Order::AddPath { path: "/nowhere/at/all".into() },

@@ -111,6 +111,10 @@ impl App {
                 Phase::Failed { .. } | Phase::Stopped { .. } => {
                     vec![Effect::Order(Order::Start(id))]
                 }
+                // There is no engine yet that could hold.
+                Phase::Finding | Phase::Hashing { .. } if self.kind == Kind::Session => {
+                    vec![Effect::Order(Order::Stop(id))]
+                }
                 _ if entry.is_paused() => engine(Command::Resume),
                 _ => engine(Command::Pause),
             },
@@ -394,7 +398,12 @@ impl App {
                 Vec::new()
             }),
             _ if text.is_empty() => Ok(Vec::new()),
-            PromptKind::Add => Ok(vec![Effect::Order(order_of(text))]),
+            PromptKind::Add => match order_of(text) {
+                Order::AddPath { path } if path.as_os_str().is_empty() => {
+                    Err("there is nothing in the quotes".into())
+                }
+                order => Ok(vec![Effect::Order(order)]),
+            },
             PromptKind::LimitUp => self.limit(text, Command::LimitUpload),
             PromptKind::LimitDown => self.limit(text, Command::LimitDownload),
             PromptKind::Command => {
@@ -423,7 +432,11 @@ impl App {
     fn quit(&mut self) -> Vec<Effect> {
         let losses: Vec<_> =
             self.live.session.entries.iter().filter_map(|entry| loss(entry)).collect();
-        if losses.is_empty() || self.stopping {
+        // Who is asked and insists, with Ctrl-C, has answered.
+        let asked =
+            matches!(&self.modal, Some(Modal::Confirm(c)) if c.then.contains(&Effect::Quit));
+        if losses.is_empty() || self.stopping || asked {
+            self.modal = None;
             self.stopping = true;
             return vec![Effect::Quit];
         }
@@ -435,7 +448,12 @@ impl App {
 }
 
 /// What it means to add this: a link is fetched, a `.swarm` file is a manifest, all else is shared.
+/// The whole command that `swarm seed` prints is as good as its link, and quotes are left out.
 pub fn order_of(text: &str) -> Order {
+    let text = text.trim();
+    let text = text.strip_prefix("swarm get ").map_or(text, str::trim);
+    let quoted = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    let text = quoted('\'').or_else(|| quoted('"')).unwrap_or(text);
     if text.starts_with("swarm:") {
         return Order::AddLink { link: text.into(), output: None };
     }

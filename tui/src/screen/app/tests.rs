@@ -5,7 +5,7 @@ use swarm_node::{Command, Snapshot, State};
 
 use super::*;
 use crate::{
-    host::{EntryId, Order},
+    host::{EntryId, Order, Phase},
     output::sample as snapshots,
     screen::sample::{downloading, entry, news, press, session},
 };
@@ -206,4 +206,33 @@ fn a_warning_that_is_of_no_transfer_answers_the_user() {
     assert_eq!(app.notice.as_ref().unwrap().text, "nothere: no such file");
     app.update(Action::Tick(Duration::from_secs(60)));
     assert_eq!(app.notice, None);
+}
+
+#[test]
+fn what_seed_prints_can_be_pasted_as_it_is() {
+    let link = || Order::AddLink { link: "swarm:?id=a".into(), output: None };
+    for text in ["swarm:?id=a", " 'swarm:?id=a'", "swarm get 'swarm:?id=a'\n"] {
+        assert_eq!(order_of(text), link(), "{text}");
+    }
+    assert_eq!(order_of("'/my file'"), Order::AddPath { path: "/my file".into() });
+}
+
+#[test]
+fn insisting_with_ctrl_c_is_a_yes() {
+    let mut app = session();
+    let hashing = Phase::Hashing { done: 0, total: 9 };
+    let own = Entry { origin: crate::host::Origin::Own, ..entry(1, &downloading()) };
+    app.update(news(50, vec![Entry { phase: hashing, snapshot: None, ..own }]));
+    let ctrl_c = || Action::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    assert_eq!(app.update(ctrl_c()), []);
+    assert_eq!(app.update(ctrl_c()), [Effect::Quit]);
+}
+
+#[test]
+fn what_does_not_run_yet_is_stopped_rather_than_paused() {
+    let mut app = session();
+    press(&mut app, "G");
+    press(&mut app, "k");
+    assert_eq!(app.entry().unwrap().id, EntryId(4));
+    assert_eq!(press(&mut app, "p"), [Effect::Order(Order::Stop(EntryId(4)))]);
 }
