@@ -344,3 +344,10 @@ fn a_screen_where_there_is_no_terminal() {
     let ran = world.run(&["get", "share.swarm", "--progress", "tui"]);
     assert_fails(&ran, 2, "--progress tui needs a terminal for input and for stderr");
 }
+
+#[test]
+fn a_session_where_there_is_no_terminal() {
+    let world = World::new();
+    let ran = world.run(&["tui"]);
+    assert_fails(&ran, 2, "swarm tui needs a terminal for input and for stderr");
+}

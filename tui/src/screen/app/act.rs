@@ -308,7 +308,13 @@ impl App {
                 self.recall(event.code == KeyCode::Up);
                 return Vec::new();
             }
-            KeyCode::Esc => self.modal = None,
+            KeyCode::Esc => {
+                if prompt.kind == PromptKind::Filter {
+                    self.lists[self.page as usize].filter = Filter::default();
+                    self.sort();
+                }
+                self.modal = None;
+            }
             // Once more than there is, and the line is gone, as in vi.
             KeyCode::Backspace if line.text().is_empty() => self.modal = None,
             KeyCode::Backspace => line.backspace(),

@@ -236,3 +236,16 @@ fn what_does_not_run_yet_is_stopped_rather_than_paused() {
     assert_eq!(app.entry().unwrap().id, EntryId(4));
     assert_eq!(press(&mut app, "p"), [Effect::Order(Order::Stop(EntryId(4)))]);
 }
+
+#[test]
+fn a_filter_works_while_it_is_typed_and_goes_with_esc() {
+    let mut app = session();
+    press(&mut app, "/weights-5");
+    assert_eq!(app.rows(), [RowKey::Entry(EntryId(5))]);
+    press(&mut app, "\x1b");
+    assert_eq!((app.rows().len(), &app.modal), (5, &None));
+    press(&mut app, "/weights-5\n");
+    assert_eq!(app.rows().len(), 1, "Enter keeps it");
+    press(&mut app, "\x1b");
+    assert_eq!(app.rows().len(), 5);
+}
