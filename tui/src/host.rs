@@ -4,6 +4,8 @@
 //! written down and sent, so that it need not live in the same process.
 
 mod attempt;
+mod held;
+mod orders;
 mod run;
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,14 @@
 //! The task that owns the transfers of a session.
 
 use std::{
-    collections::HashSet,
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use swarm_node::{Command, Event, Snapshot, Source, State, Transfer};
-use swarm_proto::{
-    id::PeerId,
-    link::{Endpoint, Link},
-    manifest::Manifest,
-};
+use swarm_node::{Command, Event, State};
+use swarm_proto::{link::Endpoint, manifest::Manifest};
 use tokio::{
     sync::{mpsc, watch},
     task::{self, AbortHandle, JoinHandle},
@@ -22,12 +17,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ENTRIES_MAX, Entry, EntryId, Limits, Order, Origin, Phase, Remark, Session, Share,
+    EntryId, Limits, Order, Origin, Phase, Remark, Session,
     attempt::{self, Goal, News, Teller},
+    held::Held,
 };
 use crate::{
-    commands::{Context, beside, read_manifest},
-    config::Origin as From,
+    commands::Context,
     exit::Failure,
     screen,
     services::Services,
@@ -45,8 +40,6 @@ const REMARKS: usize = 256;
 const SHOW: Duration = Duration::from_millis(100);
 /// How often the clock is looked at, for those who share on for a time.
 const TICK: Duration = Duration::from_secs(1);
-/// Peers that are remembered to be counted: 32 bytes each.
-const MET_MAX: usize = 10_000;
 /// How long a finished download is shared whatever its policy says, while its user has not said yet
 /// for how long.
 const ASK_MAX: Duration = Duration::from_secs(600);
@@ -115,33 +108,15 @@ impl Host {
 }
 
 /// Owns everything.
-struct Keeper {
-    setup: Arc<Setup>,
-    held: Vec<Held>,
+pub(super) struct Keeper {
+    pub(super) setup: Arc<Setup>,
+    pub(super) held: Vec<Held>,
     /// What is shown but for the entries.
-    shown: Session,
-    next: u64,
-    session: watch::Sender<Arc<Session>>,
-    remarks: mpsc::Sender<Remark>,
-    news: mpsc::Sender<(EntryId, u64, News)>,
-}
-
-/// One transfer.
-struct Held {
-    entry: Entry,
-    goal: Goal,
-    /// Which attempt runs; news of others is old.
-    attempt: u64,
-    task: Option<AbortHandle>,
-    transfer: Option<Transfer>,
-    /// How it is shared on, since when.
-    sharing: Option<(Sharing, Instant)>,
-    /// It is being ended, for this reason.
-    ending: Option<String>,
-    /// When its first attempt ran.
-    began: Option<Instant>,
-    /// Whom payload came from or went to, as far as [`MET_MAX`].
-    met: HashSet<PeerId>,
+    pub(super) shown: Session,
+    pub(super) next: u64,
+    pub(super) session: watch::Sender<Arc<Session>>,
+    pub(super) remarks: mpsc::Sender<Remark>,
+    pub(super) news: mpsc::Sender<(EntryId, u64, News)>,
 }
 
 impl Keeper {
@@ -226,173 +201,21 @@ impl Keeper {
         self.session.send_replace(Arc::new(Session { entries, ..self.shown.clone() }));
     }
 
-    fn say(&self, entry: Option<EntryId>, warn: bool, text: impl Into<String>) {
+    pub(super) fn say(&self, entry: Option<EntryId>, warn: bool, text: impl Into<String>) {
         let _ = self.remarks.try_send(Remark { entry, warn, text: text.into() });
     }
 
-    fn complain(&self, entry: Option<EntryId>, failure: &Failure) {
+    pub(super) fn complain(&self, entry: Option<EntryId>, failure: &Failure) {
         let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
         self.say(entry, true, format!("{}{hint}", failure.message));
     }
 
-    fn find(&mut self, id: EntryId) -> Option<&mut Held> {
+    pub(super) fn find(&mut self, id: EntryId) -> Option<&mut Held> {
         self.held.iter_mut().find(|held| held.entry.id == id)
     }
 
-    async fn obey(&mut self, order: Order) {
-        match order {
-            Order::AddLink { link, output } => match link.parse::<Link>() {
-                Ok(link) => {
-                    let name = link.name.clone().unwrap_or_else(|| link.id.short());
-                    self.add_get(Source::Link(link), name, output);
-                }
-                Err(error) => self.complain(None, &error.into()),
-            },
-            Order::AddManifest { path, output } => {
-                let path = at_home(path);
-                let file = path.clone();
-                match task::spawn_blocking(move || read_manifest(&file)).await {
-                    Ok(Ok(manifest)) => {
-                        self.add_manifest(&path, Arc::new(manifest), output).await;
-                    }
-                    Ok(Err(failure)) => self.complain(None, &failure),
-                    // The process is ending.
-                    Err(_) => {}
-                }
-            }
-            Order::AddPath { path } => self.add_path(at_home(path)).await,
-            Order::Remove { id, delete } => self.remove(id, delete),
-            Order::Stop(id) => {
-                self.halt(id, "on request");
-            }
-            Order::Start(id) => self.start(id),
-            Order::Engine { id, command } => {
-                if let Some(held) = self.find(id) {
-                    held.command(command);
-                }
-            }
-            Order::All(command) => {
-                match command {
-                    Command::LimitUpload(limit) => self.shown.limits.up = limit,
-                    Command::LimitDownload(limit) => self.shown.limits.down = limit,
-                    _ => {}
-                }
-                self.held.iter_mut().for_each(|held| held.command(command.clone()));
-            }
-            Order::Share { id, policy } => self.share(id, policy),
-        }
-    }
-
-    /// A manifest whose files are beside it is shared, another one is fetched.
-    async fn add_manifest(
-        &mut self,
-        path: &Path,
-        manifest: Arc<Manifest>,
-        output: Option<PathBuf>,
-    ) {
-        let data = beside(path, &manifest);
-        if output.is_none() && data.exists() {
-            self.add_own(data, Some(manifest)).await;
-        } else {
-            let name = manifest.info().name.clone();
-            self.add_get(Source::Manifest(manifest), name, output);
-        }
-    }
-
-    async fn add_path(&mut self, path: PathBuf) {
-        match path.metadata() {
-            Ok(_) => self.add_own(path, None).await,
-            Err(error) => self.complain(None, &Failure::file(&path, &error)),
-        }
-    }
-
-    /// Shares what is here, with a tracker of our own if nobody named one.
-    async fn add_own(&mut self, path: PathBuf, manifest: Option<Arc<Manifest>>) {
-        let named =
-            manifest.as_ref().is_some_and(|manifest| !manifest.extras().trackers.is_empty());
-        let settings = &self.setup.cx.settings;
-        if !named && settings.trackers.value.is_empty() && self.setup.services.tracker().is_none() {
-            let started =
-                self.setup.services.start_tracker(&self.setup.cx, self.setup.tracker_listen).await;
-            if let Err(failure) = started {
-                return self.complain(None, &failure);
-            }
-            let tracker = self.setup.services.tracker();
-            self.shown.tracker = tracker.map(|tracker| tracker.public.to_string());
-        }
-        let name = path.canonicalize().ok();
-        let name = name.as_deref().unwrap_or(&path).file_name().unwrap_or_default();
-        let name = name.to_string_lossy().into_owned();
-        let entry =
-            self.entry(name, path.clone(), Origin::Own, Phase::Hashing { done: 0, total: 0 });
-        let verify = manifest.is_some();
-        self.hold(entry, Goal::Seed { path, manifest, verify });
-    }
-
-    fn add_get(&mut self, source: Source, name: String, output: Option<PathBuf>) {
-        let output = output.map_or_else(|| self.shown.output.clone(), at_home);
-        let entry = self.entry(name, output.clone(), Origin::Downloaded, Phase::Finding);
-        let swarm = match &source {
-            Source::Link(link) => link.id,
-            Source::Manifest(manifest) => manifest.id(),
-        };
-        if self.held.iter().any(|held| held.swarm() == Some(swarm)) {
-            return self.say(None, true, format!("{} is on the list already", entry.name));
-        }
-        let link = match &source {
-            Source::Link(link) => Some(link.to_string()),
-            Source::Manifest(_) => None,
-        };
-        self.hold(Entry { link, ..entry }, Goal::Get { source, output });
-    }
-
-    /// An entry that has just been added.
-    fn entry(&self, name: String, path: PathBuf, origin: Origin, phase: Phase) -> Entry {
-        let seed = &self.setup.cx.settings.seed;
-        let policy = if origin == Origin::Own { Policy::Forever } else { seed.value };
-        let said = matches!(seed.origin, From::Flag | From::Env) || policy == Policy::Never;
-        Entry {
-            id: EntryId(self.next),
-            name,
-            path,
-            link: None,
-            origin,
-            phase,
-            share: None,
-            snapshot: None,
-            policy,
-            decided: origin == Origin::Own || said,
-            limits: self.shown.limits,
-            added_s: now_s(),
-            completed_s: None,
-            took_s: None,
-            met: 0,
-        }
-    }
-
-    fn hold(&mut self, entry: Entry, goal: Goal) {
-        if self.held.len() >= ENTRIES_MAX {
-            let text = format!("there are {ENTRIES_MAX} transfers; remove one first");
-            return self.say(None, true, text);
-        }
-        self.next += 1;
-        let id = entry.id;
-        self.held.push(Held {
-            entry,
-            goal,
-            attempt: 0,
-            task: None,
-            transfer: None,
-            sharing: None,
-            ending: None,
-            began: None,
-            met: HashSet::new(),
-        });
-        self.start(id);
-    }
-
     /// Begins an attempt, unless one goes on.
-    fn start(&mut self, id: EntryId) {
+    pub(super) fn start(&mut self, id: EntryId) {
         let (setup, news) = (Arc::clone(&self.setup), self.news.clone());
         let Some(held) = self.find(id) else { return };
         if held.task.is_some() || held.ending.is_some() {
@@ -467,11 +290,11 @@ impl Keeper {
         }
     }
 
-    fn remove(&mut self, id: EntryId, delete: bool) {
+    pub(super) fn remove(&mut self, id: EntryId, delete: bool) {
         self.stop(id, "removed", true, delete);
     }
 
-    fn halt(&mut self, id: EntryId, why: &str) {
+    pub(super) fn halt(&mut self, id: EntryId, why: &str) {
         self.stop(id, why, false, false);
     }
 
@@ -499,7 +322,7 @@ impl Keeper {
         });
     }
 
-    fn share(&mut self, id: EntryId, policy: Policy) {
+    pub(super) fn share(&mut self, id: EntryId, policy: Policy) {
         let Some(held) = self.find(id) else { return };
         held.entry.decided = true;
         held.entry.policy = policy;
@@ -544,67 +367,6 @@ impl Keeper {
     }
 }
 
-impl Held {
-    fn begin(&mut self, transfer: Transfer, link: &Link) {
-        let manifest = transfer.manifest();
-        self.entry.phase = Phase::Running;
-        self.began.get_or_insert_with(Instant::now);
-        self.entry.name = manifest.info().name.clone();
-        self.entry.path = transfer.path().to_owned();
-        self.entry.link = Some(link.to_string());
-        self.entry.share = Some(Arc::new(Share::of(manifest)));
-        self.entry.snapshot = Some(Arc::clone(&transfer.snapshots().borrow()));
-        if let Goal::Seed { manifest: kept, verify, .. } = &mut self.goal {
-            // Another attempt need not read everything again.
-            (*kept, *verify) = (Some(Arc::clone(manifest)), false);
-        }
-        if self.entry.state() == Some(State::Seeding) {
-            // It was all here before; nobody has just waited for it.
-            self.entry.decided = true;
-        }
-        self.transfer = Some(transfer);
-    }
-
-    /// Counts those who sent or took something.
-    fn meet(&mut self, snapshot: &Snapshot) {
-        for peer in &snapshot.peers {
-            if peer.downloaded + peer.uploaded > 0 && self.met.len() < MET_MAX {
-                self.met.insert(peer.id);
-            }
-        }
-        self.entry.met = self.met.len() as u32;
-    }
-
-    fn command(&mut self, command: Command) {
-        match command {
-            Command::LimitUpload(limit) => self.entry.limits.up = limit,
-            Command::LimitDownload(limit) => self.entry.limits.down = limit,
-            _ => {}
-        }
-        if let Some(transfer) = &self.transfer {
-            transfer.command(command);
-        }
-    }
-
-    fn manifest(&self) -> Option<Arc<Manifest>> {
-        if let Some(transfer) = &self.transfer {
-            return Some(Arc::clone(transfer.manifest()));
-        }
-        match &self.goal {
-            Goal::Get { source: Source::Manifest(manifest), .. }
-            | Goal::Seed { manifest: Some(manifest), .. } => Some(Arc::clone(manifest)),
-            _ => None,
-        }
-    }
-
-    fn swarm(&self) -> Option<swarm_proto::id::SwarmId> {
-        match &self.goal {
-            Goal::Get { source: Source::Link(link), .. } => Some(link.id),
-            _ => self.manifest().map(|manifest| manifest.id()),
-        }
-    }
-}
-
 async fn delete_data(manifest: Arc<Manifest>, path: PathBuf) -> Result<u64, Failure> {
     let done = task::spawn_blocking(move || swarm_node::discard(&manifest, &path)).await;
     match done {
@@ -613,15 +375,7 @@ async fn delete_data(manifest: Arc<Manifest>, path: PathBuf) -> Result<u64, Fail
     }
 }
 
-/// The path with the user's home for a `~` at its start, as no shell has read it.
-fn at_home(path: PathBuf) -> PathBuf {
-    match (path.strip_prefix("~"), std::env::home_dir()) {
-        (Ok(rest), Some(home)) => home.join(rest),
-        _ => path,
-    }
-}
-
 /// Seconds since 1970.
-fn now_s() -> u64 {
+pub(super) fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -8,6 +8,7 @@ mod modal;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod typing;
 mod verb;
 
 use std::{sync::Arc, time::Duration};
