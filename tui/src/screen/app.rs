@@ -23,7 +23,7 @@ pub use self::{
     modal::{Confirm, EditLine, Modal, Prompt, PromptKind},
     scene::{HISTORY_S, Rates, Scene},
 };
-use super::{keys, log::Log, page::Page};
+use super::{history::Past, keys, log::Log, page::Page};
 use crate::{
     host::{Entry, EntryId, Remark},
     text::inert,
@@ -77,6 +77,8 @@ pub struct App {
     pub chart_s: usize,
     /// What was said.
     pub log: Log,
+    /// What was shared and fetched before, as far as it was told.
+    pub past: Vec<Past>,
     /// Columns and rows of the terminal, as far as they were told.
     pub size: (u16, u16),
     /// The commands that were typed, the latest last.
@@ -106,6 +108,7 @@ impl App {
             mouse: false,
             chart_s: 60,
             log: Log::default(),
+            past: Vec::new(),
             size: (80, 24),
             said: Vec::new(),
             selected: None,
@@ -192,6 +195,12 @@ impl App {
             }
             Action::Tick(now) => self.tick(now),
             Action::Remark(remark) => self.remark(&remark),
+            Action::Past(past) => {
+                self.past = past;
+                if self.page == Page::History && self.frozen.is_none() {
+                    self.sort();
+                }
+            }
             Action::Key(event) => return self.key(event),
             Action::Paste(text) => self.paste(&text),
             Action::Wheel(notches) => self.wheel(notches),

@@ -7,7 +7,7 @@ use swarm_engine::Priority;
 
 use crate::{
     host::{Order, Remark, Session},
-    screen::page::Page,
+    screen::{history::Past, page::Page},
 };
 
 /// Something that happened.
@@ -17,6 +17,8 @@ pub enum Action {
     Session(Duration, Arc<Session>),
     /// The engine or the program has something to say.
     Remark(Remark),
+    /// What was shared and fetched before.
+    Past(Vec<Past>),
     /// A second or so has passed since the command was so old.
     Tick(Duration),
     /// A key was pressed.

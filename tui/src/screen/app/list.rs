@@ -21,6 +21,8 @@ pub enum RowKey {
     Folder(Arc<[String]>),
     /// A line of the log, counted from the first.
     Line(u64),
+    /// A run of the past.
+    Record(u64),
 }
 
 /// The state of one page's list.
