@@ -9,6 +9,7 @@
 mod bench;
 mod demo;
 mod get;
+mod history;
 mod inspect;
 mod program;
 mod settings;
@@ -25,6 +26,7 @@ pub use self::{
     bench::{BenchArgs, BenchCommand, BenchDiskArgs, BenchSwarmArgs, PartArgs},
     demo::DemoArgs,
     get::GetArgs,
+    history::{HistoryArgs, LsArgs},
     inspect::{ShowArgs, VerifyArgs},
     program::{CompletionsArgs, ConfigArgs, ConfigCommand, ManArgs},
     settings::{FetchArgs, NetworkArgs, SwarmArgs, TransportKind},
@@ -151,6 +153,12 @@ pub enum Command {
     Demo(DemoArgs),
     /// Measure what this machine can do, and what limits it
     Bench(Box<BenchArgs>),
+    /// List what was shared and fetched: when, how fast, from how many
+    History(HistoryArgs),
+    /// Print the totals of all that was shared and fetched
+    Stats,
+    /// List the shares that are known: where they are, how far, and their links
+    Ls(LsArgs),
     /// Show or make the configuration file
     Config(ConfigArgs),
     /// Print the completions for a shell

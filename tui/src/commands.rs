@@ -6,6 +6,7 @@ pub mod config;
 pub mod create;
 pub mod demo;
 pub mod get;
+pub mod history;
 pub mod man;
 pub mod seed;
 pub mod show;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Settings,
     exit::{Code, Failure},
+    history::Journal,
     output::Console,
     paths::Paths,
 };
@@ -43,6 +45,7 @@ pub struct Context {
     pub console: Console,
     pub paths: Paths,
     pub settings: Settings,
+    pub history: Journal,
     /// Cancelled when the user wants it to end.
     pub stop: CancellationToken,
 }

@@ -51,6 +51,8 @@ pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a s
 #memory = "40MiB"
 ## Threads that read, write and hash; 0 for one a CPU.
 #disk-threads = 0
+## Whether to keep what is shared and fetched in the history (`swarm history`).
+#history = true
 
 ## The folder that downloads appear in.
 #output = "."
@@ -85,6 +87,7 @@ pub struct File {
     upload_slots: Option<u32>,
     memory: Option<Bytes>,
     disk_threads: Option<usize>,
+    history: Option<bool>,
     output: Option<PathBuf>,
     seed: Option<Policy>,
     timeout: Option<Patience>,
@@ -190,6 +193,7 @@ pub struct Settings {
     pub upload_slots: Setting<u32>,
     pub memory: Setting<Bytes>,
     pub disk_threads: Setting<usize>,
+    pub history: Setting<bool>,
     pub output: Setting<PathBuf>,
     pub seed: Setting<Policy>,
     pub timeout: Setting<Patience>,
@@ -253,6 +257,7 @@ impl Settings {
             upload_slots: origins.pick("upload_slots", swarm.upload_slots, file.upload_slots, 8),
             memory: origins.pick("memory", swarm.memory, file.memory, Bytes(40 << 20)),
             disk_threads: origins.pick("disk_threads", swarm.disk_threads, file.disk_threads, 0),
+            history: origins.pick("history", swarm.history, file.history, true),
             output: origins.pick("output", fetch.output, file.output, ".".into()),
             seed: origins.pick("seed", fetch.seed, file.seed, Policy::Needed),
             timeout: origins.pick("timeout", fetch.timeout, file.timeout, Patience(patience)),
@@ -343,6 +348,7 @@ impl Settings {
             row("upload-slots", &self.upload_slots, ToString::to_string, |v| json!(v)),
             row("memory", &self.memory, ToString::to_string, |v| json!(v)),
             row("disk-threads", &self.disk_threads, ToString::to_string, |v| json!(v)),
+            row("history", &self.history, ToString::to_string, |v| json!(v)),
             row("output", &self.output, |v| v.display().to_string(), |v| json!(v)),
             row("seed", &self.seed, ToString::to_string, |v| json!(v.to_string())),
             row("timeout", &self.timeout, ToString::to_string, |v| json!(v)),

@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod config;
 mod exit;
+mod history;
 mod host;
 mod logging;
 mod output;
@@ -29,6 +30,7 @@ use crate::{
     commands::Context,
     config::{File, Settings, Typed},
     exit::{Code, Failure},
+    history::Journal,
     output::{Console, Mode, on_terminal},
     paths::Paths,
 };
@@ -163,6 +165,9 @@ fn dispatch(
         Command::Completions(args) => return commands::completions::run(&console, &args),
         Command::Man(args) => return commands::man::run(&console, &args),
         Command::Show(args) => return commands::show::run(&console, &args),
+        Command::History(args) => return commands::history::history(&console, &paths, &args),
+        Command::Ls(args) => return commands::history::ls(&console, &paths, &args),
+        Command::Stats => return commands::history::stats(&console, &paths),
         command => command,
     };
     raise_open_files();
@@ -171,7 +176,11 @@ fn dispatch(
     runtime.block_on(async {
         let stop = signals::stop_on_signal(console.clone());
         let stop = stop.map_err(|error| Failure::system(&error))?;
-        let cx = Context { console, paths, settings, stop };
+        let (warner, kept) = (console.clone(), settings.history.value);
+        let history = Journal::start(paths.history.clone().filter(|_| kept), move |text| {
+            warner.warn(text);
+        });
+        let cx = Context { console, paths, settings, history, stop };
         match command {
             Command::Seed(args) => commands::seed::run(cx, args).await,
             Command::Get(args) => commands::get::run(cx, args).await,
@@ -182,9 +191,13 @@ fn dispatch(
             Command::Demo(args) => commands::demo::run(cx, args).await,
             Command::Bench(args) => commands::bench::run(cx.for_answer(), *args).await,
             // Done above.
-            Command::Show(_) | Command::Config(_) | Command::Completions(_) | Command::Man(_) => {
-                Ok(())
-            }
+            Command::Show(_)
+            | Command::History(_)
+            | Command::Ls(_)
+            | Command::Stats
+            | Command::Config(_)
+            | Command::Completions(_)
+            | Command::Man(_) => Ok(()),
         }
     })
 }

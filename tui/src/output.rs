@@ -8,6 +8,7 @@ pub mod json;
 mod plain;
 #[cfg(test)]
 pub mod sample;
+pub mod table;
 
 use std::{
     borrow::Cow,

@@ -19,6 +19,8 @@ use crate::exit::{Code, Failure};
 pub struct Paths {
     /// The configuration file; it need not exist.
     pub config: Option<PathBuf>,
+    /// The history; it need not exist.
+    pub history: Option<PathBuf>,
     /// The folder of the keys.
     keys: Option<PathBuf>,
 }
@@ -38,17 +40,21 @@ pub enum Key {
 impl Paths {
     /// `SWARM_HOME` if it is set, else the folders of the platform (XDG on Unix).
     pub fn find(swarm_home: Option<OsString>) -> Self {
-        match swarm_home.filter(|home| !home.is_empty()).map(PathBuf::from) {
-            Some(home) => Self { config: Some(home.join("config.toml")), keys: Some(home) },
-            None => {
-                etcetera::choose_base_strategy().map_or(Self { config: None, keys: None }, |base| {
-                    Self {
-                        config: Some(base.config_dir().join("swarm/config.toml")),
-                        keys: Some(base.data_dir().join("swarm")),
-                    }
-                })
-            }
+        if let Some(home) = swarm_home.filter(|home| !home.is_empty()).map(PathBuf::from) {
+            let [config, history] = ["config.toml", "history.db"].map(|name| home.join(name));
+            return Self { config: Some(config), history: Some(history), keys: Some(home) };
         }
+        etcetera::choose_base_strategy().map_or(
+            Self { config: None, history: None, keys: None },
+            |base| {
+                let state = base.state_dir().unwrap_or_else(|| base.data_dir());
+                Self {
+                    config: Some(base.config_dir().join("swarm/config.toml")),
+                    history: Some(state.join("swarm/history.db")),
+                    keys: Some(base.data_dir().join("swarm")),
+                }
+            },
+        )
     }
 
     /// Our key: from `file` if the user named one, else the one kept from earlier runs. Made at the
@@ -123,6 +129,7 @@ mod tests {
     fn swarm_home_holds_everything() {
         let paths = Paths::find(Some("/x/swarm".into()));
         assert_eq!(paths.config, Some("/x/swarm/config.toml".into()));
+        assert_eq!(paths.history, Some("/x/swarm/history.db".into()));
         assert_eq!(paths.keys, Some("/x/swarm".into()));
     }
 

@@ -111,6 +111,9 @@ pub struct SwarmArgs {
         help_heading = "Limits"
     )]
     pub disk_threads: Option<usize>,
+    /// Whether to keep what is shared and fetched in the history [default: true]
+    #[arg(long, value_name = "true|false", env = "SWARM_HISTORY", hide_env_values = true)]
+    pub history: Option<bool>,
 }
 
 /// Where a download goes and when it ends.

@@ -13,6 +13,7 @@ use super::{Context, create, read_source, show::link_of, watch::Watch};
 use crate::{
     args::GetArgs,
     exit::{Code, Failure},
+    history::Role,
     output::json::{Line, from_peers},
     paths::Key,
     reach::link_host,
@@ -54,7 +55,7 @@ async fn fetch(
         Source::Manifest(manifest) => link_of(manifest).to_string(),
     };
     let transfer = start(cx, args, node, source).await?;
-    let mut watch = Watch::new(&cx.console, &transfer, "get", link, begun);
+    let mut watch = Watch::new(cx, &transfer, Role::Get, link, begun);
     let first = watch.latest();
     let resumed = first.bytes_have;
     let chosen = !args.only.is_empty() || !args.skip.is_empty();
@@ -72,6 +73,7 @@ async fn fetch(
         watch.clear();
     }
     transfer.stop().await;
+    watch.ended();
     let uploaded = Some(watch.latest().totals.uploaded);
     let (swarm, seconds) = (Some(transfer.id()), begun.elapsed().as_secs_f64());
     cx.console.object(&Line::Stopped { swarm, seconds, uploaded })
@@ -164,6 +166,7 @@ async fn download(cx: &Context, transfer: &Transfer, watch: &mut Watch) -> Resul
         }
     }
     transfer.stop().await;
+    watch.ended();
     let snapshot = watch.latest();
     let (done, all) = (Bytes(snapshot.bytes_have), Bytes(snapshot.bytes_wanted));
     Err(Failure::new(Code::Stopped, "stopped", format!("stopped with {done} of {all} verified"))

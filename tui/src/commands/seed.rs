@@ -12,8 +12,8 @@ use swarm_proto::{link::Link, manifest::Manifest};
 
 use super::{Context, beside, create, read_manifest, show::link_of, watch::Watch};
 use crate::{
-    args::SeedArgs, exit::Failure, output::json::Line, paths::Key, services::Services,
-    text::shell_quoted, units::Bytes,
+    args::SeedArgs, exit::Failure, history::Role, output::json::Line, paths::Key,
+    services::Services, text::shell_quoted, units::Bytes,
 };
 
 pub async fn run(cx: Context, args: SeedArgs) -> Result<(), Failure> {
@@ -169,7 +169,7 @@ async fn serve(
     link: String,
     begun: Instant,
 ) -> Result<u64, Failure> {
-    let mut watch = Watch::new(&cx.console, transfer, "seed", link, begun);
+    let mut watch = Watch::new(cx, transfer, Role::Seed, link, begun);
     loop {
         tokio::select! {
             () = cx.stop.cancelled() => break,
@@ -178,5 +178,6 @@ async fn serve(
     }
     watch.clear();
     transfer.stop().await;
+    watch.ended();
     Ok(watch.latest().totals.uploaded)
 }

@@ -11,8 +11,10 @@ use tokio::{
     time,
 };
 
+use super::Context;
 use crate::{
     exit::Failure,
+    history::{Record, Role},
     host::{Entry, EntryId, Limits, Origin, Phase, Share},
     output::{Console, View},
     screen::Screen,
@@ -37,21 +39,29 @@ pub async fn settled(snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> Arc<Snap
 pub struct Watch {
     console: Console,
     view: Box<dyn View>,
+    /// Until the transfer has ended as the user wanted.
+    record: Option<Record>,
     start: Instant,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     events: broadcast::Receiver<Event>,
 }
 
 impl Watch {
-    /// From now on. `verb` is the user's command and `start` when it began; `link` is what others
-    /// fetch the same with.
+    /// From now on, also for the history. `start` is when the user's command began; `link` is what
+    /// others fetch the same with.
     pub fn new(
-        console: &Console,
+        cx: &Context,
         transfer: &Transfer,
-        verb: &'static str,
+        role: Role,
         link: String,
         start: Instant,
     ) -> Self {
+        let console = &cx.console;
+        let record = Some(cx.history.begin(transfer, role, &link));
+        let verb = match role {
+            Role::Get => "get",
+            Role::Seed => "seed",
+        };
         let view: Box<dyn View> = if console.has_screen() {
             Box::new(Screen::new(console, transfer, verb, start, entry(transfer, verb, link)))
         } else {
@@ -60,6 +70,7 @@ impl Watch {
         Self {
             console: console.clone(),
             view,
+            record,
             start,
             snapshots: transfer.snapshots(),
             events: transfer.events(),
@@ -82,6 +93,9 @@ impl Watch {
             () = time::sleep(TICK) => {}
         }
         let snapshot = self.latest();
+        if let Some(record) = &mut self.record {
+            record.observe(&snapshot);
+        }
         self.view.snapshot(self.start.elapsed(), &snapshot)?;
         Ok(snapshot)
     }
@@ -93,7 +107,19 @@ impl Watch {
 
     /// The first snapshot after completion: it has the final counts.
     pub async fn settled(&mut self) -> Arc<Snapshot> {
-        settled(&mut self.snapshots).await
+        let snapshot = settled(&mut self.snapshots).await;
+        if let Some(record) = &mut self.record {
+            record.observe(&snapshot);
+        }
+        snapshot
+    }
+
+    /// The transfer has ended as the user wanted; without this, the history says that it failed.
+    pub fn ended(&mut self) {
+        let last = self.latest();
+        if let Some(record) = self.record.take() {
+            record.end(&last);
+        }
     }
 
     /// Takes the bar off the screen, before the last words.

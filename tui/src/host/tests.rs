@@ -13,6 +13,7 @@ use crate::{
     args::{self, Cli},
     commands::Context,
     config::{File, Settings, Typed},
+    history::Journal,
     output::{Console, Mode},
     paths::Paths,
     services::Services,
@@ -43,6 +44,7 @@ impl World {
             paths: Paths::find(Some(dir.path().join("home").into())),
             settings,
             stop: CancellationToken::new(),
+            history: Journal::start(None, |_| {}),
         };
         let services = Services::start(&cx, Identity::generate(), false).await.unwrap();
         let setup = Setup { cx, services, peers: Vec::new(), tracker_listen: None };

@@ -8,6 +8,8 @@ mod bad_input;
 mod bench;
 /// The demo.
 mod demo;
+/// What is kept of earlier runs.
+mod history;
 /// Commands that answer a question and end.
 mod queries;
 /// Sharing and fetching between processes.

@@ -1,0 +1,305 @@
+//! `swarm history`, `swarm stats` and `swarm ls`: what was done before.
+
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    args::{HistoryArgs, LsArgs},
+    exit::{Code, Failure},
+    history::{self, End, History, Role, Run, Share, Sums},
+    output::{
+        Console, percent,
+        table::{self, Cell},
+    },
+    paths::Paths,
+    text::counted,
+    units::{Bytes, Clock, Date, Rate, Span},
+};
+
+const RUNS: [&str; 11] =
+    ["STARTED", "WHAT", "NAME", "SIZE", "DOWN", "RATE", "FROM", "UP", "TO", "TIME", "END"];
+const SHARES: [&str; 8] = ["NAME", "SIZE", "HAVE", "KIND", "STATE", "UP", "LAST", "PATH"];
+
+/// `swarm history`.
+pub fn history(console: &Console, paths: &Paths, args: &HistoryArgs) -> Result<(), Failure> {
+    let History { runs, .. } = read(paths, if args.all { usize::MAX } else { args.limit })?;
+    console.object(&json!({ "runs": runs.iter().map(run_object).collect::<Vec<_>>() }))?;
+    if runs.is_empty() && !console.is_json() {
+        console.note("nothing was shared or fetched yet");
+    }
+    let rows: Vec<_> = runs.iter().map(run_row).collect();
+    list(console, &RUNS, &rows, !args.list.no_header)
+}
+
+/// `swarm ls`.
+pub fn ls(console: &Console, paths: &Paths, args: &LsArgs) -> Result<(), Failure> {
+    let History { shares, .. } = read(paths, 0)?;
+    let shares: Vec<_> = shares.into_iter().map(|share| (Standing::of(&share), share)).collect();
+    let objects: Vec<_> =
+        shares.iter().map(|(standing, share)| share_object(*standing, share)).collect();
+    console.object(&json!({ "shares": objects }))?;
+    if shares.is_empty() && !console.is_json() {
+        console.note("no share is known yet");
+    }
+    let mut names = SHARES.to_vec();
+    let mut rows: Vec<_> =
+        shares.iter().map(|(standing, share)| share_row(*standing, share)).collect();
+    if args.links {
+        names.push("LINK");
+        rows.iter_mut().zip(&shares).for_each(|(row, (_, s))| row.push(Cell::text(&s.link)));
+    }
+    list(console, &names, &rows, !args.list.no_header)
+}
+
+/// `swarm stats`.
+pub fn stats(console: &Console, paths: &Paths) -> Result<(), Failure> {
+    let History { shares, sums, .. } = read(paths, 0)?;
+    console.object(&sums_object(&sums, shares.len()))?;
+    sum_lines(&sums, shares.len()).iter().try_for_each(|line| console.result(line))
+}
+
+fn read(paths: &Paths, limit: usize) -> Result<History, Failure> {
+    let Some(path) = &paths.history else { return Ok(History::default()) };
+    history::read(path, limit).map_err(|error| {
+        let message = format!("history {}: {error}", path.display());
+        Failure::new(Code::Disk, "history", message).hint(
+            "transfers work without it; move the file away and a new one is begun, or name \
+             another folder with SWARM_HOME",
+        )
+    })
+}
+
+fn list(
+    console: &Console,
+    names: &[&str],
+    rows: &[Vec<Cell>],
+    header: bool,
+) -> Result<(), Failure> {
+    let aligned = io::stdout().is_terminal();
+    // People need no heading of nothing; a program gets the same first line each time.
+    table::print(console, names, rows, header && !(aligned && rows.is_empty()), aligned)
+}
+
+const fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Get => "get",
+        Role::Seed => "seed",
+    }
+}
+
+pub const fn end_word(end: End) -> &'static str {
+    match end {
+        End::Running => "running",
+        End::Done => "done",
+        End::Stopped => "stopped",
+        End::Failed => "failed",
+        End::Interrupted => "interrupted",
+    }
+}
+
+fn run_row(run: &Run) -> Vec<Cell> {
+    let bytes = |bytes| Cell::number(&Bytes(bytes), &bytes);
+    vec![
+        Cell::moment(&Date(run.started), run.started),
+        Cell::text(role_word(run.role)),
+        Cell::text(&run.name),
+        bytes(run.bytes),
+        bytes(run.downloaded),
+        Cell::number(&Rate(run.down_rate()), &run.down_rate()),
+        Cell::number(&run.peers_from, &run.peers_from),
+        bytes(run.uploaded),
+        Cell::number(&run.peers_to, &run.peers_to),
+        Cell::number(&Clock(run.seconds as u64), &run.seconds),
+        Cell::text(end_word(run.end)),
+    ]
+}
+
+/// How a share is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// A process is at it.
+    Running,
+    /// Everything was verified, and something is there.
+    Complete,
+    /// A part is missing; `get` goes on from what there is.
+    Incomplete,
+    /// Everything was verified, and nothing is there any more.
+    Missing,
+}
+
+impl Standing {
+    fn of(share: &Share) -> Self {
+        match share.end {
+            End::Running => Self::Running,
+            _ if share.bytes_have < share.bytes => Self::Incomplete,
+            _ if share.path.exists() => Self::Complete,
+            _ => Self::Missing,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Complete => "complete",
+            Self::Incomplete => "incomplete",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+fn share_row(standing: Standing, share: &Share) -> Vec<Cell> {
+    let have = format!("{} %", percent(share.bytes_have, share.bytes));
+    vec![
+        Cell::text(&share.name),
+        Cell::number(&Bytes(share.bytes), &share.bytes),
+        Cell::number(&have, &share.bytes_have),
+        Cell::text(kind(share)),
+        Cell::text(standing.word()),
+        Cell::number(&Bytes(share.uploaded), &share.uploaded),
+        Cell::moment(&Date(share.updated), share.updated),
+        Cell::text(&lossy(&share.path)),
+    ]
+}
+
+const fn kind(share: &Share) -> &'static str {
+    if share.own { "own" } else { "downloaded" }
+}
+
+fn sum_lines(sums: &Sums, shares: usize) -> Vec<String> {
+    let line = |label: &str, text: String| format!("{label:<10} {text}");
+    let seeds = sums.runs.saturating_sub(sums.gets);
+    let since = sums.since.map_or_else(|| "never".into(), |since| Date(since).to_string());
+    let ratio = sums.ratio().map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}"));
+    let seeded = match sums.downloaded {
+        0 => 0,
+        all => (sums.from_seeds as f64 * 100.0 / all as f64).round() as u64,
+    };
+    let time = std::time::Duration::from_secs(sums.seconds as u64);
+    vec![
+        line("since", since),
+        line(
+            "runs",
+            format!(
+                "{} of get ({} completed), {seeds} of seed, {} together",
+                sums.gets,
+                sums.completed,
+                Span(time)
+            ),
+        ),
+        line("shares", counted(shares as u64, "known share")),
+        line("downloaded", format!("{} ({seeded} % from seeds)", Bytes(sums.downloaded))),
+        line("uploaded", Bytes(sums.uploaded).to_string()),
+        line("ratio", ratio),
+        line(
+            "wasted",
+            format!("{} received twice, {} bad", Bytes(sums.duplicate), Bytes(sums.corrupt)),
+        ),
+    ]
+}
+
+fn run_object(run: &Run) -> Value {
+    json!({
+        "swarm": run.swarm,
+        "name": run.name,
+        "role": run.role,
+        "path": lossy(&run.path),
+        "link": run.link,
+        "bytes": run.bytes,
+        "bytes_have": run.bytes_have,
+        "resumed": run.resumed,
+        "started": run.started,
+        "updated": run.updated,
+        "seconds": run.seconds,
+        "completed": run.completed,
+        "end": run.end,
+        "downloaded": run.downloaded,
+        "uploaded": run.uploaded,
+        "from_seeds": run.from_seeds,
+        "duplicate": run.duplicate,
+        "corrupt": run.corrupt,
+        "down_rate": run.down_rate(),
+        "up_rate": run.up_rate(),
+        "down_peak": run.down_peak,
+        "up_peak": run.up_peak,
+        "peers_from": run.peers_from,
+        "peers_to": run.peers_to,
+        "host": run.keeper.host,
+        "pid": run.keeper.pid,
+    })
+}
+
+fn share_object(standing: Standing, share: &Share) -> Value {
+    json!({
+        "swarm": share.swarm,
+        "name": share.name,
+        "path": lossy(&share.path),
+        "link": share.link,
+        "bytes": share.bytes,
+        "bytes_have": share.bytes_have,
+        "kind": kind(share),
+        "state": standing.word(),
+        "updated": share.updated,
+        "downloaded": share.downloaded,
+        "uploaded": share.uploaded,
+    })
+}
+
+fn sums_object(sums: &Sums, shares: usize) -> Value {
+    json!({
+        "since": sums.since,
+        "runs": sums.runs,
+        "gets": sums.gets,
+        "completed": sums.completed,
+        "shares": shares,
+        "seconds": sums.seconds,
+        "downloaded": sums.downloaded,
+        "uploaded": sums.uploaded,
+        "ratio": sums.ratio(),
+        "from_seeds": sums.from_seeds,
+        "duplicate": sums.duplicate,
+        "corrupt": sums.corrupt,
+    })
+}
+
+/// JSON has no other bytes than text.
+fn lossy(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.to_string_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_are_a_few_lines() {
+        let sums = Sums {
+            runs: 5,
+            gets: 3,
+            completed: 2,
+            since: Some(0),
+            seconds: 3700.4,
+            downloaded: 4 << 30,
+            uploaded: 6 << 30,
+            from_seeds: 1 << 30,
+            duplicate: 1024,
+            corrupt: 0,
+        };
+        assert_eq!(
+            sum_lines(&sums, 1),
+            [
+                "since      1970-01-01 00:00 UTC",
+                "runs       3 of get (2 completed), 2 of seed, 1h1m40s together",
+                "shares     1 known share",
+                "downloaded 4.00 GiB (25 % from seeds)",
+                "uploaded   6.00 GiB",
+                "ratio      1.50",
+                "wasted     1.00 KiB received twice, 0 B bad",
+            ]
+        );
+        assert_eq!(sum_lines(&Sums::default(), 0)[0], "since      never");
+    }
+}
