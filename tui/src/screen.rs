@@ -58,6 +58,7 @@ use tokio::{
 pub use self::{
     app::{Action, App, Kind, order_of},
     glyphs::Glyphs,
+    history::Past,
     log::describe,
     palette::{Palette, Theme},
     term::give_back,

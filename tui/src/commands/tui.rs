@@ -2,23 +2,26 @@
 
 mod farewell;
 
-use std::{sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use swarm_node::Identity;
+use tokio::time;
 
 use crate::{
     args::TuiArgs,
     commands::Context,
     exit::Failure,
+    history::{self, INTERVAL},
     host::{Host, Setup},
     paths::Key,
-    screen::{Action, App, Kind, Raised, order_of},
+    screen::{Action, App, Kind, Past, Raised, order_of},
     services::Services,
 };
 
 pub async fn run(cx: Context, args: TuiArgs) -> Result<(), Failure> {
     let start = Instant::now();
     let (console, stop) = (cx.console.clone(), cx.stop.clone());
+    let history = cx.paths.history.clone();
     // Two sessions on one machine are two nodes of the swarm.
     let kept = cx.paths.identity_alone(Key::Session, args.identity.as_deref())?;
     let (identity, _held) =
@@ -42,9 +45,15 @@ pub async fn run(cx: Context, args: TuiArgs) -> Result<(), Failure> {
             return Err(failure);
         }
     };
+    let mut look = time::interval(INTERVAL);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
+            _ = look.tick() => {
+                if let Some(past) = past(history.clone()).await {
+                    screen.tell(Action::Past(past));
+                }
+            }
             Ok(()) = host.session.changed() => {
                 let session = Arc::clone(&host.session.borrow_and_update());
                 screen.tell(Action::Session(start.elapsed(), session));
@@ -59,4 +68,19 @@ pub async fn run(cx: Context, args: TuiArgs) -> Result<(), Failure> {
         console.note(line);
     }
     Ok(())
+}
+
+/// Runs of the past that the screen lists: more than anybody scrolls through.
+const PAST_MAX: usize = 1000;
+
+/// What was shared and fetched before; `None` if that cannot be read, which `swarm history` explains.
+async fn past(path: Option<PathBuf>) -> Option<Vec<Past>> {
+    let read = move || history::read(path?.as_path(), PAST_MAX).ok();
+    let history = tokio::task::spawn_blocking(read).await.ok()??;
+    Some(
+        (0..)
+            .zip(&history.runs)
+            .map(|(n, run)| Past::of(run, history.runs.len() as u64 - n))
+            .collect(),
+    )
 }

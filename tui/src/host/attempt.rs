@@ -18,10 +18,17 @@ use swarm_proto::{
     link::{Endpoint, Link},
     manifest::{Extras, Manifest},
 };
-use tokio::{sync::mpsc, task, time};
+use tokio::{
+    sync::{mpsc, watch},
+    task, time,
+};
 
 use super::{EntryId, run::Setup};
-use crate::{commands::show::link_of, exit::Failure};
+use crate::{
+    commands::show::link_of,
+    exit::Failure,
+    history::{Record, Role},
+};
 
 /// Between two rounds of asking for a manifest.
 const ROUND_PAUSE: Duration = Duration::from_secs(2);
@@ -79,8 +86,27 @@ impl Teller {
     }
 }
 
+/// The row of the history. However an attempt that has begun comes to its end, by itself or aborted,
+/// it is what the user wanted.
+struct Kept {
+    record: Option<Record>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(record) = self.record.take() {
+            record.end(&self.snapshots.borrow());
+        }
+    }
+}
+
 /// Runs until the transfer ends or the task is aborted, which loses nothing.
 pub(super) async fn run(setup: Arc<Setup>, goal: Goal, limits: Vec<Command>, teller: Teller) {
+    let role = match &goal {
+        Goal::Get { .. } => Role::Get,
+        Goal::Seed { .. } => Role::Seed,
+    };
     let started = match goal {
         Goal::Get { source, output } => get(&setup, source, output, &teller).await,
         Goal::Seed { path, manifest, verify } => {
@@ -92,6 +118,8 @@ pub(super) async fn run(setup: Arc<Setup>, goal: Goal, limits: Vec<Command>, tel
         Err(failure) => return teller.tell(News::Failed(failure)).await,
     };
     limits.into_iter().for_each(|limit| transfer.command(limit));
+    let record = setup.cx.history.begin(&transfer, role, &link.to_string());
+    let mut kept = Kept { record: Some(record), snapshots: transfer.snapshots() };
     let (mut snapshots, mut events) = (transfer.snapshots(), transfer.events());
     teller.tell(News::Started { transfer, link }).await;
     let mut stopped = false;
@@ -100,6 +128,9 @@ pub(super) async fn run(setup: Arc<Setup>, goal: Goal, limits: Vec<Command>, tel
             changed = snapshots.changed() => {
                 stopped = changed.is_err();
                 let snapshot = Arc::clone(&snapshots.borrow_and_update());
+                if let Some(record) = &mut kept.record {
+                    record.observe(&snapshot);
+                }
                 teller.tell(News::Snapshot(snapshot)).await;
             }
             Ok(event) = events.recv() => teller.tell(News::Event(event)).await,

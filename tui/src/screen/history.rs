@@ -19,6 +19,8 @@ use super::{
     transfers::{kind, rate, ratio, short_percent, span},
 };
 use crate::{
+    commands::history::end_word,
+    history::{Role, Run},
     host::Origin,
     text::{counted, inert},
     units::{Bytes, Date},
@@ -60,6 +62,29 @@ pub struct Past {
     pub down_rate: u64,
     /// Peers that payload came from or went to.
     pub peers: u32,
+}
+
+impl Past {
+    /// A run; `id` tells it from all others. Runs are only ever added, so their count does.
+    pub fn of(run: &Run, id: u64) -> Self {
+        Self {
+            id,
+            name: run.name.clone(),
+            origin: match run.role {
+                Role::Get => Origin::Downloaded,
+                Role::Seed => Origin::Own,
+            },
+            end: end_word(run.end),
+            started_s: run.started,
+            seconds: run.seconds as u64,
+            bytes: run.bytes,
+            bytes_have: run.bytes_have,
+            downloaded: run.downloaded,
+            uploaded: run.uploaded,
+            down_rate: run.down_rate(),
+            peers: run.peers_from.max(run.peers_to),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
