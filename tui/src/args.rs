@@ -29,7 +29,7 @@ pub use self::{
     history::{HistoryArgs, LsArgs},
     inspect::{ShowArgs, VerifyArgs},
     program::{CompletionsArgs, ConfigArgs, ConfigCommand, ManArgs},
-    settings::{FetchArgs, NetworkArgs, SwarmArgs, TransportKind},
+    settings::{FetchArgs, HookArgs, NetworkArgs, SwarmArgs, TransportKind},
     share::{CreateArgs, ManifestArgs, SeedArgs},
     tracker::TrackerArgs,
     tui::TuiArgs,

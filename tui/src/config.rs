@@ -14,10 +14,11 @@ use swarm_node::NodeConfig;
 use swarm_proto::link::Endpoint;
 
 use crate::{
-    args::{FetchArgs, NetworkArgs, OutputArgs, ProgressMode, SwarmArgs, TransportKind},
+    args::{FetchArgs, HookArgs, NetworkArgs, OutputArgs, ProgressMode, SwarmArgs, TransportKind},
     exit::{Code, Failure},
     screen::{Glyphs, Theme},
     share::Policy,
+    text::shell_quoted,
     units::{Bytes, Limit, Patience},
 };
 
@@ -61,6 +62,9 @@ pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a s
 ## Give up when nothing was received for this long, or "none".
 ## Unset: "none" on a terminal, else "2m".
 #timeout = "2m"
+## A program that `swarm get` runs when everything is there, and its arguments; no shell reads them.
+## `swarm get --help` tells what is in its environment.
+#on-complete = []
 
 ## How progress is shown: "auto", "tui", "bar", "plain", "json" or "none".
 #progress = "auto"
@@ -91,6 +95,7 @@ pub struct File {
     output: Option<PathBuf>,
     seed: Option<Policy>,
     timeout: Option<Patience>,
+    on_complete: Option<Vec<String>>,
     progress: Option<ProgressMode>,
     theme: Option<Theme>,
     glyphs: Option<Glyphs>,
@@ -197,6 +202,7 @@ pub struct Settings {
     pub output: Setting<PathBuf>,
     pub seed: Setting<Policy>,
     pub timeout: Setting<Patience>,
+    pub on_complete: Setting<Vec<String>>,
     pub progress: Setting<ProgressMode>,
     pub theme: Setting<Theme>,
     pub glyphs: Setting<Glyphs>,
@@ -208,6 +214,7 @@ pub struct Typed {
     pub network: NetworkArgs,
     pub swarm: SwarmArgs,
     pub fetch: FetchArgs,
+    pub hook: HookArgs,
 }
 
 impl Settings {
@@ -221,7 +228,8 @@ impl Settings {
         watched: bool,
     ) -> Result<Self, Failure> {
         let origins = Origins(leaf(matches));
-        let Typed { network, swarm, fetch } = typed;
+        let Typed { network, swarm, fetch, hook } = typed;
+        let on_complete = (!hook.on_complete.is_empty()).then_some(hook.on_complete);
         let trackers = (!swarm.trackers.is_empty()).then_some(swarm.trackers);
         let patience = if watched { None } else { Some(TIMEOUT_UNWATCHED) };
         // Takes IPv4 as well, and becomes 0.0.0.0 on a machine without IPv6.
@@ -261,6 +269,7 @@ impl Settings {
             output: origins.pick("output", fetch.output, file.output, ".".into()),
             seed: origins.pick("seed", fetch.seed, file.seed, Policy::Needed),
             timeout: origins.pick("timeout", fetch.timeout, file.timeout, Patience(patience)),
+            on_complete: origins.pick("on_complete", on_complete, file.on_complete, Vec::new()),
             progress: origins.pick("progress", output.progress, file.progress, ProgressMode::Auto),
             theme: origins.pick("theme", output.theme, file.theme, Theme::Default),
             glyphs: origins.pick(
@@ -352,6 +361,12 @@ impl Settings {
             row("output", &self.output, |v| v.display().to_string(), |v| json!(v)),
             row("seed", &self.seed, ToString::to_string, |v| json!(v.to_string())),
             row("timeout", &self.timeout, ToString::to_string, |v| json!(v)),
+            row(
+                "on-complete",
+                &self.on_complete,
+                |v| if v.is_empty() { "-".into() } else { shell_line(v) },
+                |v| json!(v),
+            ),
             row("progress", &self.progress, named, |v| json!(v)),
             row("theme", &self.theme, named, |v| json!(v)),
             row("glyphs", &self.glyphs, named, |v| json!(v)),
@@ -375,6 +390,11 @@ pub struct Row {
 /// The matches of the innermost subcommand: the only ones that hold every flag that was typed.
 fn leaf(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, inner)| leaf(inner))
+}
+
+/// Words as a POSIX shell takes them.
+fn shell_line(words: &[String]) -> String {
+    words.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 struct Origins<'a>(&'a ArgMatches);
@@ -402,13 +422,14 @@ mod tests {
     use clap::{CommandFactory, FromArgMatches};
 
     use super::*;
-    use crate::args::{Cli, Command};
+    use crate::args::{Cli, Command, GetArgs};
 
     fn resolve(args: &[&str], file: &str) -> Result<Settings, Failure> {
         let matches = Cli::command().try_get_matches_from(args).unwrap();
         let cli = Cli::from_arg_matches(&matches).unwrap();
         let Command::Get(get) = cli.command else { panic!("not get") };
-        let typed = Typed { network: get.network, swarm: get.swarm, fetch: get.fetch };
+        let GetArgs { network, swarm, fetch, hook, .. } = get;
+        let typed = Typed { network, swarm, fetch, hook };
         Settings::resolve(&matches, &cli.output, typed, File::parse(file).unwrap(), false)
     }
 
@@ -422,6 +443,19 @@ mod tests {
         assert_eq!((connections.value, connections.origin), (9, Origin::File));
         let slots = &settings.upload_slots;
         assert_eq!((slots.value, slots.origin), (8, Origin::Default));
+    }
+
+    #[test]
+    fn a_program_and_its_arguments_stay_apart() {
+        let file = "on-complete = ['tool', 'a b']";
+        let words = |args: &[&str]| resolve(args, file).unwrap().on_complete;
+        assert_eq!(words(&["swarm", "get", "x"]).value, ["tool", "a b"]);
+        let flags = ["swarm", "get", "x", "--on-complete", "run", "--on-complete", "--seed"];
+        let typed = words(&flags);
+        assert_eq!(
+            (typed.value, typed.origin),
+            (vec!["run".into(), "--seed".into()], Origin::Flag)
+        );
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Code {
     Locked = 8,
     /// `bench --compare`: something got worse by more than the threshold.
     Slower = 9,
+    /// The download is complete, and the user's program for that failed.
+    Hook = 10,
     /// Interrupted, with nothing to go on from; or told a second time to stop.
     Interrupted = 130,
     /// The reader of our output went away, as if SIGPIPE had ended us.
@@ -46,6 +48,7 @@ Exit codes:
     7  stopped before completion; the same command goes on from there
     8  another process works on the same download
     9  swarm bench --compare: a figure is worse by more than the threshold
+   10  the download is complete, but the program of --on-complete failed
   130  interrupted by a second Ctrl-C, or where there is nothing to go on from
   141  the reader of the output went away";
 

@@ -278,7 +278,7 @@ fn shares(runs: &[Run]) -> Vec<Share> {
 }
 
 /// A path that means the same wherever it is read.
-fn everywhere(path: &Path) -> PathBuf {
+pub fn everywhere(path: &Path) -> PathBuf {
     let resolved = path.canonicalize().or_else(|_| match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) => {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

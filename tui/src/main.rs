@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod exit;
 mod history;
+mod hook;
 mod host;
 mod logging;
 mod output;
@@ -132,6 +133,13 @@ fn settings(matches: &ArgMatches, cli: &Cli) -> Result<(Paths, Settings), Failur
 
 /// The settings among the flags of a command.
 fn typed(command: &Command) -> Typed {
+    let hook = match command {
+        Command::Get(get) => Some(&get.hook),
+        Command::Config(args::ConfigArgs { command: args::ConfigCommand::Show(show) }) => {
+            Some(&show.hook)
+        }
+        _ => None,
+    };
     let (network, swarm, fetch) = match command {
         Command::Get(get) => (Some(&get.network), Some(&get.swarm), Some(&get.fetch)),
         Command::Seed(seed) => (Some(&seed.network), Some(&seed.swarm), None),
@@ -150,6 +158,7 @@ fn typed(command: &Command) -> Typed {
         network: network.cloned().unwrap_or_default(),
         swarm: swarm.cloned().unwrap_or_default(),
         fetch: fetch.cloned().unwrap_or_default(),
+        hook: hook.cloned().unwrap_or_default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use swarm_proto::link::Endpoint;
 
-use super::settings::{FetchArgs, NetworkArgs, SwarmArgs};
+use super::settings::{FetchArgs, HookArgs, NetworkArgs, SwarmArgs};
 
 const GET_EXAMPLES: &str = "\
 Examples:
@@ -15,6 +15,8 @@ Examples:
   swarm get 'swarm:?id=…' --only '*.bin' --skip 'old/**'
                                        fetch some of the files
   swarm get 'swarm:?id=…' --json       events for a program, one a line
+  swarm get 'swarm:?id=…' --on-complete ./unpack --on-complete --quiet
+                                       run `./unpack --quiet` when it is there
 
 Put the link in quotes: it has characters that a shell treats specially.
 Run the same command again after an interruption, and it goes on from where it was. The path
@@ -39,6 +41,8 @@ pub struct GetArgs {
     pub skip: Vec<String>,
     #[command(flatten)]
     pub fetch: FetchArgs,
+    #[command(flatten)]
+    pub hook: HookArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::settings::{FetchArgs, NetworkArgs, SwarmArgs};
+use super::settings::{FetchArgs, HookArgs, NetworkArgs, SwarmArgs};
 
 /// `swarm config`.
 #[derive(Debug, Args)]
@@ -33,6 +33,8 @@ pub enum ConfigCommand {
 pub struct ShowConfigArgs {
     #[command(flatten)]
     pub fetch: FetchArgs,
+    #[command(flatten)]
+    pub hook: HookArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
     #[command(flatten)]

@@ -139,3 +139,17 @@ pub struct FetchArgs {
     #[arg(long, value_name = "TIME", env = "SWARM_TIMEOUT", hide_env_values = true)]
     pub timeout: Option<Patience>,
 }
+
+/// What else is done for a download.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HookArgs {
+    /// Run this program when everything is there; given again, an argument for it
+    ///
+    /// The first WORD is the program, each further one an argument, passed on as it is: no shell
+    /// reads them. The program's environment has SWARM_PATH (where the share is), SWARM_NAME,
+    /// SWARM_ID, SWARM_LINK, SWARM_BYTES and SWARM_SECONDS. What it prints goes to stderr. Sharing goes
+    /// on beside it; the command ends after both, and ends it after an hour. If it fails, the exit
+    /// code is 10, and the download is complete nevertheless.
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    pub on_complete: Vec<String>,
+}

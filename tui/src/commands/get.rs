@@ -1,6 +1,9 @@
 //! `swarm get`: fetches a share, verifies it, and shares on for a while.
 
-use std::time::{Duration, Instant};
+use std::{
+    env,
+    time::{Duration, Instant},
+};
 
 use swarm_node::{
     GetOptions, Identity, Node, NodeError, Priority, Selection, Snapshot, Source, State, Transfer,
@@ -13,7 +16,8 @@ use super::{Context, create, read_source, show::link_of, watch::Watch};
 use crate::{
     args::GetArgs,
     exit::{Code, Failure},
-    history::Role,
+    history::{Role, everywhere},
+    hook::{self, Facts, Hook},
     output::json::{Line, from_peers},
     paths::Key,
     reach::link_host,
@@ -30,6 +34,7 @@ const ROUND_PAUSE: Duration = Duration::from_secs(2);
 pub async fn run(cx: Context, args: GetArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let source = read_source(&args.source)?;
+    hook::check(&cx.settings.on_complete.value, env::var_os("PATH").as_deref())?;
     // A new key for each run: two downloads on one machine are two nodes of the swarm.
     let identity = match &args.identity {
         Some(file) => cx.paths.identity(Key::Node, Some(file))?,
@@ -55,7 +60,7 @@ async fn fetch(
         Source::Manifest(manifest) => link_of(manifest).to_string(),
     };
     let transfer = start(cx, args, node, source).await?;
-    let mut watch = Watch::new(cx, &transfer, Role::Get, link, begun);
+    let mut watch = Watch::new(cx, &transfer, Role::Get, link.clone(), begun);
     let first = watch.latest();
     let resumed = first.bytes_have;
     let chosen = !args.only.is_empty() || !args.skip.is_empty();
@@ -65,15 +70,24 @@ async fn fetch(
     watch.clear();
     arrived?;
     let snapshot = watch.settled().await;
-    say_completed(cx, &transfer, &snapshot, resumed, begun.elapsed())?;
-
-    let policy = cx.settings.seed.value;
-    if policy != Policy::Never {
-        share_on(cx, policy, &mut watch).await?;
-        watch.clear();
-    }
+    let took = begun.elapsed();
+    let said = say_completed(cx, &transfer, &snapshot, resumed, took);
+    // All is there, whether anybody reads our output or not.
+    let hook = start_hook(cx, &transfer, &link, snapshot.bytes_have, took);
+    let shared = match said {
+        Ok(()) => share_on(cx, cx.settings.seed.value, &mut watch).await,
+        failed => failed,
+    };
+    watch.clear();
     transfer.stop().await;
-    watch.ended();
+    if shared.is_ok() {
+        watch.ended();
+    }
+    let hooked = match hook {
+        Some(hook) => hook.finish().await,
+        None => Ok(()),
+    };
+    shared.and(hooked)?;
     let uploaded = Some(watch.latest().totals.uploaded);
     let (swarm, seconds) = (Some(transfer.id()), begun.elapsed().as_secs_f64());
     cx.console.object(&Line::Stopped { swarm, seconds, uploaded })
@@ -224,8 +238,24 @@ fn out_of_patience(what: &str, limit: Option<Duration>) -> Failure {
     )
 }
 
+/// Runs the program that the user has for this.
+fn start_hook(
+    cx: &Context,
+    transfer: &Transfer,
+    link: &str,
+    bytes: u64,
+    took: Duration,
+) -> Option<Hook> {
+    let (path, name) = (everywhere(transfer.path()), &transfer.manifest().info().name);
+    let facts = Facts { path: &path, name, id: transfer.id(), link, bytes, took };
+    Hook::start(&cx.settings.on_complete.value, &facts, &cx.console, cx.stop.clone())
+}
+
 /// Serves others until the policy or the user ends it.
 async fn share_on(cx: &Context, policy: Policy, watch: &mut Watch) -> Result<(), Failure> {
+    if policy == Policy::Never {
+        return Ok(());
+    }
     let (mut sharing, start) = (Sharing::new(policy), Instant::now());
     cx.console.note(format_args!("sharing on {} (Ctrl-C ends it)", policy.describe()));
     loop {

@@ -36,7 +36,8 @@ impl World {
         let matches = Cli::command().try_get_matches_from(fixed.iter().chain(flags)).unwrap();
         let cli = Cli::from_arg_matches(&matches).unwrap();
         let args::Command::Tui(tui) = cli.command else { panic!("not tui") };
-        let typed = Typed { network: tui.network, swarm: tui.swarm, fetch: tui.fetch };
+        let typed =
+            Typed { network: tui.network, swarm: tui.swarm, fetch: tui.fetch, ..Typed::default() };
         let settings =
             Settings::resolve(&matches, &cli.output, typed, File::default(), false).unwrap();
         let cx = Context {

@@ -10,6 +10,8 @@ mod bench;
 mod demo;
 /// What is kept of earlier runs.
 mod history;
+/// Programs that are run when a download is complete.
+mod hooks;
 /// Commands that answer a question and end.
 mod queries;
 /// Sharing and fetching between processes.
