@@ -17,7 +17,7 @@ use crate::{
     NodeError,
     scan::scan,
     stamp::Stamp,
-    walk::{Found, walk},
+    walk::{Found, pick, walk},
 };
 
 /// Progress of reading and hashing.
@@ -38,6 +38,9 @@ pub struct CreateOptions {
     pub piece_length: Option<u32>,
     /// What may change without changing the id.
     pub extras: Extras,
+    /// Share only these files, each as its components below the path, which is then a folder. One
+    /// that comes twice counts once. Everything in the folder if not given.
+    pub files: Option<Vec<Vec<String>>>,
     /// Share what symbolic links point to. Without it a link is an error, never skipped.
     pub follow_symlinks: bool,
 }
@@ -57,7 +60,10 @@ pub fn create(
         None => own_name(path)?,
     };
     check_name(&name).map_err(|source| NodeError::Name { path: path.into(), source })?;
-    let found = walk(path, options.follow_symlinks)?;
+    let found = match options.files {
+        Some(files) => pick(path, files, options.follow_symlinks)?,
+        None => walk(path, options.follow_symlinks)?,
+    };
     let total = found.files.iter().map(|file| file.stamp.size).fold(0, u64::saturating_add);
     let piece_length = options.piece_length.unwrap_or_else(|| default_piece_length(total));
     let geometry = Geometry::new(piece_length, found.files.iter().map(|file| file.stamp.size))?;
@@ -283,6 +289,37 @@ mod tests {
             let message = refused(&sample.path, follow());
             assert!(message.contains("a link to a folder that it is in"), "{message}");
             fs::remove_file(sample.path.join(link)).unwrap();
+        }
+    }
+
+    #[test]
+    fn of_a_list_only_what_is_in_it_is_shared() {
+        let sample = Sample::new(&[("a", 1), ("b/c", 2), ("b/d", 3)]);
+        fs::create_dir(sample.path.join("empty")).unwrap();
+        symlink("b", sample.path.join("link")).unwrap();
+        let of = |files: &[&str], follow_symlinks| {
+            let files = files.iter().map(|f| f.split('/').map(String::from).collect()).collect();
+            let options = CreateOptions { files: Some(files), follow_symlinks, ..small_pieces() };
+            create(&sample.path, options, &mut |_| true)
+        };
+        let paths = |manifest: Manifest| {
+            let files = manifest.info().files.iter();
+            files.map(|f| (f.path.join("/"), f.length)).collect::<Vec<_>>()
+        };
+        let manifest = of(&["b/d", "a", "b/d"], false).unwrap();
+        assert_eq!(manifest.info().empty_folders, Vec::<Vec<String>>::new());
+        assert_eq!(paths(manifest), [("a".into(), 1), ("b/d".into(), 3)]);
+        assert_eq!(paths(of(&["link/c"], true).unwrap()), [("link/c".into(), 2)]);
+        for (files, why) in [
+            (&["a", "b"][..], "it is a folder, and a list names files"),
+            (&["none"], "cannot read "),
+            (&["link/c"], "a symbolic link; use --follow-symlinks"),
+            (&["../share/a"], "stands for another folder"),
+            (&["b/.swarm-x"], "belongs to an unfinished download"),
+            (&[], "nothing to share: "),
+        ] {
+            let message = of(files, false).unwrap_err().to_string();
+            assert!(message.contains(why), "{files:?}: {message}");
         }
     }
 

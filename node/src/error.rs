@@ -94,6 +94,12 @@ pub enum NodeError {
         /// What it is.
         what: &'static str,
     },
+    /// A folder in a list of files.
+    #[error("cannot share {}: it is a folder, and a list names files; `find DIR -type f` lists those in a folder", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A symbolic link in a share, without consent to follow it.
     #[error("cannot share {}: it is a symbolic link; use --follow-symlinks to share what it points to", path.display())]
     Symlink {
@@ -200,6 +206,7 @@ impl NodeError {
             | Self::Names { .. }
             | Self::NoName { .. }
             | Self::NotAFile { .. }
+            | Self::Folder { .. }
             | Self::Symlink { .. }
             | Self::NothingToShare { .. } => ErrorKind::Other,
         }

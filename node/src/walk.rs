@@ -10,7 +10,7 @@ use std::{
 
 use swarm_proto::{
     geometry::{FILES_MAX, GeometryError},
-    path::{NameError, PathError, faults},
+    path::{NameError, PathError, check_name, faults},
 };
 
 use crate::{NodeError, stamp::Stamp, store::WORK_PREFIX};
@@ -89,19 +89,58 @@ pub(crate) fn walk(root: &Path, follow: bool) -> Result<Found, NodeError> {
             found.empty_folders.push(path);
         }
     }
-    if found.files.is_empty() && found.bad_names.count == 0 {
-        return Err(NodeError::NothingToShare { path: root.into() });
+    found.finish(root)
+}
+
+/// Finds these files below the folder `root` and nothing else. Links are followed, on the way too,
+/// only if `follow` says so.
+pub(crate) fn pick(
+    root: &Path,
+    mut files: Vec<Vec<String>>,
+    follow: bool,
+) -> Result<Found, NodeError> {
+    let mut found = Found::default();
+    files.sort_unstable();
+    files.dedup();
+    for path in files {
+        let fault = path.iter().find_map(|name| {
+            shareable_name(OsStr::new(name)).and_then(|name| check_name(&name)).err()
+        });
+        if let Some(fault) = fault {
+            found.bad_names.add(&PathError { path: path.join("/"), why: fault.into() });
+            continue;
+        }
+        let mut disk = root.to_path_buf();
+        for name in &path {
+            disk.push(name);
+            if !follow && disk.is_symlink() {
+                return Err(NodeError::Symlink { path: disk });
+            }
+        }
+        let metadata = fs::metadata(&disk).map_err(NodeError::io("read", &disk))?;
+        if metadata.is_dir() {
+            return Err(NodeError::Folder { path: disk });
+        }
+        found.add(&disk, path, &metadata, &mut Vec::new())?;
     }
-    found.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    found.empty_folders.sort_unstable();
-    found.check_paths();
-    match found.bad_names {
-        BadNames { count: 0, .. } => Ok(found),
-        BadNames { first, count } => Err(NodeError::Names { path: root.into(), first, count }),
-    }
+    found.finish(root)
 }
 
 impl Found {
+    /// Puts everything in order, if all of it can be shared.
+    fn finish(mut self, root: &Path) -> Result<Self, NodeError> {
+        if self.files.is_empty() && self.bad_names.count == 0 {
+            return Err(NodeError::NothingToShare { path: root.into() });
+        }
+        self.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        self.empty_folders.sort_unstable();
+        self.check_paths();
+        match self.bad_names {
+            BadNames { count: 0, .. } => Ok(self),
+            BadNames { first, count } => Err(NodeError::Names { path: root.into(), first, count }),
+        }
+    }
+
     /// Finds what no manifest may hold, before anything is read.
     fn check_paths(&mut self) {
         let files = self.files.iter().map(|file| file.path.as_slice());

@@ -54,6 +54,8 @@ Examples:
   swarm create ./weights                          writes weights.swarm into this folder
   swarm create ./weights -o /srv/weights.swarm    writes it there
   link=$(swarm create ./weights --tracker KEY@tracker.example:7000)
+  find . -name '*.bin' -print0 | swarm create - -0 --name weights
+                                                  only these, below the current folder
 
 The link is printed on stdout, everything else on stderr.";
 
@@ -61,12 +63,19 @@ The link is printed on stdout, everything else on stderr.";
 #[derive(Debug, Args)]
 #[command(after_long_help = CREATE_EXAMPLES)]
 pub struct CreateArgs {
-    /// The file or folder to describe
+    /// The file or folder to describe; - reads a list of files from stdin
+    ///
+    /// A list has one path a line, below the current folder, and the share has the files that are in
+    /// it under these paths. To seed it, say where that folder is: `swarm seed NAME.swarm --data .`.
+    /// What else is in the folder is not shared.
     #[arg(value_hint = ValueHint::AnyPath)]
     pub path: PathBuf,
     /// Write the manifest to this file [default: NAME.swarm in this folder]
     #[arg(short, long, value_name = "FILE.swarm", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+    /// Paths on stdin end with a NUL, as `find -print0` writes them, and not with a line
+    #[arg(short = '0', long)]
+    pub null: bool,
     /// Replace the manifest if it exists
     #[arg(long)]
     pub force: bool,

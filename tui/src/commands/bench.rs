@@ -172,7 +172,7 @@ async fn local(
     let path = source::random(cx, folder, args.size.0).await?;
     let options =
         ManifestArgs { piece_length: Some(setup.piece_length), ..ManifestArgs::default() };
-    let manifest = create::make(cx, &path, &options, Vec::new(), None).await?;
+    let manifest = create::make(cx, &path, None, &options, Vec::new(), None).await?;
     create::announce(cx, &manifest);
     create::save(&folder.join(MANIFEST), &manifest, false)?;
     let getters = counted(u64::from(setup.getters), "getter");

@@ -1,5 +1,7 @@
 //! `swarm create`: a manifest of what is on the disk.
 
+mod list;
+
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -25,6 +27,14 @@ use crate::{
 };
 
 pub async fn run(cx: Context, args: CreateArgs) -> Result<(), Failure> {
+    let list = args.path == Path::new("-");
+    if args.null && !list {
+        return Err(Failure::usage("-0 is about a list on stdin").hint("give - as the path"));
+    }
+    if list && args.manifest.name.is_none() {
+        return Err(Failure::usage("a list on stdin says no name for the share")
+            .hint("give one with --name; a file called - is ./-"));
+    }
     // Hashing takes long: whatever can be known to be wrong is said before it.
     if !args.force {
         refuse_to_replace(&target(&args)?)?;
@@ -38,7 +48,11 @@ pub async fn run(cx: Context, args: CreateArgs) -> Result<(), Failure> {
     } else {
         args.trackers.clone()
     };
-    let manifest = make(&cx, &args.path, &args.manifest, trackers, signer.as_ref()).await?;
+    let (path, files) = match list {
+        true => (Path::new("."), Some(list::of_stdin(&cx, args.null).await?)),
+        false => (args.path.as_path(), None),
+    };
+    let manifest = make(&cx, path, files, &args.manifest, trackers, signer.as_ref()).await?;
     let output = args.output.unwrap_or_else(|| default_output(&manifest.info().name));
     save(&output, &manifest, args.force)?;
     announce(&cx, &manifest);
@@ -57,10 +71,12 @@ pub async fn run(cx: Context, args: CreateArgs) -> Result<(), Failure> {
     cx.console.result(link)
 }
 
-/// Reads and hashes `path` and makes its manifest, signed if there is somebody to sign it.
+/// Reads and hashes `path`, or only these files of it, and makes its manifest, signed if there is
+/// somebody to sign it.
 pub async fn make(
     cx: &Context,
     path: &Path,
+    files: Option<Vec<Vec<String>>>,
     args: &ManifestArgs,
     trackers: Vec<Endpoint>,
     signer: Option<&Identity>,
@@ -77,6 +93,7 @@ pub async fn make(
         name: args.name.clone(),
         piece_length: args.piece_length,
         extras,
+        files,
         follow_symlinks: args.follow_symlinks,
     };
     let path = path.to_owned();

@@ -47,7 +47,7 @@ pub async fn run(cx: Context, args: DemoArgs) -> Result<(), Failure> {
         None => source::random(&cx, folder.path(), args.size.0).await?,
     };
     let options = ManifestArgs::default();
-    let manifest = Arc::new(create::make(&cx, &path, &options, Vec::new(), None).await?);
+    let manifest = Arc::new(create::make(&cx, &path, None, &options, Vec::new(), None).await?);
     create::announce(&cx, &manifest);
     source::check_space(folder.path(), &manifest, args.peers)?;
 

@@ -115,7 +115,7 @@ async fn make(
         true => Some(cx.paths.identity(Key::Node, args.identity.as_deref())?),
         false => None,
     };
-    let manifest = create::make(cx, path, &args.manifest, trackers, signer.as_ref()).await?;
+    let manifest = create::make(cx, path, None, &args.manifest, trackers, signer.as_ref()).await?;
     if let Some(file) = &args.save {
         // The same share makes the same manifest; who says --save again wants the new one.
         create::save(file, &manifest, true)?;

@@ -1,6 +1,10 @@
 //! Sharing and fetching between processes, over loopback, and how they end.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs::{self, File},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -111,6 +115,32 @@ fn a_manifest_and_a_separate_tracker_do_as_well() {
     assert_eq!(seeder.stop().code, 0);
     let ended = tracker.stop();
     assert_eq!((ended.code, last_event(&ended)["event"].clone()), (0, "stopped".into()));
+}
+
+#[test]
+fn a_list_of_files_is_shared_from_the_folder_that_they_are_in() {
+    let world = World::new();
+    write_share(&world);
+    let create = |list: &str, args: &[&str]| {
+        let mut command = world.command(&[&["create", "-", "-q"], args].concat());
+        command.stdin(File::open(world.write("list", list)).unwrap());
+        Running::start(command).end()
+    };
+    assert_fails(&create("share/none", &[]), 2, "a list on stdin says no name for the share");
+    let wrong = create("share/none\n../x", &["--name", "some"]);
+    assert_fails(&wrong, 2, r#"stdin, line 2: "../x" leads out of folders"#);
+    let made = create("./share/bin/tool\0share/none\0", &["-0", "--name", "some"]);
+    assert_eq!(made.code, 0, "{made:?}");
+
+    let on = ["--data", ".", "--json", "--listen", "127.0.0.1:0"];
+    let mut seeder = world.start(&[&["seed", "some.swarm"], &on[..]].concat());
+    let seeding = seeder.event("seeding");
+    let ran = world.run(&get(seeding["link"].as_str().unwrap(), "copy", &["--seed", "never"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let copy = world.path("copy/some/share");
+    assert_same(&world.path("share/bin"), &copy.join("bin"));
+    assert_eq!(fs::read_dir(copy).unwrap().count(), 2);
+    assert_eq!(seeder.stop().code, 0);
 }
 
 #[test]
