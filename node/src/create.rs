@@ -55,29 +55,56 @@ pub fn create(
     options: CreateOptions,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Manifest, NodeError> {
-    let name = match options.name {
-        Some(name) => name,
-        None => own_name(path)?,
-    };
-    check_name(&name).map_err(|source| NodeError::Name { path: path.into(), source })?;
-    let found = match options.files {
-        Some(files) => pick(path, files, options.follow_symlinks)?,
-        None => walk(path, options.follow_symlinks)?,
-    };
-    let total = found.files.iter().map(|file| file.stamp.size).fold(0, u64::saturating_add);
-    let piece_length = options.piece_length.unwrap_or_else(|| default_piece_length(total));
-    let geometry = Geometry::new(piece_length, found.files.iter().map(|file| file.stamp.size))?;
-    let digests = hash(path, &found, &geometry, progress)?;
-    unchanged(path, &found)?;
-    let files = found.files.into_iter().map(|file| FileInfo {
-        path: file.path,
-        length: file.stamp.size,
-        executable: file.executable,
-        root: None,
-    });
-    let empty_folders = found.empty_folders;
-    let info = Info { name, piece_length, files: files.collect(), empty_folders };
-    Ok(Manifest::build(info, digests, options.extras)?)
+    let survey = Survey::of(path, &options)?;
+    let digests = hash(path, &survey.found, &survey.geometry, progress)?;
+    unchanged(path, &survey.found)?;
+    Ok(Manifest::build(survey.into_info(), digests, options.extras)?)
+}
+
+/// What a manifest of a file or folder would hold, but for the digests: no file is read. Blocking.
+///
+/// # Errors
+/// If something may not be in a manifest, or is not there.
+pub fn outline(path: &Path, options: &CreateOptions) -> Result<Info, NodeError> {
+    Survey::of(path, options).map(Survey::into_info)
+}
+
+/// What is to be hashed.
+struct Survey {
+    name: String,
+    found: Found,
+    geometry: Geometry,
+}
+
+impl Survey {
+    fn of(path: &Path, options: &CreateOptions) -> Result<Self, NodeError> {
+        let name = match &options.name {
+            Some(name) => name.clone(),
+            None => own_name(path)?,
+        };
+        check_name(&name).map_err(|source| NodeError::Name { path: path.into(), source })?;
+        let found = match &options.files {
+            Some(files) => pick(path, files, options.follow_symlinks)?,
+            None => walk(path, options.follow_symlinks)?,
+        };
+        let sizes = || found.files.iter().map(|file| file.stamp.size);
+        let total = sizes().fold(0, u64::saturating_add);
+        let piece_length = options.piece_length.unwrap_or_else(|| default_piece_length(total));
+        let geometry = Geometry::new(piece_length, sizes())?;
+        Ok(Self { name, found, geometry })
+    }
+
+    fn into_info(self) -> Info {
+        let Self { name, found, geometry } = self;
+        let files = found.files.into_iter().map(|file| FileInfo {
+            path: file.path,
+            length: file.stamp.size,
+            executable: file.executable,
+            root: None,
+        });
+        let piece_length = geometry.piece_length();
+        Info { name, piece_length, files: files.collect(), empty_folders: found.empty_folders }
+    }
 }
 
 /// The piece length for a share of so many bytes: what gives 1,000 to 2,000 pieces, as the time
@@ -218,6 +245,11 @@ mod tests {
         assert_eq!(files, wanted);
         assert_eq!(manifest.info().empty_folders, [["b", "empty"]]);
         assert_eq!(manifest.info().name, "share");
+        let outline = outline(&share, &small_pieces()).unwrap();
+        let without_roots = manifest.info().files.iter().cloned();
+        let without_roots = without_roots.map(|file| FileInfo { root: None, ..file });
+        let without_roots = Info { files: without_roots.collect(), ..manifest.info().clone() };
+        assert_eq!(outline, without_roots, "all but the digests is known before");
         assert_eq!(seen.first(), Some(&Progress { done: 0, total: 16391 }));
         assert_eq!(seen.last(), Some(&Progress { done: 16391, total: 16391 }));
         // A piece of one block is the digest of the block; one of several files' pieces, too.

@@ -72,7 +72,7 @@ use std::{
     time::Duration,
 };
 
-pub use create::{CreateOptions, Progress, create, default_piece_length};
+pub use create::{CreateOptions, Progress, create, default_piece_length, outline};
 pub use discard::discard;
 pub use error::{ErrorKind, NodeError};
 pub use node::Node;

@@ -94,12 +94,9 @@ pub(crate) fn walk(root: &Path, follow: bool) -> Result<Found, NodeError> {
 
 /// Finds these files below the folder `root` and nothing else. Links are followed, on the way too,
 /// only if `follow` says so.
-pub(crate) fn pick(
-    root: &Path,
-    mut files: Vec<Vec<String>>,
-    follow: bool,
-) -> Result<Found, NodeError> {
+pub(crate) fn pick(root: &Path, files: &[Vec<String>], follow: bool) -> Result<Found, NodeError> {
     let mut found = Found::default();
+    let mut files: Vec<_> = files.iter().collect();
     files.sort_unstable();
     files.dedup();
     for path in files {
@@ -111,7 +108,7 @@ pub(crate) fn pick(
             continue;
         }
         let mut disk = root.to_path_buf();
-        for name in &path {
+        for name in path {
             disk.push(name);
             if !follow && disk.is_symlink() {
                 return Err(NodeError::Symlink { path: disk });
@@ -121,7 +118,7 @@ pub(crate) fn pick(
         if metadata.is_dir() {
             return Err(NodeError::Folder { path: disk });
         }
-        found.add(&disk, path, &metadata, &mut Vec::new())?;
+        found.add(&disk, path.clone(), &metadata, &mut Vec::new())?;
     }
     found.finish(root)
 }

@@ -76,6 +76,9 @@ pub struct CreateArgs {
     /// Paths on stdin end with a NUL, as `find -print0` writes them, and not with a line
     #[arg(short = '0', long)]
     pub null: bool,
+    /// Print what would be in the manifest: no file is read and nothing is written
+    #[arg(long)]
+    pub dry_run: bool,
     /// Replace the manifest if it exists
     #[arg(long)]
     pub force: bool,

@@ -1,5 +1,6 @@
 //! `swarm create`: a manifest of what is on the disk.
 
+mod dry;
 mod list;
 
 use std::{
@@ -39,6 +40,14 @@ pub async fn run(cx: Context, args: CreateArgs) -> Result<(), Failure> {
     if !args.force {
         refuse_to_replace(&target(&args)?)?;
     }
+    let (path, files) = match list {
+        true => (Path::new("."), Some(list::of_stdin(&cx, args.null).await?)),
+        false => (args.path.as_path(), None),
+    };
+    if args.dry_run {
+        let options = options(&args.manifest, files, Extras::default());
+        return dry::run(&cx, path, options, args.output).await;
+    }
     let signer = match args.manifest.sign {
         true => Some(cx.paths.identity(Key::Node, args.identity.as_deref())?),
         false => None,
@@ -47,10 +56,6 @@ pub async fn run(cx: Context, args: CreateArgs) -> Result<(), Failure> {
         cx.settings.trackers.value.clone()
     } else {
         args.trackers.clone()
-    };
-    let (path, files) = match list {
-        true => (Path::new("."), Some(list::of_stdin(&cx, args.null).await?)),
-        false => (args.path.as_path(), None),
     };
     let manifest = make(&cx, path, files, &args.manifest, trackers, signer.as_ref()).await?;
     let output = args.output.unwrap_or_else(|| default_output(&manifest.info().name));
@@ -89,23 +94,30 @@ pub async fn make(
         tags: args.tags.clone(),
         ..Extras::default()
     };
-    let options = CreateOptions {
+    let (path, options) = (path.to_owned(), options(args, files, extras));
+    let manifest = blocking(cx, move |progress| swarm_node::create(&path, options, progress)).await;
+    let manifest = manifest.map_err(unfit)?;
+    match signer {
+        Some(identity) => sign(manifest, identity, now),
+        None => Ok(manifest),
+    }
+}
+
+fn options(args: &ManifestArgs, files: Option<Vec<Vec<String>>>, extras: Extras) -> CreateOptions {
+    CreateOptions {
         name: args.name.clone(),
         piece_length: args.piece_length,
         extras,
         files,
         follow_symlinks: args.follow_symlinks,
-    };
-    let path = path.to_owned();
-    let manifest = blocking(cx, move |progress| swarm_node::create(&path, options, progress)).await;
-    let manifest = manifest.map_err(|failure| match failure.code {
-        // There is no manifest yet that could be bad: what was asked for does not fit into one.
+    }
+}
+
+/// There is no manifest yet that could be bad: what was asked for does not fit into one.
+fn unfit(failure: Failure) -> Failure {
+    match failure.code {
         Code::Manifest => Failure { code: Code::Usage, kind: "usage", ..failure },
         _ => failure,
-    })?;
-    match signer {
-        Some(identity) => sign(manifest, identity, now),
-        None => Ok(manifest),
     }
 }
 

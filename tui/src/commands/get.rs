@@ -1,5 +1,7 @@
 //! `swarm get`: fetches a share, verifies it, and shares on for a while.
 
+mod room;
+
 use std::{
     env,
     time::{Duration, Instant},
@@ -289,6 +291,9 @@ fn say_started(
     if resumed > 0 {
         let (have, all) = (Bytes(resumed), Bytes(snapshot.bytes_wanted));
         cx.console.note(format_args!("going on from {have} of {all} verified earlier"));
+    }
+    if let Some(warning) = room::lacking(&cx.settings.output.value, snapshot) {
+        cx.console.warn(warning);
     }
     let transport: Transport = cx.settings.transport.value.into();
     if transport == Transport::Plain {

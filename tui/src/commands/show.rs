@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use swarm_node::Source;
 use swarm_proto::{
     link::{Endpoint, Link},
-    manifest::{FileInfo, Manifest},
+    manifest::{FileInfo, Info, Manifest},
 };
 
 use super::read_source;
@@ -99,26 +99,15 @@ fn texts(endpoints: &[Endpoint]) -> Vec<String> {
 }
 
 /// One labelled line.
-fn line(label: &str, text: &str) -> String {
+pub fn line(label: &str, text: &str) -> String {
     format!("{label:<10} {}", inert(text))
 }
 
 fn manifest_lines(manifest: &Manifest, files_max: usize) -> Vec<String> {
     let (info, extras, geometry) = (manifest.info(), manifest.extras(), manifest.geometry());
-    let bytes = geometry.total_bytes();
-    let mut held = counted(info.files.len() as u64, "file");
-    if !info.empty_folders.is_empty() {
-        held += &format!(", {}", counted(info.empty_folders.len() as u64, "empty folder"));
-    }
-    let mut lines = vec![
-        line("name", &info.name),
-        line("id", &manifest.id().to_string()),
-        line("size", &format!("{} ({bytes} bytes) in {held}", Bytes(bytes))),
-        line(
-            "pieces",
-            &format!("{} of {}", geometry.piece_count(), Bytes(u64::from(info.piece_length))),
-        ),
-    ];
+    let [size, pieces] = size_lines(info, geometry.total_bytes(), geometry.piece_count());
+    let id = line("id", &manifest.id().to_string());
+    let mut lines = vec![line("name", &info.name), id, size, pieces];
     if extras.created > 0 {
         lines.push(line("created", &Date(extras.created).to_string()));
     }
@@ -132,16 +121,16 @@ fn manifest_lines(manifest: &Manifest, files_max: usize) -> Vec<String> {
     lines.extend(texts(&extras.trackers).iter().map(|tracker| line("tracker", tracker)));
     lines.extend(extras.webseeds.iter().map(|url| line("webseed", url)));
     lines.push(line("link", &link_of(manifest).to_string()));
-    // A share that is one file has been described above.
-    if info.files.iter().any(|file| !file.path.is_empty()) || !info.empty_folders.is_empty() {
-        lines.push("files".into());
-        lines.extend(file_lines(manifest, files_max));
-    }
+    lines.extend(file_lines(info, files_max));
     lines
 }
 
-fn file_lines(manifest: &Manifest, files_max: usize) -> Vec<String> {
-    let info = manifest.info();
+/// A heading, and a line for each file and empty folder or for the first of them. None at all for a
+/// share that is one file: it is described by its name and size.
+pub fn file_lines(info: &Info, files_max: usize) -> Vec<String> {
+    if info.files.iter().all(|file| file.path.is_empty()) && info.empty_folders.is_empty() {
+        return Vec::new();
+    }
     let file = |file: &FileInfo| {
         let mark = if file.executable { "*" } else { "" };
         let size = Bytes(file.length);
@@ -149,12 +138,24 @@ fn file_lines(manifest: &Manifest, files_max: usize) -> Vec<String> {
     };
     let folder = |path: &Vec<String>| format!("  {:>10}  {}/", "-", inert(&path.join("/")));
     let all = info.files.iter().map(file).chain(info.empty_folders.iter().map(folder));
-    let mut lines: Vec<_> = all.take(files_max).collect();
-    let more = info.files.len() + info.empty_folders.len() - lines.len();
+    let mut lines = vec!["files".into()];
+    lines.extend(all.take(files_max));
+    let more = (info.files.len() + info.empty_folders.len()).saturating_sub(files_max);
     if more > 0 {
         lines.push(format!("  … and {more} more; --all lists them"));
     }
     lines
+}
+
+/// How much it is, and in how many pieces.
+pub fn size_lines(info: &Info, bytes: u64, pieces: u32) -> [String; 2] {
+    let mut held = counted(info.files.len() as u64, "file");
+    if !info.empty_folders.is_empty() {
+        held += &format!(", {}", counted(info.empty_folders.len() as u64, "empty folder"));
+    }
+    let size = format!("{} ({bytes} bytes) in {held}", Bytes(bytes));
+    let pieces = format!("{pieces} of {}", Bytes(u64::from(info.piece_length)));
+    [line("size", &size), line("pieces", &pieces)]
 }
 
 fn publisher(manifest: &Manifest) -> String {

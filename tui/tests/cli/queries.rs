@@ -63,6 +63,22 @@ fn misuse_is_an_event_for_programs_too() {
 }
 
 #[test]
+fn a_dry_run_of_create_prints_what_would_be_in_it_and_writes_nothing() {
+    let world = world_with_share();
+    let ran = world.run(&["create", "share", "--dry-run"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert_eq!(lines[0], "name       share");
+    assert_eq!(lines[1], "size       293 KiB (300005 bytes) in 3 files, 1 empty folder");
+    assert_eq!(&lines[2..5], ["pieces     6 of 64.0 KiB", "files", "     293 KiB  big"]);
+    assert_eq!(lines.last(), Some(&"           -  nothing/"));
+    let ran = world.run(&["create", "share", "--dry-run", "--json", "-o", "x.swarm"]);
+    let printed = assert_like_the_manual("create --dry-run", &ran.stdout);
+    assert_eq!((&printed["manifest"], &printed["pieces"]), (&"x.swarm".into(), &6.into()));
+    assert_eq!(std::fs::read_dir(world.path("")).unwrap().count(), 1);
+}
+
+#[test]
 fn create_prints_the_link_and_nothing_else() {
     let world = world_with_share();
     let ran = world.run(&["create", "share", "--comment", "hello", "--tag", "a", "--tag", "b"]);

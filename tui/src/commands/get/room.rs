@@ -1,0 +1,36 @@
+//! Whether the disk has room for what is still to come.
+
+use std::path::Path;
+
+use rustix::fs::statvfs;
+use swarm_node::Snapshot;
+
+use crate::units::Bytes;
+
+/// What to warn of, if there is less room in the folder than is still to come. Only a warning: others
+/// write to the disk and remove from it meanwhile, and a download on a full disk waits for space.
+pub fn lacking(folder: &Path, snapshot: &Snapshot) -> Option<String> {
+    // A file system that does not say how full it is has no say.
+    let stat = statvfs(folder).ok()?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    // Unfinished files have holes where nothing has come yet.
+    said(snapshot.bytes_wanted.saturating_sub(snapshot.bytes_have), free)
+}
+
+fn said(missing: u64, free: u64) -> Option<String> {
+    let (missing_text, free_text) = (Bytes(missing), Bytes(free));
+    (missing > free)
+        .then(|| format!("{missing_text} are still to come and the disk has room for {free_text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_with_too_little_room_is_warned_of() {
+        assert_eq!(said(5 << 30, 5 << 30), None);
+        let warning = "5.00 GiB are still to come and the disk has room for 4.00 GiB";
+        assert_eq!(said(5 << 30, 4 << 30).as_deref(), Some(warning));
+    }
+}
