@@ -335,7 +335,7 @@ impl Swarm {
         for &piece in pieces {
             out.push(Output::Forget(piece));
             self.announcer.lost(piece.get());
-            self.gossip.unsay(piece);
+            self.unsay(piece);
             if !self.ledger.wants(piece) {
                 continue;
             }

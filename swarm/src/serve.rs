@@ -152,6 +152,7 @@ impl Swarm {
             return Some(());
         }
         session.wants_us = wants_us;
+        session.news.cares |= wants_us;
         self.choker.expedite(now);
         let served = self.sessions.values().filter(|session| !session.choked);
         let served: Vec<ConnId> = served.map(|session| session.conn).collect();

@@ -12,6 +12,7 @@ use swarm_proto::{
 
 use crate::{
     ConnId, Outbox, Output, Side, Time,
+    gossip::News,
     rate::Rate,
     request::{Pace, Sent},
 };
@@ -64,6 +65,7 @@ pub(crate) struct Session {
     pub(crate) tell_at: Time,
     /// When it last told us addresses.
     pub(crate) pex_received: Option<Time>,
+    pub(crate) news: News,
     /// Pieces that we suggested to it and that it does not have yet, and whether it has asked.
     pub(crate) suggestions: Vec<(PieceIndex, bool)>,
     pub(crate) bad_blocks: u32,
@@ -101,6 +103,7 @@ impl Session {
             told: Vec::new(),
             tell_at: now,
             pex_received: None,
+            news: News::default(),
             suggestions: Vec::new(),
             bad_blocks: 0,
             useless_since: None,

@@ -161,6 +161,42 @@ fn news_of_pieces_is_gathered_while_it_comes_fast() {
 }
 
 #[test]
+fn a_peer_that_cares_for_nothing_is_told_once_a_second() {
+    let mut s = Stage::empty(40, 4);
+    for peer in [2, 3] {
+        s.connect(peer);
+        s.receive(peer, Message::HaveNone);
+    }
+    s.seed(1);
+    let gain = |s: &mut Stage| {
+        for raw in s.requests(1) {
+            s.answer(1, raw);
+            s.store();
+        }
+        s.ms(20);
+    };
+    let told = |s: &mut Stage, peer| -> usize {
+        s.sent(peer).iter().map(|m| if let Message::Have(p) = m { p.len() } else { 0 }).sum()
+    };
+    gain(&mut s);
+    assert_eq!((told(&mut s, 2), told(&mut s, 3)), (1, 1), "both may want it");
+    s.receive(2, Message::Interested);
+    s.ms(1000);
+    gain(&mut s);
+    assert_eq!((told(&mut s, 2), told(&mut s, 3)), (2, 1), "the first of the two at once");
+    gain(&mut s);
+    gain(&mut s);
+    assert_eq!((told(&mut s, 2), told(&mut s, 3)), (12, 0));
+    s.ms(1000);
+    assert_eq!((told(&mut s, 2), told(&mut s, 3)), (0, 13));
+    // Once it cares it hears at once.
+    s.receive(3, Message::Interested);
+    gain(&mut s);
+    let (eager, late) = (told(&mut s, 2), told(&mut s, 3));
+    assert!(eager > 0 && eager == late, "{eager}, {late}");
+}
+
+#[test]
 fn a_changed_file_is_withdrawn_read_again_and_offered_again() {
     let mut s = serving();
     s.receive(1, Message::Request(run(3, 0, 1)));
