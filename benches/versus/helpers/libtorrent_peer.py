@@ -61,7 +61,10 @@ def main() -> None:
             complete |= isinstance(alert, lt.torrent_finished_alert)
     print("complete", flush=True)
     while True:
-        time.sleep(60)
+        # A first announce that came before the tracker was up is repeated only after minutes.
+        if args.seed:
+            torrent.force_reannounce()
+        time.sleep(5)
 
 
 main()

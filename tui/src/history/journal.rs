@@ -142,7 +142,7 @@ impl Record {
     /// The transfer ended as the user wanted, with everything there or not.
     pub fn end(mut self, last: &Snapshot) {
         // A transfer that was stopped says so, and no longer whether it was complete.
-        let complete = self.complete || last.bytes_have == last.bytes;
+        let complete = self.complete || last.bytes_have >= last.bytes_wanted;
         self.tally.observe(self.begun.elapsed(), last);
         self.close(if complete { End::Done } else { End::Stopped });
     }

@@ -18,7 +18,7 @@ use ratatui::{
             DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
         },
         execute,
-        terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
+        terminal::{self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen},
     },
 };
 
@@ -45,10 +45,13 @@ pub fn take() -> io::Result<Screen> {
     TAKEN.store(true, Ordering::SeqCst);
     let taken = terminal::enable_raw_mode()
         .and_then(|()| {
-            execute!(io::stderr(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+            // Cleared here, since ratatui would first ask where the cursor is, on stdout, which need
+            // not be a terminal.
+            let all = Clear(ClearType::All);
+            execute!(io::stderr(), EnterAlternateScreen, all, EnableBracketedPaste, cursor::Hide)
         })
         .and_then(|()| Terminal::new(CrosstermBackend::new(BufWriter::new(io::stderr()))));
-    taken.and_then(|mut screen| screen.clear().map(|()| screen)).inspect_err(|_| give_back())
+    taken.inspect_err(|_| give_back())
 }
 
 /// Gives the terminal back if it is ours. A second call does nothing.
