@@ -20,9 +20,8 @@ use crate::{ConnId, Outbox, Output, Swarm, Time};
 /// Between two messages about pieces. The first goes at once; while they come fast they are
 /// gathered, and 10 ms is little beside the time that a piece takes to be fetched.
 const HAVE_EVERY: Duration = Duration::from_millis(10);
-/// The same for a peer that has nothing for us and has wanted nothing from us since it was first told,
-/// so long ago. To tell hundreds of such peers at once what they do not care for took a sixth of a fast
-/// download's time.
+/// The same for a peer that has nothing for us, was told of what it lacks and has not wanted it. To tell
+/// hundreds of such peers at once what they do not care for took a sixth of a fast download's time.
 const IDLE_EVERY: Duration = Duration::from_secs(1);
 /// Suggestions to one peer that it has not asked for yet, beyond what its queue holds.
 const SUGGEST_AHEAD: usize = 4;
@@ -43,29 +42,26 @@ pub(crate) struct Gossip {
 }
 
 /// What one peer was told of the pieces that we gained.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct News {
     /// What it is still to be told, in the order of our gains.
     untold: Vec<u32>,
-    /// When it was first told and when it was last.
-    told: Option<(Time, Time)>,
+    /// When it was last told.
+    told: Time,
+    /// It was told of a piece that it lacks, and so has had the choice.
+    offered: bool,
     /// It has wanted something that we have.
-    pub(crate) cares: bool,
+    cares: bool,
 }
 
 impl News {
-    /// Whether it is to be told now, if it has something for us (`gives`) or has not.
-    fn is_due(&self, now: Time, gives: bool) -> bool {
-        self.told.is_none_or(|(first, last)| {
-            gives || self.cares || now < first + IDLE_EVERY || now >= last + IDLE_EVERY
-        })
+    pub(crate) const fn new(now: Time) -> Self {
+        Self { untold: Vec::new(), told: now, offered: false, cares: false }
     }
 
-    /// What it is to be told, which it is from now on.
-    fn tell(&mut self, now: Time) -> Vec<u32> {
-        let first = self.told.map_or(now, |(first, _)| first);
-        self.told = Some((first, now));
-        std::mem::take(&mut self.untold)
+    /// Whether it is to be told now, if it has something for us (`gives`) or has not.
+    fn is_due(&self, now: Time, gives: bool) -> bool {
+        gives || self.cares || !self.offered || now >= self.told + IDLE_EVERY
     }
 }
 
@@ -96,9 +92,23 @@ impl Swarm {
                     self.gossip.due = Some(now + IDLE_EVERY);
                     continue;
                 }
-                for some in session.news.tell(now).chunks(HAVE_MAX) {
+                let pieces = std::mem::take(&mut session.news.untold);
+                let mut told = pieces.iter().filter_map(|&n| self.manifest.geometry().piece(n));
+                session.news.offered |= told.any(|piece| !session.has(piece));
+                session.news.told = now;
+                for some in pieces.chunks(HAVE_MAX) {
                     self.serve.unflushed += session.send(now, Message::Have(some.to_vec()), out);
                 }
+            }
+        }
+    }
+
+    /// A peer wants something that we have: what else there is it hears at once.
+    pub(crate) fn cares(&mut self, now: Time, conn: ConnId) {
+        if let Some(session) = self.sessions.get_mut(&conn) {
+            session.news.cares = true;
+            if !session.news.untold.is_empty() {
+                self.gossip.due = Some(now);
             }
         }
     }

@@ -152,11 +152,11 @@ impl Swarm {
             return Some(());
         }
         session.wants_us = wants_us;
-        session.news.cares |= wants_us;
         self.choker.expedite(now);
         let served = self.sessions.values().filter(|session| !session.choked);
         let served: Vec<ConnId> = served.map(|session| session.conn).collect();
         if wants_us {
+            self.cares(now, conn);
             self.serve_newcomer(now, conn, &served, out);
             // With a second taker there is somebody to trade with.
             for taker in served {

@@ -103,7 +103,7 @@ impl Session {
             told: Vec::new(),
             tell_at: now,
             pex_received: None,
-            news: News::default(),
+            news: News::new(now),
             suggestions: Vec::new(),
             bad_blocks: 0,
             useless_since: None,
