@@ -290,6 +290,7 @@ impl Node {
             scope.spawn(announcer.run(asks_out));
             asks
         });
+        let share = store.share();
         let driver = Driver {
             engine,
             store: Arc::new(store),
@@ -321,6 +322,7 @@ impl Node {
             progress: progress_out,
             control,
             stop,
+            share,
         }
     }
 
@@ -393,7 +395,7 @@ fn dedup(endpoints: &mut Vec<Endpoint>) {
 }
 
 /// Runs something that blocks on a thread that may.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
 ) -> Result<T, NodeError> {
     match tokio::task::spawn_blocking(work).await {

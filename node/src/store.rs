@@ -8,6 +8,7 @@ mod fd_cache;
 mod files;
 mod ledger;
 mod priorities;
+mod read;
 mod recorder;
 mod resume;
 mod take_up;
@@ -19,7 +20,7 @@ use std::{
     fs::{self, File},
     io,
     path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread::{self, JoinHandle},
 };
 
@@ -180,6 +181,11 @@ impl Store {
     /// Whether the files are the user's own, which are never written to.
     pub(crate) fn is_read_only(&self) -> bool {
         matches!(self.share.files.home(), Home::Seed(_))
+    }
+
+    /// The share, for reading it without the engine. It goes away with the store.
+    pub(crate) fn share(&self) -> Weak<Share> {
+        Arc::downgrade(&self.share)
     }
 
     /// Queues a job. Never blocks.

@@ -2,11 +2,12 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use swarm_engine::{Command, Event, Input, Snapshot};
 use swarm_proto::{
+    geometry::PieceIndex,
     id::SwarmId,
     link::{Endpoint, Link},
     manifest::Manifest,
@@ -14,7 +15,7 @@ use swarm_proto::{
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::NodeError;
+use crate::{NodeError, node::blocking, store::Share};
 
 /// How far a swarm has come, for those who wait for it.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +61,7 @@ pub struct Transfer {
     pub(crate) progress: watch::Receiver<Progressed>,
     pub(crate) control: mpsc::UnboundedSender<Input>,
     pub(crate) stop: CancellationToken,
+    pub(crate) share: Weak<Share>,
 }
 
 impl Transfer {
@@ -133,6 +135,21 @@ impl Transfer {
             Progressed { failed: Some(why), .. } => Err(NodeError::Disk(why)),
             _ => Err(NodeError::Stopped),
         }
+    }
+
+    /// Reads a piece as soon as it is verified. What was read is verified once more: these are the
+    /// bytes that the manifest describes, whatever has become of the file.
+    ///
+    /// # Errors
+    /// If the transfer ends before, or the piece cannot be read or was changed by somebody else.
+    pub async fn read(&self, piece: PieceIndex) -> Result<Vec<u8>, NodeError> {
+        let (byte, bit) = (piece.as_usize() / 8, 0x80 >> (piece.get() % 8));
+        let has = |snapshot: &Arc<Snapshot>| snapshot.have.get(byte).is_some_and(|b| b & bit != 0);
+        let mut snapshots = self.snapshots.clone();
+        // An error means that the driver is gone.
+        snapshots.wait_for(has).await.map(drop).map_err(|_| NodeError::Stopped)?;
+        let share = self.share.clone();
+        blocking(move || share.upgrade().ok_or(NodeError::Stopped)?.read_piece(piece)).await
     }
 
     /// Says goodbye, syncs and saves resume state.

@@ -4,6 +4,18 @@ use std::time::Duration;
 
 use crate::Priority;
 
+/// Which pieces of files that are wanted alike are fetched first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The rarest, so that no piece is lost with the one who has it and everybody has something to
+    /// give.
+    #[default]
+    RarestFirst,
+    /// The first, for a reader who wants the bytes in order. A swarm in which many do so is slower:
+    /// they all lack the same.
+    Sequential,
+}
+
 /// Settings of one swarm.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -36,6 +48,8 @@ pub struct Config {
     /// How much each file is wanted at the start, in the manifest's order; files past the end of the
     /// list are [`Priority::Normal`].
     pub priorities: Vec<Priority>,
+    /// Which pieces of files that are wanted alike are fetched first.
+    pub order: Order,
     /// The files are the user's own: nothing is fetched or written, and what is lost of them stays
     /// lost.
     pub read_only: bool,
@@ -58,6 +72,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(120),
             trackers: Vec::new(),
             priorities: Vec::new(),
+            order: Order::RarestFirst,
             read_only: false,
             client: concat!("swarm/", env!("CARGO_PKG_VERSION")).into(),
         }

@@ -13,7 +13,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    ConnId, Outbox, Output, Priority, Swarm, Time,
+    ConnId, Order, Outbox, Output, Priority, Swarm, Time,
     eta::Estimate,
     ledger::Progress,
     rate::{Bucket, Rate},
@@ -182,7 +182,11 @@ impl Swarm {
     /// What to ask of a peer next, from the files that are wanted most.
     fn choose(&mut self, now: Time, conn: ConnId, max: u32) -> Choice {
         for class in self.picker.classes() {
-            match self.choose_from(class, now, conn, max) {
+            let choice = match self.config.order {
+                Order::RarestFirst => self.choose_from(class, now, conn, max),
+                Order::Sequential => self.choose_first(class, conn, max),
+            };
+            match choice {
                 Choice::Nothing => {}
                 choice => return choice,
             }
@@ -237,6 +241,30 @@ impl Swarm {
         }
         let run = piece.and_then(|piece| ledger.free_run(piece, max));
         run.map_or(Choice::Nothing, Choice::Ask)
+    }
+
+    /// What to ask of a peer next for a reader who wants the bytes in order: the first piece that it
+    /// has, begun or not, of which a block is free. What it suggests would be for the good of all, and
+    /// is not what comes next.
+    fn choose_first(&mut self, class: Priority, conn: ConnId, max: u32) -> Choice {
+        let session = self.sessions.get(&conn);
+        let Some(theirs) = session.and_then(|session| session.have.as_ref()) else {
+            return Choice::Nothing;
+        };
+        let (ledger, picker) = (&mut self.ledger, &self.picker);
+        let fits = |piece: PieceIndex| picker.priority(piece) == class && theirs.has(piece);
+        let open = ledger.open().map(|(piece, _)| piece).find(|&piece| fits(piece));
+        let has_room = ledger.unfinished().len() < UNFINISHED_MAX;
+        let fresh = picker.pick_first(self.manifest.geometry(), class, theirs);
+        let first = open.into_iter().chain(fresh.filter(|_| has_room)).min();
+        match first.and_then(|piece| ledger.free_run(piece, max)) {
+            Some(run) => Choice::Ask(run),
+            None if has_room => Choice::Nothing,
+            None => {
+                self.fetch.starved = true;
+                Choice::Later
+            }
+        }
     }
 
     pub(crate) fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {

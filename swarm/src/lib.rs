@@ -34,7 +34,7 @@ mod swarm;
 mod time;
 mod view;
 
-pub use config::Config;
+pub use config::{Config, Order};
 pub use event::{
     Command, ConnId, DiskError, Event, Input, Outbox, Output, Side, Spent, Target, TrackerIndex,
 };

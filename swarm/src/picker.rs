@@ -202,6 +202,17 @@ impl Picker {
         fresh.set.common_from(theirs, start).next().and_then(|number| geometry.piece(number))
     }
 
+    /// The first piece of a class to begin with a peer, in the order of the share.
+    pub(crate) fn pick_first(
+        &self,
+        geometry: &Geometry,
+        class: Priority,
+        theirs: &Bitfield,
+    ) -> Option<PieceIndex> {
+        let fresh = self.fresh_of(class)?;
+        fresh.set.common_from(theirs, 0).next().and_then(|number| geometry.piece(number))
+    }
+
     /// The pieces of a class, if any of it may be begun.
     fn fresh_of(&self, priority: Priority) -> Option<&Fresh> {
         class(priority).map(|class| &self.fresh[class]).filter(|fresh| !fresh.set.is_empty())
@@ -394,6 +405,18 @@ mod tests {
         assert_eq!(w.picks("x..x.", &[]), [3]);
         assert!(w.picks(".....", &[]).is_empty());
         w.check();
+    }
+
+    #[test]
+    fn the_first_comes_first_for_those_who_want_it_so() {
+        let mut w = world(&["xxxxx", "xx...", ".x..."]);
+        let first = |w: &World, theirs: &str| {
+            let piece = w.picker.pick_first(&w.geometry, Priority::Normal, &pieces(theirs));
+            piece.map(PieceIndex::get)
+        };
+        assert_eq!((first(&w, "xxxxx"), first(&w, "..x.x")), (Some(0), Some(2)));
+        w.picker.remove(w.geometry.piece(0).unwrap());
+        assert_eq!((first(&w, "xxxxx"), first(&w, "x....")), (Some(1), None));
     }
 
     #[test]

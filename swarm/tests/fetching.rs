@@ -3,7 +3,7 @@
 mod stage;
 
 use stage::{BLOCK, Stage, conn, id};
-use swarm_engine::{Bottleneck, Command, Config, DiskError, Event, Input, Output, State};
+use swarm_engine::{Bottleneck, Command, Config, DiskError, Event, Input, Order, Output, State};
 use swarm_proto::message::{Goodbye, Message, RawRun};
 
 #[test]
@@ -38,6 +38,41 @@ fn the_first_window_is_four_blocks_and_each_answer_lets_it_grow() {
         s.answer(1, raw);
     }
     assert_eq!(s.requests(1).iter().map(|run| run.count).sum::<u32>(), 8);
+}
+
+#[test]
+fn a_reader_who_wants_the_bytes_in_order_gets_them_so() {
+    let config = Config { order: Order::Sequential, ..Config::default() };
+    let mut s = Stage::new(40, 4, &[], config);
+    s.seed(1);
+    // What a seed would have us fetch for the good of all waits for its turn.
+    s.receive(1, Message::Suggest(30));
+    let mut asked = Vec::new();
+    while s.snapshot().pieces_have < 40 {
+        for raw in s.requests(1) {
+            asked.extend((raw.first..raw.first + raw.count).map(|block| (raw.piece, block)));
+            s.answer(1, raw);
+        }
+        s.store();
+        s.ms(20);
+    }
+    let in_order: Vec<_> =
+        (0..40).flat_map(|piece| (0..4).map(move |block| (piece, block))).collect();
+    assert_eq!(asked, in_order);
+}
+
+#[test]
+fn whoever_lacks_what_comes_next_is_asked_for_the_first_that_it_has() {
+    let config = Config { order: Order::Sequential, ..Config::default() };
+    let mut s = Stage::new(40, 4, &[], config);
+    s.connect(1);
+    s.receive(1, Message::HaveNone);
+    s.receive(1, Message::Have(vec![9, 7]));
+    s.receive(1, Message::Unchoke);
+    s.seed(2);
+    let first = |s: &mut Stage, peer| s.requests(peer).first().map(|raw| (raw.piece, raw.first));
+    assert_eq!(first(&mut s, 1), Some((7, 0)));
+    assert_eq!(first(&mut s, 2), Some((0, 0)));
 }
 
 #[test]

@@ -323,7 +323,8 @@ impl View for Hidden {
     }
 }
 
-fn stdout_failure(error: &io::Error) -> Failure {
+/// Why nothing can be written to stdout any more.
+pub fn stdout_failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::pipe(),
         _ => Failure::file("stdout".as_ref(), error),

@@ -1,8 +1,8 @@
 //! Shares arrive, whoever comes and goes meanwhile.
 
-use std::net::Ipv6Addr;
+use std::{fs, net::Ipv6Addr};
 
-use swarm_node::{Command, Identity, Node, NodeConfig, Transport};
+use swarm_node::{Command, ErrorKind, Identity, Node, NodeConfig, Transport};
 use tokio::{
     runtime::{Handle, Runtime},
     time::timeout,
@@ -23,6 +23,32 @@ async fn a_link_alone_is_enough_without_a_tracker() {
         share.assert_copied_to(output.path());
         shut_down([seeder, getter]).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pieces_are_read_as_they_come_and_not_once_they_were_changed() {
+    let share = Share::new(3_000_000);
+    let (seeder, link) = share.seeded(Transport::Tls).await;
+    let (getter, output) = (node(Transport::Tls).await, tempfile::tempdir().unwrap());
+    let getting = get(&getter, &link, &output).await.unwrap();
+    let (mut bytes, mut last) = (Vec::new(), None);
+    for piece in share.manifest.geometry().pieces() {
+        let read = timeout(PATIENCE, getting.read(piece)).await.expect("no piece in sight");
+        bytes.extend(read.unwrap());
+        last = Some(piece);
+    }
+    let mut source = fs::read(share.path().join("big")).unwrap();
+    source.extend(b"hello\n");
+    assert!(bytes == source, "what was read differs");
+
+    completed(&getting).await;
+    fs::write(output.path().join("share/deep/er/small"), b"jello\n").unwrap();
+    let error = getting.read(last.unwrap()).await.unwrap_err();
+    assert_eq!(error.to_string(), "a file was changed by somebody else");
+    getting.stop().await;
+    let error = getting.read(last.unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    shut_down([seeder, getter]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,13 +14,18 @@ Examples:
   swarm get weights.swarm --seed never stop as soon as everything is verified
   swarm get 'swarm:?id=…' --only '*.bin' --skip 'old/**'
                                        fetch some of the files
+  swarm get 'swarm:?id=…' -o - | tar x unpack a file while it arrives
   swarm get 'swarm:?id=…' --json       events for a program, one a line
   swarm get 'swarm:?id=…' --on-complete ./unpack --on-complete --quiet
                                        run `./unpack --quiet` when it is there
 
 Put the link in quotes: it has characters that a shell treats specially.
 Run the same command again after an interruption, and it goes on from where it was. The path
-of what was fetched is printed on stdout, everything else on stderr.";
+of what was fetched is printed on stdout, everything else on stderr.
+
+With -o - the bytes of a share that is a single file go to stdout, in order, as soon as they are
+verified. They are kept in a folder in TMPDIR until the end; nothing stays, so an interrupted
+stream begins anew. A folder of that name is `-o ./-`.";
 
 /// `swarm get`.
 #[derive(Debug, Args)]

@@ -1,17 +1,21 @@
 //! `swarm get`: fetches a share, verifies it, and shares on for a while.
 
 mod room;
+mod stream;
 
 use std::{
     env,
     time::{Duration, Instant},
 };
 
+use futures::future::try_join;
+use swarm_engine::Order;
 use swarm_node::{
     GetOptions, Identity, Node, NodeError, Priority, Selection, Snapshot, Source, State, Transfer,
     Transport,
 };
 use swarm_proto::link::{Endpoint, Link};
+use tempfile::TempDir;
 use tokio::time;
 
 use super::{Context, create, read_source, show::link_of, watch::Watch};
@@ -33,8 +37,10 @@ const ROUND: Duration = Duration::from_secs(10);
 /// And then not for this long: all may have refused for good, and a refusal takes no time.
 const ROUND_PAUSE: Duration = Duration::from_secs(2);
 
-pub async fn run(cx: Context, args: GetArgs) -> Result<(), Failure> {
+pub async fn run(mut cx: Context, args: GetArgs) -> Result<(), Failure> {
     let begun = Instant::now();
+    // The folder goes when all is done, whatever happened.
+    let stream = stream::prepare(&mut cx, &args)?;
     let source = read_source(&args.source)?;
     hook::check(&cx.settings.on_complete.value, env::var_os("PATH").as_deref())?;
     // A new key for each run: two downloads on one machine are two nodes of the swarm.
@@ -44,36 +50,57 @@ pub async fn run(cx: Context, args: GetArgs) -> Result<(), Failure> {
     };
     let mut config = cx.settings.node();
     config.manifest_patience = cx.settings.timeout.value.0.map_or(ROUND, |limit| limit.min(ROUND));
+    if stream.is_some() {
+        config.engine.order = Order::Sequential;
+    }
     let node = Node::start(identity, config).await?;
-    let done = fetch(&cx, &args, &node, source, begun).await;
+    let done = fetch(&cx, &args, &node, source, begun, stream.as_ref()).await;
     node.shutdown().await;
     done
 }
 
+/// Fetches everything, to stdout if there is a folder for that.
 async fn fetch(
     cx: &Context,
     args: &GetArgs,
     node: &Node,
     source: Source,
     begun: Instant,
+    stream: Option<&TempDir>,
 ) -> Result<(), Failure> {
     let link = match &source {
         Source::Link(link) => link.to_string(),
         Source::Manifest(manifest) => link_of(manifest).to_string(),
     };
     let transfer = start(cx, args, node, source).await?;
+    if let Some(folder) = stream {
+        stream::check(&transfer, folder)?;
+    }
     let mut watch = Watch::new(cx, &transfer, Role::Get, link.clone(), begun);
     let first = watch.latest();
     let resumed = first.bytes_have;
     let chosen = !args.only.is_empty() || !args.skip.is_empty();
     say_started(cx, node, &transfer, &first, chosen)?;
 
-    let arrived = download(cx, &transfer, &mut watch).await;
+    let everything = async {
+        let in_place = async { Ok(transfer.completed().await?) };
+        match stream {
+            None => in_place.await,
+            Some(_) => try_join(in_place, stream::to_stdout(&transfer)).await.map(|((), ())| ()),
+        }
+    };
+    let arrived = download(cx, &transfer, &mut watch, everything).await;
     watch.clear();
-    arrived?;
+    arrived.map_err(|failure| match stream {
+        None => failure,
+        Some(_) => stream::without_rest(failure),
+    })?;
     let snapshot = watch.settled().await;
     let took = begun.elapsed();
-    let said = say_completed(cx, &transfer, &snapshot, resumed, took);
+    let said = say_completed(cx, &transfer, &snapshot, resumed, took).and_then(|()| match stream {
+        None => cx.console.result(transfer.path().display()),
+        Some(_) => Ok(()),
+    });
     // All is there, whether anybody reads our output or not.
     let hook = start_hook(cx, &transfer, &link, snapshot.bytes_have, took);
     let shared = match said {
@@ -165,14 +192,19 @@ fn nobody_named(source: &Source) -> Failure {
     }
 }
 
-/// Follows the transfer until everything is in place.
-async fn download(cx: &Context, transfer: &Transfer, watch: &mut Watch) -> Result<(), Failure> {
+/// Follows the transfer until everything is where it is to be.
+async fn download(
+    cx: &Context,
+    transfer: &Transfer,
+    watch: &mut Watch,
+    everything: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
     let mut patience = Patience::new(cx.settings.timeout.value.0, Instant::now());
-    let mut completed = std::pin::pin!(transfer.completed());
+    let mut everything = std::pin::pin!(everything);
     loop {
         let snapshot = tokio::select! {
             biased;
-            done = &mut completed => return Ok(done?),
+            done = &mut everything => return done,
             () = cx.stop.cancelled() => break,
             news = watch.next() => news?,
         };
@@ -345,8 +377,7 @@ fn say_completed(
         uploaded: totals.uploaded,
         duplicate: totals.duplicate,
         corrupt: totals.corrupt,
-    })?;
-    cx.console.result(transfer.path().display())
+    })
 }
 
 /// `verified 5.30 GiB in 1:03 (84.2 MiB/s): 40 % from seeds, 60 % from other peers`.

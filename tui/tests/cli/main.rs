@@ -14,6 +14,8 @@ mod history;
 mod hooks;
 /// Commands that answer a question and end.
 mod queries;
+/// A file on stdout while it arrives.
+mod streams;
 /// Sharing and fetching between processes.
 mod transfers;
 /// Running the program in a folder of its own.
