@@ -1,7 +1,7 @@
 //! `swarm bench`: what this machine can do, and what limits it.
 //!
 //! A benchmark of a swarm runs a seeder and getters as processes of their own ([`party`], [`part`]),
-//! several times ([`run`]), and makes a [`report`] of what they say. What is measured of one part of
+//! several times ([`mod@run`]), and makes a [`report`] of what they say. What is measured of one part of
 //! the machine alone is in [`hash`], [`disk`] and [`tls`].
 
 mod compare;
