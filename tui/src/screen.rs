@@ -10,6 +10,7 @@
 
 mod app;
 mod banner;
+mod blocks;
 mod chart;
 mod files;
 mod filter;

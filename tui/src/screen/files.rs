@@ -184,61 +184,76 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         return frame.render_widget(Paragraph::new(text).style(palette.dim()), inner);
     }
     let view = View { rows: rows.len(), cursor: app.cursor(), sort: None };
-    let snapshot = app.snapshot().map(|snapshot| &**snapshot);
+    let have = app.snapshot().map_or(&[][..], |snapshot| &snapshot.have);
     let flat = !list.filter.is_empty();
     let unfolded = share.files.len() <= UNFOLDED_MAX;
-    let shown = table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, |row, column| {
-        let key = &rows[row];
-        let open = list.open.contains(key) != unfolded;
-        cell(share, snapshot, key, open, flat, column, palette)
+    let find = |at: usize| {
+        let key = &rows[at];
+        let range = files_of(share, key)?;
+        let (done, all) = progress(share, &share.files[range.clone()], have);
+        let priority = app.snapshot().map_or(Some(Priority::Normal), |s| wanted(s, range.clone()));
+        let kind = match key {
+            RowKey::Folder(path) => {
+                Kind::Folder { path, open: list.open.contains(key) != unfolded }
+            }
+            _ => Kind::File { path: &share.files[range.start].path, flat },
+        };
+        Some(Item { kind, files: range.len(), done, all, priority })
+    };
+    let buffer = frame.buffer_mut();
+    let shown = table::draw(buffer, inner, COLUMNS, view, palette, find, |item, column| {
+        cell(item, column, palette)
     });
-    if shown.len() < rows.len() && area.width >= 40 && area.height > 0 {
-        let text = format!(" {}-{} of {} ", shown.start + 1, shown.end, rows.len());
-        let at = Rect { y: area.bottom() - 1, height: 1, width: area.width - 1, ..area };
-        frame.render_widget(Line::styled(text, palette.dim()).right_aligned(), at);
-    }
+    table::extent(buffer, area, &shown, rows.len(), palette);
 }
 
-fn cell(
-    share: &Share,
-    snapshot: Option<&Snapshot>,
-    row: &RowKey,
-    open: bool,
-    flat: bool,
-    column: Col,
-    palette: Palette,
-) -> Line<'static> {
-    let Some(range) = files_of(share, row) else { return Line::default() };
-    let folder = match row {
-        RowKey::Folder(folder) => Some(folder),
-        _ => None,
-    };
-    let (done, all) =
-        progress(share, &share.files[range.clone()], snapshot.map_or(&[], |s| &s.have));
-    let priority = snapshot.map_or(Some(Priority::Normal), |s| wanted(s, range.clone()));
+/// What a row shows. A folder's figures are of all files below it: they are counted once a row.
+struct Item<'a> {
+    kind: Kind<'a>,
+    files: usize,
+    /// Bytes that are verified, of so many.
+    done: u64,
+    all: u64,
+    priority: Option<Priority>,
+}
+
+/// What a row is of.
+enum Kind<'a> {
+    Folder {
+        path: &'a [String],
+        open: bool,
+    },
+    /// Under its whole path if `flat`, else indented under its folder.
+    File {
+        path: &'a [String],
+        flat: bool,
+    },
+}
+
+fn cell(item: &Item<'_>, column: Col, palette: Palette) -> Line<'static> {
+    let Item { done, all, priority, .. } = *item;
     let style = match priority {
         Some(Priority::Skip) => palette.dim(),
         _ if done == all => palette.good(),
         _ => palette.down(),
     };
-    match (column, folder) {
-        (Col::Name, Some(folder)) => {
-            let fold = if open { '▾' } else { '▸' };
-            let name = folder.last().map_or("", String::as_str);
-            let indent = "  ".repeat(folder.len() - 1);
+    match (column, &item.kind) {
+        (Col::Name, Kind::Folder { path, open }) => {
+            let fold = if *open { '▾' } else { '▸' };
+            let name = path.last().map_or("", String::as_str);
+            let indent = "  ".repeat(path.len() - 1);
             Line::styled(format!("{indent}{fold} {}/", inert(name)), palette.strong())
         }
-        (Col::Name, None) => {
-            let path = &share.files[range.start].path;
+        (Col::Name, Kind::File { path, flat }) => {
             let name = match path.last() {
                 None => "(the share is this one file)".into(),
-                Some(_) if flat => path.join("/"),
+                Some(_) if *flat => path.join("/"),
                 Some(name) => format!("{}{name}", "  ".repeat(path.len())),
             };
             Line::from(inert(&name))
         }
-        (Col::Files, Some(_)) => Line::styled(range.len().to_string(), palette.dim()),
-        (Col::Files, None) => Line::default(),
+        (Col::Files, Kind::Folder { .. }) => Line::styled(item.files.to_string(), palette.dim()),
+        (Col::Files, Kind::File { .. }) => Line::default(),
         (Col::Wanted, _) if priority == Some(Priority::Normal) => {
             Line::styled(word(priority), palette.dim())
         }

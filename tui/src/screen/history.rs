@@ -13,7 +13,7 @@ use ratatui::{
 use super::{
     app::{App, RowKey},
     filter::{Fact, Facts, Value},
-    page::{Page, Spec},
+    page::{Page, Sort, Spec},
     palette::Palette,
     table::{self, Column, View},
     transfers::{kind, rate, ratio, short_percent, span},
@@ -30,7 +30,14 @@ pub const PAGE: Spec = Spec {
     title: "History",
     about: "what was shared and fetched before",
     rows,
-    sorts: &["time", "name", "size", "received", "sent", "rate"],
+    sorts: &[
+        Sort::by("time", "BEGAN"),
+        Sort::by("name", "NAME"),
+        Sort::by("size", "SIZE"),
+        Sort::by("received", "RECEIVED"),
+        Sort::by("sent", "SENT"),
+        Sort::by("rate", "↓ MEAN"),
+    ],
     step: Spec::one_by_one,
     draw,
 };
@@ -120,7 +127,7 @@ const COLUMNS: &[Column<Col>] = &[
 fn rows(app: &App) -> Vec<RowKey> {
     let list = app.list(Page::History);
     let mut past: Vec<_> = app.past.iter().filter(|past| list.filter.passes(*past)).collect();
-    table::sort(&mut past, list.reverse, |a, b| compare(a, b, PAGE.sorts[list.sort]));
+    table::sort(&mut past, list.reverse, |a, b| compare(a, b, PAGE.sorts[list.sort].name));
     past.into_iter().map(|past| RowKey::Record(past.id)).collect()
 }
 
@@ -159,20 +166,13 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         return frame.render_widget(Paragraph::new(text).style(palette.dim()), inner);
     }
     let list = app.list(Page::History);
-    let title = match PAGE.sorts[list.sort] {
-        "name" => "NAME",
-        "size" => "SIZE",
-        "received" => "RECEIVED",
-        "sent" => "SENT",
-        "rate" => "↓ MEAN",
-        _ => "BEGAN",
+    let view = View { rows: rows.len(), cursor: app.cursor(), sort: list.heading(PAGE.sorts) };
+    let find = |at: usize| match rows[at] {
+        RowKey::Record(id) => app.past.iter().find(|past| past.id == id),
+        _ => None,
     };
-    let sort = Some((title, list.reverse));
-    let view = View { rows: rows.len(), cursor: app.cursor(), sort };
-    table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, |row, column| {
-        let RowKey::Record(id) = rows[row] else { return Line::default() };
-        let past = app.past.iter().find(|past| past.id == id);
-        past.map_or_else(Line::default, |past| cell(past, column, palette))
+    table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, find, |past, column| {
+        cell(past, column, palette)
     });
 }
 

@@ -41,11 +41,31 @@ pub struct Spec {
     /// The rows that can be selected, filtered and in order.
     pub rows: fn(&App) -> Vec<RowKey>,
     /// The orders that its rows can have; the first is the usual one.
-    pub sorts: &'static [&'static str],
+    pub sorts: &'static [Sort],
     /// Rows that Up and Down move by: 1, but for a map.
     pub step: fn(&App) -> usize,
     /// Draws everything between the head and the footer.
     pub draw: fn(&mut Frame<'_>, Rect, &App, Palette),
+}
+
+/// One order of a page's rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Sort {
+    /// As it is typed.
+    pub name: &'static str,
+    /// The title of the column that shows it, if one does.
+    pub column: Option<&'static str>,
+}
+
+impl Sort {
+    pub const fn by(name: &'static str, column: &'static str) -> Self {
+        Self { name, column: Some(column) }
+    }
+
+    /// An order that no column shows.
+    pub const fn unseen(name: &'static str) -> Self {
+        Self { name, column: None }
+    }
 }
 
 impl Spec {

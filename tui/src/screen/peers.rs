@@ -16,7 +16,7 @@ use swarm_node::Snapshot;
 use super::{
     app::{App, RowKey},
     filter::{Fact, Facts, Value},
-    page::{Page, Spec},
+    page::{Page, Sort, Spec},
     palette::Palette,
     table::{self, Column, View},
     transfers::rate,
@@ -31,7 +31,14 @@ pub const PAGE: Spec = Spec {
     title: "Peers",
     about: "its peers",
     rows: |app| rows(app, Page::Peers),
-    sorts: &["came", "down", "up", "have", "delay", "bad"],
+    sorts: &[
+        Sort::unseen("came"),
+        Sort::by("down", "↓ RATE"),
+        Sort::by("up", "↑ RATE"),
+        Sort::by("have", "HAVE"),
+        Sort::by("delay", "DELAY"),
+        Sort::by("bad", "BAD"),
+    ],
     step: Spec::one_by_one,
     draw,
 };
@@ -92,7 +99,7 @@ pub fn rows(app: &App, page: Page) -> Vec<RowKey> {
     let peers = snapshot.peers.iter();
     let mut peers: Vec<_> =
         peers.filter(|peer| list.filter.passes(&Peer { peer, pieces })).collect();
-    table::sort(&mut peers, list.reverse, |a, b| compare(a, b, PAGE.sorts[list.sort]));
+    table::sort(&mut peers, list.reverse, |a, b| compare(a, b, PAGE.sorts[list.sort].name));
     peers.into_iter().map(|peer| RowKey::Peer(peer.id)).collect()
 }
 
@@ -142,25 +149,18 @@ pub fn table(frame: &mut Frame<'_>, area: Rect, app: &App, page: Page, palette: 
         return nobody(frame, inner, app, snapshot, palette);
     }
     let list = app.list(page);
-    let title = match PAGE.sorts[list.sort] {
-        "down" => Some("↓ RATE"),
-        "up" => Some("↑ RATE"),
-        "have" => Some("HAVE"),
-        "delay" => Some("DELAY"),
-        "bad" => Some("BAD"),
-        _ => None,
-    };
-    let sort = title.map(|title| (title, list.reverse));
-    let view = View { rows: rows.len(), cursor: app.cursor(), sort };
-    let shown = table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, |row, column| {
-        find(app, &rows[row])
-            .map_or_else(Line::default, |peer| cell(peer, column, snapshot.pieces, palette))
-    });
-    if shown.len() < rows.len() && area.width >= 40 && area.height > 0 {
-        let text = format!(" {}-{} of {} ", shown.start + 1, shown.end, rows.len());
-        let at = Rect { y: area.bottom() - 1, height: 1, width: area.width - 1, ..area };
-        frame.render_widget(Line::styled(text, palette.dim()).right_aligned(), at);
-    }
+    let view = View { rows: rows.len(), cursor: app.cursor(), sort: list.heading(PAGE.sorts) };
+    let buffer = frame.buffer_mut();
+    let shown = table::draw(
+        buffer,
+        inner,
+        COLUMNS,
+        view,
+        palette,
+        |at| find(app, &rows[at]),
+        |peer, column| cell(peer, column, snapshot.pieces, palette),
+    );
+    table::extent(buffer, area, &shown, rows.len(), palette);
 }
 
 /// In the place of a table without rows: what others would have to do to be in it.

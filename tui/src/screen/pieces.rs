@@ -5,16 +5,15 @@ use ratatui::{
     Frame,
     buffer::Buffer,
     layout::Rect,
-    style::Style,
     text::{Line, Span},
     widgets::{Block, Paragraph},
 };
 use swarm_engine::{BlockState, PartialSnapshot};
 use swarm_node::Snapshot;
-use swarm_proto::id::PeerId;
 
 use super::{
     app::{App, RowKey},
+    blocks::{self, Senders},
     filter::{Fact, Facts, Value},
     glyphs::Glyphs,
     map::{self, Pieces},
@@ -25,7 +24,6 @@ use super::{
 use crate::{
     host::{Share, ShareFile},
     text::inert,
-    units::Bytes,
 };
 
 pub const PAGE: Spec = Spec {
@@ -245,7 +243,7 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
     unfinished(frame, list, app, snapshot, share, &senders, palette);
     if let Some(piece) = selected.filter(|_| block_rows > 0) {
         let place = Rect { y: list.bottom(), height: block_rows, ..area };
-        blocks(frame, place, piece, snapshot, share, &senders, palette);
+        blocks::draw(frame, place, piece, snapshot, share, &senders, palette);
     }
 }
 
@@ -282,30 +280,33 @@ fn unfinished(
     }
     let cursor = Some(app.cursor().unwrap_or(0));
     let view = View { rows: rows.len(), cursor, sort: None };
-    table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, |row, column| {
-        let RowKey::Piece(piece) = rows[row] else { return Line::default() };
-        let partial = partial(snapshot, piece);
-        match (column, partial) {
-            (Col::Piece, _) => Line::from(piece.to_string()),
-            (Col::File, _) => {
-                let file = share.and_then(|share| file_of(share, piece));
-                Line::styled(file.map_or_else(String::new, name), palette.dim())
-            }
-            (Col::Blocks, Some(partial)) => strip(partial, 32, senders, palette),
-            (Col::Blocks, None) if map::bit(&snapshot.have, piece as usize) => {
-                Line::styled("verified", palette.good())
-            }
-            (Col::Blocks, None) => Line::styled("missing", palette.dim()),
-            (Col::Done, Some(partial)) => {
-                Line::from(format!("{}/{}", arrived(partial), partial.blocks))
-            }
-            (Col::From, Some(partial)) => Line::from(senders.letters_of(partial)),
-            (Col::Done | Col::From, None) => Line::from("-"),
+    let find = |at: usize| match rows[at] {
+        RowKey::Piece(piece) => Some((piece, partial(snapshot, piece))),
+        _ => None,
+    };
+    let cell = |&(piece, partial): &(u32, Option<&PartialSnapshot>), column| match (column, partial)
+    {
+        (Col::Piece, _) => Line::from(piece.to_string()),
+        (Col::File, _) => {
+            let file = share.and_then(|share| file_of(share, piece));
+            Line::styled(file.map_or_else(String::new, name), palette.dim())
         }
-    });
+        (Col::Blocks, Some(partial)) => blocks::strip(partial, 32, senders, palette),
+        (Col::Blocks, None) if map::bit(&snapshot.have, piece as usize) => {
+            Line::styled("verified", palette.good())
+        }
+        (Col::Blocks, None) => Line::styled("missing", palette.dim()),
+        (Col::Done, Some(partial)) => {
+            Line::from(format!("{}/{}", arrived(partial), partial.blocks))
+        }
+        (Col::From, Some(partial)) => Line::from(senders.letters_of(partial)),
+        (Col::Done | Col::From, None) => Line::from("-"),
+    };
+    table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, find, cell);
 }
 
-fn partial(snapshot: &Snapshot, piece: u32) -> Option<&PartialSnapshot> {
+/// What is known of the blocks of a piece, if it is unfinished.
+pub fn partial(snapshot: &Snapshot, piece: u32) -> Option<&PartialSnapshot> {
     snapshot.partials.iter().find(|partial| partial.piece == piece)
 }
 
@@ -315,156 +316,15 @@ fn arrived(partial: &PartialSnapshot) -> u32 {
     partial.runs.iter().filter(|run| here(run.state)).map(|run| run.count).sum()
 }
 
-/// All blocks of the selected piece, each as the letter of who sends it, and whose letter is whose.
-fn blocks(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    piece: u32,
-    snapshot: &Snapshot,
-    share: Option<&Share>,
-    senders: &Senders,
-    palette: Palette,
-) {
-    let title = match share.and_then(|share| file_of(share, piece).map(|file| (share, file))) {
-        Some((share, file)) => {
-            let offset = u64::from(piece - file.first_piece) * u64::from(share.piece_length);
-            let length = u64::from(share.piece_length).min(file.length.saturating_sub(offset));
-            format!(" Piece {piece}  {} at {} of {} ", Bytes(length), Bytes(offset), name(file))
-        }
-        None => format!(" Piece {piece} "),
-    };
-    let mut block = Block::bordered().border_style(palette.dim()).title(title);
-    if area.width >= 76 {
-        let legend = " A stored  a asked for  . nobody is asked ";
-        block = block.title_bottom(Line::from(legend).right_aligned());
-    }
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let Some(partial) = partial(snapshot, piece) else {
-        let text = if map::bit(&snapshot.have, piece as usize) {
-            Line::styled(" verified", palette.good())
-        } else {
-            Line::styled(" missing: nobody is asked for it yet", palette.dim())
-        };
-        return frame.render_widget(Paragraph::new(text), inner);
-    };
-    // Blocks in the rows above, those who send them in the last.
-    let legend = Rect { y: inner.bottom().saturating_sub(1), height: inner.height.min(1), ..inner };
-    let place = Rect { height: inner.height - legend.height, ..inner };
-    let cells: Vec<_> = partial
-        .runs
-        .iter()
-        .flat_map(|run| std::iter::repeat_n(run.state, run.count as usize))
-        .collect();
-    let buffer = frame.buffer_mut();
-    for (row, y) in cells.chunks(usize::from(place.width).max(1)).zip(place.rows()) {
-        for (state, at) in row.iter().zip(y.columns()) {
-            let (glyph, style) = senders.glyph(*state, palette);
-            buffer[(at.x, at.y)].set_char(glyph).set_style(style);
-        }
-    }
-    let names = senders.of_piece(partial).into_iter().filter_map(|(letter, peer)| {
-        let peer = snapshot.peers.iter().find(|other| other.id == peer)?;
-        Some(format!("{letter} {}", peer.addr))
-    });
-    let names = format!(" {}", names.collect::<Vec<_>>().join("  "));
-    frame.render_widget(table::cut(Line::styled(names, palette.dim()), legend.width), legend);
-}
-
-/// A piece's blocks in so many cells, the worst of those that share one.
-fn strip(
-    partial: &PartialSnapshot,
-    width: usize,
-    senders: &Senders,
-    palette: Palette,
-) -> Line<'static> {
-    let cells = (partial.blocks as usize).min(width);
-    let rank = |state: BlockState| match state {
-        BlockState::Missing => 0,
-        BlockState::Requested(_) => 1,
-        BlockState::Storing(_) => 2,
-        BlockState::Stored(_) => 3,
-    };
-    let mut worst = vec![None; cells];
-    for run in &partial.runs {
-        for block in run.first..run.first.saturating_add(run.count).min(partial.blocks) {
-            let cell = block as usize * cells / partial.blocks as usize;
-            let least = worst[cell].is_none_or(|other| rank(run.state) < rank(other));
-            if least {
-                worst[cell] = Some(run.state);
-            }
-        }
-    }
-    Line::from_iter(worst.into_iter().map(|state| {
-        let (glyph, style) = senders.glyph(state.unwrap_or(BlockState::Missing), palette);
-        Span::styled(glyph.to_string(), style)
-    }))
-}
-
-/// A letter for each peer that sends something, the same in all of the page.
-#[derive(Debug, Default)]
-struct Senders(Vec<PeerId>);
-
-/// Letters that there are; whoever comes after shares the last.
-const LETTERS: usize = 26;
-
-impl Senders {
-    /// In the order the peers came, so that a letter stays with its peer.
-    fn of(snapshot: &Snapshot) -> Self {
-        Self(snapshot.peers.iter().map(|peer| peer.id).collect())
-    }
-
-    /// Its letter in capitals; `?` if it has left.
-    fn letter(&self, peer: PeerId) -> char {
-        match self.0.iter().position(|other| *other == peer) {
-            Some(at) => char::from(b'A' + at.min(LETTERS - 1) as u8),
-            None => '?',
-        }
-    }
-
-    fn glyph(&self, state: BlockState, palette: Palette) -> (char, Style) {
-        match state {
-            BlockState::Missing => ('.', palette.dim()),
-            BlockState::Requested(peer) => (self.letter(peer).to_ascii_lowercase(), palette.busy()),
-            BlockState::Storing(peer) => (self.letter(peer), palette.down()),
-            BlockState::Stored(peer) => (self.letter(peer), palette.good()),
-        }
-    }
-
-    /// Who sends blocks of a piece, in the order of their letters.
-    fn of_piece(&self, partial: &PartialSnapshot) -> Vec<(char, PeerId)> {
-        let mut senders: Vec<_> = partial
-            .runs
-            .iter()
-            .filter_map(|run| match run.state {
-                BlockState::Missing => None,
-                BlockState::Requested(peer)
-                | BlockState::Storing(peer)
-                | BlockState::Stored(peer) => Some((self.letter(peer), peer)),
-            })
-            .collect();
-        senders.sort_unstable();
-        senders.dedup();
-        senders
-    }
-
-    fn letters_of(&self, partial: &PartialSnapshot) -> String {
-        let mut letters: Vec<_> =
-            self.of_piece(partial).iter().map(|(letter, _)| *letter).collect();
-        letters.dedup();
-        letters.into_iter().collect()
-    }
-}
-
 /// The file that a piece is of.
-fn file_of(share: &Share, piece: u32) -> Option<&ShareFile> {
+pub fn file_of(share: &Share, piece: u32) -> Option<&ShareFile> {
     // Empty files have the number of the next piece; the last that starts here has it.
     let after = share.files.partition_point(|file| file.first_piece <= piece);
     share.files[..after].iter().rev().find(|file| file.pieces > 0)
 }
 
 /// A file's path, for people.
-fn name(file: &ShareFile) -> String {
+pub fn name(file: &ShareFile) -> String {
     inert(&file.path.join("/"))
 }
 
@@ -484,23 +344,8 @@ mod tests {
     }
 
     #[test]
-    fn blocks_bear_the_letter_of_who_sends_them() {
-        let mut app = sample::app();
-        sample::press(&mut app, "3");
-        let snapshot = app.snapshot().unwrap();
-        let senders = Senders::of(snapshot);
-        let palette = sample::palette();
-        let first = &snapshot.partials[0];
-        assert_eq!(
-            strip(first, 64, &senders, palette).to_string(),
-            format!("{}{}{}{}", "A".repeat(20), "B".repeat(10), "b".repeat(14), ".".repeat(20))
-        );
-        assert_eq!(
-            strip(first, 8, &senders, palette).to_string(),
-            "AABbb...",
-            "the worst of each eight"
-        );
-        assert_eq!((arrived(first), senders.letters_of(first)), (30, "AB".into()));
+    fn what_is_on_its_way_to_the_disk_is_here() {
+        assert_eq!(arrived(&sample::downloading().partials[0]), 30);
     }
 
     #[test]

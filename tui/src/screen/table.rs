@@ -9,6 +9,7 @@ use ratatui::{
     layout::Rect,
     style::Style,
     text::{Line, Span},
+    widgets::Widget,
 };
 
 use super::{app::window, palette::Palette};
@@ -82,14 +83,15 @@ pub struct View {
 }
 
 /// Draws a header and as many rows as fit, so that the selected one is among them. Returns which.
-/// `cell` makes the text of one cell.
-pub fn draw<K: Copy>(
+/// `row` finds what a row is of, once for all of its cells, and `cell` makes the text of one.
+pub fn draw<K: Copy, T>(
     buffer: &mut Buffer,
     area: Rect,
     columns: &[Column<K>],
     view: View,
     palette: Palette,
-    cell: impl Fn(usize, K) -> Line<'static>,
+    row: impl Fn(usize) -> Option<T>,
+    cell: impl Fn(&T, K) -> Line<'static>,
 ) -> Range<usize> {
     let area = area.intersection(buffer.area);
     if area.is_empty() {
@@ -113,15 +115,32 @@ pub fn draw<K: Copy>(
     buffer.set_style(header, palette.dim());
     let room = usize::from(area.height - 1);
     let shown = window(view.cursor.unwrap_or(0), view.rows, room);
-    for (y, row) in (area.y + 1..).zip(shown.clone()) {
+    for (y, at) in (area.y + 1..).zip(shown.clone()) {
         let line = Rect { y, height: 1, ..area };
-        put(buffer, line, &columns, |column| cell(row, column.of));
-        if view.cursor == Some(row) {
+        if let Some(row) = row(at) {
+            put(buffer, line, &columns, |column| cell(&row, column.of));
+        }
+        if view.cursor == Some(at) {
             // The colours of single cells would make patches.
             buffer.set_style(line, Style::reset().patch(palette.selected()));
         }
     }
     shown
+}
+
+/// Says in the frame below a list which of its rows are shown, if not all are.
+pub fn extent(
+    buffer: &mut Buffer,
+    area: Rect,
+    shown: &Range<usize>,
+    rows: usize,
+    palette: Palette,
+) {
+    if shown.len() < rows && area.width >= 40 && area.height > 0 {
+        let text = format!(" {}-{} of {rows} ", shown.start + 1, shown.end);
+        let at = Rect { y: area.bottom() - 1, height: 1, width: area.width - 1, ..area };
+        Line::styled(text, palette.dim()).right_aligned().render(at, buffer);
+    }
 }
 
 fn put<K>(
@@ -204,7 +223,7 @@ mod tests {
         let area = Rect::new(0, 0, width, height);
         let mut buffer = Buffer::empty(area);
         let palette = Palette::new(Theme::Mono, Glyphs::Block, false);
-        draw(&mut buffer, area, COLUMNS, view, palette, |row, column| match column {
+        draw(&mut buffer, area, COLUMNS, view, palette, Some, |row, column| match column {
             0 => Line::from(format!("row number {row}")),
             1 => Line::from("own"),
             _ => Line::from(format!("{} B", row * 100)),

@@ -14,7 +14,7 @@ use swarm_node::{Snapshot, State};
 use super::{
     app::{App, RowKey},
     filter::{Fact, Facts, Value},
-    page::{Page, Spec},
+    page::{Page, Sort, Spec},
     palette::Palette,
     table::{self, Column, View},
 };
@@ -29,7 +29,18 @@ pub const PAGE: Spec = Spec {
     title: "Transfers",
     about: "all transfers",
     rows,
-    sorts: &["added", "name", "state", "size", "done", "down", "up", "left", "peers", "ratio"],
+    sorts: &[
+        Sort::unseen("added"),
+        Sort::by("name", "NAME"),
+        Sort::by("state", "STATE"),
+        Sort::by("size", "SIZE"),
+        Sort::by("done", "DONE"),
+        Sort::by("down", "↓ RATE"),
+        Sort::by("up", "↑ RATE"),
+        Sort::by("left", "LEFT"),
+        Sort::by("peers", "PEERS"),
+        Sort::by("ratio", "RATIO"),
+    ],
     step: Spec::one_by_one,
     draw,
 };
@@ -73,7 +84,7 @@ fn rows(app: &App) -> Vec<RowKey> {
     let list = app.list(Page::Transfers);
     let entries = app.scene().session.entries.iter();
     let mut entries: Vec<_> = entries.filter(|entry| list.filter.passes(&***entry)).collect();
-    table::sort(&mut entries, list.reverse, |a, b| compare(a, b, PAGE.sorts[list.sort]));
+    table::sort(&mut entries, list.reverse, |a, b| compare(a, b, PAGE.sorts[list.sort].name));
     entries.into_iter().map(|entry| RowKey::Entry(entry.id)).collect()
 }
 
@@ -134,11 +145,13 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         area
     };
     let list = app.list(Page::Transfers);
-    let sort = heading(PAGE.sorts[list.sort]).map(|title| (title, list.reverse));
-    let view = View { rows: rows.len(), cursor: app.cursor(), sort };
-    table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, |row, column| {
-        let RowKey::Entry(id) = rows[row] else { return Line::default() };
-        app.scene().entry(id).map_or_else(Line::default, |entry| cell(entry, column, palette))
+    let view = View { rows: rows.len(), cursor: app.cursor(), sort: list.heading(PAGE.sorts) };
+    let find = |at: usize| match rows[at] {
+        RowKey::Entry(id) => app.scene().entry(id),
+        _ => None,
+    };
+    table::draw(frame.buffer_mut(), inner, COLUMNS, view, palette, find, |entry, column| {
+        cell(entry, column, palette)
     });
 }
 
@@ -157,22 +170,6 @@ fn empty(frame: &mut Frame<'_>, area: Rect, none: bool, palette: Palette) {
     };
     let inner = area.inner(Margin::new(2.min(area.width / 4), u16::from(area.height > 8)));
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);
-}
-
-/// The column that an order is shown at.
-fn heading(sort: &str) -> Option<&'static str> {
-    Some(match sort {
-        "name" => "NAME",
-        "state" => "STATE",
-        "size" => "SIZE",
-        "done" => "DONE",
-        "down" => "↓ RATE",
-        "up" => "↑ RATE",
-        "left" => "LEFT",
-        "peers" => "PEERS",
-        "ratio" => "RATIO",
-        _ => return None,
-    })
 }
 
 fn cell(entry: &Entry, column: Col, palette: Palette) -> Line<'static> {

@@ -269,7 +269,7 @@ impl App {
         }
         let list = &mut self.lists[self.page as usize];
         list.sort = (list.sort + 1) % sorts.len();
-        let name = sorts[list.sort];
+        let name = sorts[list.sort].name;
         self.say(false, format!("sorted by {name}; S turns it round"));
         self.sort();
     }

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use swarm_proto::id::PeerId;
 
-use crate::{host::EntryId, screen::filter::Filter};
+use crate::{
+    host::EntryId,
+    screen::{filter::Filter, page::Sort},
+};
 
 /// Names a row by what it is of, so that a selection stays where it is when rows move.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +52,11 @@ impl ListState {
         if !self.open.remove(&row) && self.open.len() < OPEN_MAX {
             self.open.insert(row);
         }
+    }
+
+    /// The title of the column that its rows are in the order of, and whether backwards.
+    pub fn heading(&self, sorts: &[Sort]) -> Option<(&'static str, bool)> {
+        sorts.get(self.sort)?.column.map(|title| (title, self.reverse))
     }
 }
 

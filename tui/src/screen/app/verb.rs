@@ -84,10 +84,13 @@ impl App {
 
     fn sort_by(&mut self, column: &str) -> Result<Vec<Effect>, String> {
         let sorts = self.page.spec().sorts;
-        let found = sorts.iter().position(|sort| sort.eq_ignore_ascii_case(column));
+        let found = sorts.iter().position(|sort| sort.name.eq_ignore_ascii_case(column));
         let sort = found.ok_or_else(|| match sorts {
             [] => "this page has one order only".to_owned(),
-            _ => format!("the columns are {}", sorts.join(", ")),
+            _ => {
+                let names: Vec<_> = sorts.iter().map(|sort| sort.name).collect();
+                format!("the columns are {}", names.join(", "))
+            }
         })?;
         self.lists[self.page as usize].sort = sort;
         self.sort();
