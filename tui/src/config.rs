@@ -62,7 +62,8 @@ pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a s
 ## Give up when nothing was received for this long, or "none".
 ## Unset: "none" on a terminal, else "2m".
 #timeout = "2m"
-## A program that `swarm get` runs when everything is there, and its arguments; no shell reads them.
+## A program that `swarm get` and `swarm tui` run when everything is there, and its arguments; no
+## shell reads them.
 ## `swarm get --help` tells what is in its environment.
 #on-complete = []
 
@@ -229,7 +230,12 @@ impl Settings {
     ) -> Result<Self, Failure> {
         let origins = Origins(leaf(matches));
         let Typed { network, swarm, fetch, hook } = typed;
-        let on_complete = (!hook.on_complete.is_empty()).then_some(hook.on_complete);
+        let on_complete = match hook.on_complete.as_slice() {
+            [] => None,
+            // Nothing, where the file names a program.
+            [none] if none.is_empty() => Some(Vec::new()),
+            _ => Some(hook.on_complete),
+        };
         let trackers = (!swarm.trackers.is_empty()).then_some(swarm.trackers);
         let patience = if watched { None } else { Some(TIMEOUT_UNWATCHED) };
         // Takes IPv4 as well, and becomes 0.0.0.0 on a machine without IPv6.
@@ -296,6 +302,13 @@ impl Settings {
             })?;
         }
         Ok(self)
+    }
+
+    /// Whether the user may be asked for how long a download is shared on: not who has said it on the
+    /// command line, or has set that nothing is.
+    pub fn asks_to_share(&self) -> bool {
+        let said = matches!(self.seed.origin, Origin::Flag | Origin::Env);
+        !said && self.seed.value != Policy::Never
     }
 
     /// The settings as the library takes them.
@@ -456,6 +469,7 @@ mod tests {
             (typed.value, typed.origin),
             (vec!["run".into(), "--seed".into()], Origin::Flag)
         );
+        assert_eq!(words(&["swarm", "get", "x", "--on-complete", ""]).value, [""; 0]);
     }
 
     #[test]

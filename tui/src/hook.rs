@@ -111,15 +111,23 @@ impl Hook {
         Some(Self { task, program: program.clone(), console: console.clone(), awaited })
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and says that it does.
     ///
     /// # Errors
     /// If it failed, or had to be ended.
     pub async fn finish(self) -> Result<(), Failure> {
-        self.awaited.cancel();
         if !self.task.is_finished() {
             self.console.note(format_args!("waiting for {} to end", inert(&self.program)));
         }
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// If it failed, or had to be ended.
+    pub async fn ended(self) -> Result<(), Failure> {
+        self.awaited.cancel();
         let bug =
             |error: tokio::task::JoinError| Failure::new(Code::Other, "bug", error.to_string());
         self.task.await.map_err(bug).flatten()

@@ -139,6 +139,8 @@ pub struct Entry {
     pub took_s: Option<f64>,
     /// How many peers sent something to us or took something from us.
     pub met: u32,
+    /// The user's program for its completion runs.
+    pub hooked: bool,
 }
 
 /// Whose files they are.

@@ -135,6 +135,7 @@ fn settings(matches: &ArgMatches, cli: &Cli) -> Result<(Paths, Settings), Failur
 fn typed(command: &Command) -> Typed {
     let hook = match command {
         Command::Get(get) => Some(&get.hook),
+        Command::Tui(tui) => Some(&tui.hook),
         Command::Config(args::ConfigArgs { command: args::ConfigCommand::Show(show) }) => {
             Some(&show.hook)
         }

@@ -226,7 +226,7 @@ impl Console {
         matches!(self.mode, Mode::Bar | Mode::Screen).then_some(&self.bars)
     }
 
-    /// Whether a transfer gets the whole screen.
+    /// Whether transfers have the whole screen.
     pub fn has_screen(&self) -> bool {
         self.mode == Mode::Screen
     }
@@ -234,6 +234,12 @@ impl Console {
     /// What the full screen is drawn with.
     pub const fn palette(&self) -> Palette {
         Palette::new(self.look.0, self.look.1, self.colour)
+    }
+
+    /// The same for a command that is a full screen itself.
+    pub const fn for_screen(mut self) -> Self {
+        self.mode = Mode::Screen;
+        self
     }
 
     /// The same with what the user chose for the full screen.

@@ -53,6 +53,7 @@ use std::{
 use swarm_node::{Event, Progress, Snapshot, Transfer};
 use tokio::{
     signal::unix::{SignalKind, signal},
+    sync::watch,
     task::AbortHandle,
 };
 
@@ -68,6 +69,7 @@ use crate::{
     exit::Failure,
     host::{Entry, Order, Remark, Session},
     output::{Console, View},
+    share::Policy,
 };
 
 /// Actions that wait to be taken in. The screen takes them as fast as they come; if it is held up,
@@ -158,6 +160,7 @@ pub struct Screen {
     transfer: Transfer,
     start: Instant,
     entry: Entry,
+    answer: watch::Sender<Option<Policy>>,
     stage: Stage,
 }
 
@@ -172,25 +175,27 @@ enum Stage {
 }
 
 impl Screen {
-    /// For a transfer. Nothing is drawn before the first snapshot. `entry` is what is known of it.
+    /// For a transfer. Nothing is drawn before the first snapshot. `entry` is what is known of it;
+    /// `answer` is told for how long it is shared, once the user says so.
     pub fn new(
         console: &Console,
         transfer: &Transfer,
         verb: &'static str,
         start: Instant,
         entry: Entry,
+        answer: watch::Sender<Option<Policy>>,
     ) -> Self {
         let stage = Stage::Down(Box::new(App::new(Kind::One { verb })));
-        Self { console: console.clone(), transfer: transfer.clone(), start, entry, stage }
+        Self { console: console.clone(), transfer: transfer.clone(), start, entry, answer, stage }
     }
 
     fn raise(&self, app: App) -> Result<Stage, Failure> {
-        let transfer = self.transfer.clone();
-        let orders = Box::new(move |order| {
-            // The other orders are of those who carry several transfers, and have no keys here.
-            if let Order::Engine { command, .. } | Order::All(command) = order {
-                transfer.command(command);
-            }
+        let (transfer, answer) = (self.transfer.clone(), self.answer.clone());
+        let orders = Box::new(move |order| match order {
+            Order::Engine { command, .. } | Order::All(command) => transfer.command(command),
+            Order::Share { policy, .. } => drop(answer.send_replace(Some(policy))),
+            // The others are of those who carry several transfers, and have no keys here.
+            _ => {}
         });
         Raised::new(&self.console, app, self.start, orders).map(Stage::Up)
     }
@@ -206,6 +211,9 @@ impl View for Screen {
         };
         if let Stage::Up(screen) = &self.stage {
             self.entry.snapshot = Some(Arc::clone(snapshot));
+            if let Some(policy) = *self.answer.borrow() {
+                (self.entry.policy, self.entry.decided) = (policy, true);
+            }
             let entries = vec![Arc::new(self.entry.clone())];
             let session = Session { entries, ..Session::default() };
             screen.tell(Action::Session(now, Arc::new(session)));

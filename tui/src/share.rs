@@ -19,6 +19,9 @@ const NEEDED_GRACE: Duration = Duration::from_secs(3);
 /// How long somebody may lack something and take nothing before the default stops: a peer that hangs
 /// must not keep everyone else.
 const NEEDED_IDLE: Duration = Duration::from_secs(60);
+/// How long a finished download is shared whatever its policy says, while its user has not said yet
+/// for how long.
+const ASK_MAX: Duration = Duration::from_secs(600);
 
 /// What to do after completion.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -108,6 +111,8 @@ impl Policy {
 #[derive(Debug)]
 pub struct Sharing {
     policy: Policy,
+    /// The user is asked for how long, and has not said it yet.
+    asking: bool,
     /// When somebody was last seen who lacks something.
     needed: Duration,
     /// When something was last uploaded.
@@ -118,7 +123,23 @@ pub struct Sharing {
 impl Sharing {
     /// Sharing begins: the download was completed just now.
     pub const fn new(policy: Policy) -> Self {
-        Self { policy, needed: Duration::ZERO, uploading: Duration::ZERO, uploaded: 0 }
+        let zero = Duration::ZERO;
+        Self { policy, asking: false, needed: zero, uploading: zero, uploaded: 0 }
+    }
+
+    /// The same while the user is asked for how long: the policy holds only if no answer comes.
+    pub const fn asking(policy: Policy) -> Self {
+        Self { asking: true, ..Self::new(policy) }
+    }
+
+    /// Whether the user is asked and has not said it yet.
+    pub const fn is_asking(&self) -> bool {
+        self.asking
+    }
+
+    /// The user has said for how long, counted from the completion.
+    pub const fn decide(&mut self, policy: Policy) {
+        (self.policy, self.asking) = (policy, false);
     }
 
     /// Whether to stop now, and why, for a sentence that begins with "stopped sharing: ".
@@ -135,6 +156,9 @@ impl Sharing {
             self.needed = now;
         }
         let copies = |ratio: f64| uploaded as f64 >= ratio * snapshot.bytes as f64;
+        if self.asking && now < ASK_MAX {
+            return None;
+        }
         match self.policy {
             Policy::Never => Some("asked not to"),
             Policy::Forever => None,
@@ -197,6 +221,20 @@ mod tests {
         assert_eq!(stalled, Some("nobody takes it"));
         let long = Sharing::new(Policy::Needed).ended(secs(600), &snapshot(Some(3), 10));
         assert_eq!(long, Some("time is up"));
+    }
+
+    #[test]
+    fn while_the_user_is_asked_it_goes_on_and_then_the_answer_holds() {
+        let alone = snapshot(None, 5000);
+        let mut sharing = Sharing::asking(Policy::Needed);
+        assert_eq!(sharing.ended(secs(599), &alone), None);
+        assert_eq!(sharing.ended(secs(600), &alone), Some("one copy uploaded"), "no answer");
+        let mut sharing = Sharing::asking(Policy::Needed);
+        sharing.decide(Policy::Time(secs(60)));
+        assert_eq!(sharing.ended(secs(59), &alone), None);
+        assert_eq!(sharing.ended(secs(60), &alone), Some("time is up"));
+        sharing.decide(Policy::Never);
+        assert_eq!(sharing.ended(secs(60), &alone), Some("asked not to"));
     }
 
     #[test]

@@ -147,9 +147,17 @@ pub struct HookArgs {
     ///
     /// The first WORD is the program, each further one an argument, passed on as it is: no shell
     /// reads them. The program's environment has SWARM_PATH (where the share is), SWARM_NAME,
-    /// SWARM_ID, SWARM_LINK, SWARM_BYTES and SWARM_SECONDS. What it prints goes to stderr. Sharing goes
-    /// on beside it; the command ends after both, and ends it after an hour. If it fails, the exit
-    /// code is 10, and the download is complete nevertheless.
-    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    /// SWARM_ID, SWARM_LINK, SWARM_BYTES and SWARM_SECONDS. What it prints goes to stderr, or nowhere
+    /// under a full screen. Sharing goes on beside it. It is ended after an hour. `get` ends after it;
+    /// if it fails, the exit code is 10, and the download is complete nevertheless. `tui` says so in
+    /// its log. The variable SWARM_ON_COMPLETE names a program without arguments, spaces and all; an
+    /// empty one runs nothing, whatever the configuration file says.
+    #[arg(
+        long,
+        value_name = "WORD",
+        allow_hyphen_values = true,
+        env = "SWARM_ON_COMPLETE",
+        hide_env_values = true
+    )]
     pub on_complete: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueHint};
 use swarm_proto::link::Endpoint;
 
-use super::settings::{FetchArgs, NetworkArgs, SwarmArgs};
+use super::settings::{FetchArgs, HookArgs, NetworkArgs, SwarmArgs};
 
 const TUI_EXAMPLES: &str = "\
 Examples:
@@ -27,6 +27,8 @@ pub struct TuiArgs {
     pub what: Vec<String>,
     #[command(flatten)]
     pub fetch: FetchArgs,
+    #[command(flatten)]
+    pub hook: HookArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
     /// Run the tracker on this address [default: the address of --listen and the next port]

@@ -27,7 +27,7 @@ use crate::{
     output::json::{Line, from_peers},
     paths::Key,
     reach::link_host,
-    share::{Policy, Sharing},
+    share::Policy,
     text::inert,
     units::{Bytes, Clock, Rate, Span},
 };
@@ -287,16 +287,22 @@ fn start_hook(
 
 /// Serves others until the policy or the user ends it.
 async fn share_on(cx: &Context, policy: Policy, watch: &mut Watch) -> Result<(), Failure> {
+    let policy = watch.answer().unwrap_or(policy);
     if policy == Policy::Never {
         return Ok(());
     }
-    let (mut sharing, start) = (Sharing::new(policy), Instant::now());
-    cx.console.note(format_args!("sharing on {} (Ctrl-C ends it)", policy.describe()));
+    let (mut sharing, start) = (watch.sharing(policy), Instant::now());
+    if sharing.is_asking() {
+        cx.console.note("sharing on; the screen asks for how long");
+    } else {
+        cx.console.note(format_args!("sharing on {} (Ctrl-C ends it)", policy.describe()));
+    }
     loop {
         let snapshot = tokio::select! {
             () = cx.stop.cancelled() => return Ok(()),
             news = watch.next() => news?,
         };
+        watch.answer().into_iter().for_each(|policy| sharing.decide(policy));
         if let Some(why) = sharing.ended(start.elapsed(), &snapshot) {
             watch.clear();
             let uploaded = Bytes(snapshot.totals.uploaded);

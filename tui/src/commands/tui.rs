@@ -2,7 +2,7 @@
 
 mod farewell;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{env, path::PathBuf, sync::Arc, time::Instant};
 
 use swarm_node::Identity;
 use tokio::time;
@@ -12,14 +12,17 @@ use crate::{
     commands::Context,
     exit::Failure,
     history::{self, INTERVAL},
+    hook,
     host::{Host, Setup},
     paths::Key,
     screen::{Action, App, Kind, Past, Raised, order_of},
     services::Services,
 };
 
-pub async fn run(cx: Context, args: TuiArgs) -> Result<(), Failure> {
+pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
     let start = Instant::now();
+    cx.console = cx.console.for_screen();
+    hook::check(&cx.settings.on_complete.value, env::var_os("PATH").as_deref())?;
     let (console, stop) = (cx.console.clone(), cx.stop.clone());
     let history = cx.paths.history.clone();
     // Two sessions on one machine are two nodes of the swarm.

@@ -18,7 +18,7 @@ use crate::{
     host::{Entry, EntryId, Limits, Origin, Phase, Share},
     output::{Console, View},
     screen::Screen,
-    share::Policy,
+    share::{Policy, Sharing},
 };
 
 /// Even when nothing happens the caller looks at the clock this often.
@@ -39,6 +39,9 @@ pub async fn settled(snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> Arc<Snap
 pub struct Watch {
     console: Console,
     view: Box<dyn View>,
+    /// Whether the screen asks for how long it is shared, and what the user has said.
+    asks: bool,
+    answer: watch::Receiver<Option<Policy>>,
     /// Until the transfer has ended as the user wanted.
     record: Option<Record>,
     start: Instant,
@@ -62,19 +65,33 @@ impl Watch {
             Role::Get => "get",
             Role::Seed => "seed",
         };
+        let snapshots = transfer.snapshots();
+        // Nobody has waited for what was all here before.
+        let asks = console.has_screen()
+            && cx.settings.asks_to_share()
+            && snapshots.borrow().state != State::Seeding;
+        let (say, answer) = watch::channel(None);
         let view: Box<dyn View> = if console.has_screen() {
-            Box::new(Screen::new(console, transfer, verb, start, entry(transfer, verb, link)))
+            let policy = cx.settings.seed.value;
+            let entry = Entry { policy, decided: !asks, ..entry(transfer, verb, link) };
+            Box::new(Screen::new(console, transfer, verb, start, entry, say))
         } else {
             console.progress()
         };
-        Self {
-            console: console.clone(),
-            view,
-            record,
-            start,
-            snapshots: transfer.snapshots(),
-            events: transfer.events(),
-        }
+        let (console, events) = (console.clone(), transfer.events());
+        Self { console, view, asks, answer, record, start, snapshots, events }
+    }
+
+    /// How a download is shared on that has just been completed, with this policy unless the user
+    /// has still to say another.
+    pub fn sharing(&self, policy: Policy) -> Sharing {
+        let asks = self.asks && self.answer().is_none();
+        if asks { Sharing::asking(policy) } else { Sharing::new(policy) }
+    }
+
+    /// What the user has said on the screen about how long that is.
+    pub fn answer(&self) -> Option<Policy> {
+        *self.answer.borrow()
     }
 
     /// Waits for news, a second at most, and shows them. Cancel-safe.
@@ -90,6 +107,8 @@ impl Watch {
                     self.console.event(&event)?;
                 }
             }
+            // There is somebody to answer only where there is a screen.
+            Ok(()) = self.answer.changed() => {}
             () = time::sleep(TICK) => {}
         }
         let snapshot = self.latest();
@@ -139,7 +158,6 @@ fn entry(transfer: &Transfer, verb: &'static str, link: String) -> Entry {
         phase: Phase::Running,
         share: Some(Arc::new(Share::of(transfer.manifest()))),
         snapshot: None,
-        // How long it is shared is the command's to say.
         policy: Policy::default(),
         decided: true,
         limits: Limits::default(),
@@ -147,5 +165,6 @@ fn entry(transfer: &Transfer, verb: &'static str, link: String) -> Entry {
         completed_s: None,
         took_s: None,
         met: 0,
+        hooked: false,
     }
 }

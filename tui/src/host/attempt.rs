@@ -67,6 +67,8 @@ pub(super) enum News {
     Event(Event),
     /// It could not go on.
     Failed(Failure),
+    /// The user's program for its completion has ended.
+    Hooked(Result<(), Failure>),
     /// It was stopped, or stopped and taken away, and its data deleted: so many files.
     Ended { removed: bool, deleted: Option<Result<u64, Failure>> },
 }

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     commands::{beside, read_manifest},
-    config::Origin as From,
     exit::Failure,
     share::Policy,
 };
@@ -132,9 +131,8 @@ impl Keeper {
 
     /// An entry that has just been added.
     pub(super) fn entry(&self, name: String, path: PathBuf, origin: Origin, phase: Phase) -> Entry {
-        let seed = &self.setup.cx.settings.seed;
-        let policy = if origin == Origin::Own { Policy::Forever } else { seed.value };
-        let said = matches!(seed.origin, From::Flag | From::Env) || policy == Policy::Never;
+        let settings = &self.setup.cx.settings;
+        let own = origin == Origin::Own;
         Entry {
             id: EntryId(self.next),
             name,
@@ -144,13 +142,14 @@ impl Keeper {
             phase,
             share: None,
             snapshot: None,
-            policy,
-            decided: origin == Origin::Own || said,
+            policy: if own { Policy::Forever } else { settings.seed.value },
+            decided: own || !settings.asks_to_share(),
             limits: self.shown.limits,
             added_s: now_s(),
             completed_s: None,
             took_s: None,
             met: 0,
+            hooked: false,
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::{
     task::{self, AbortHandle, JoinHandle},
     time,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     EntryId, Limits, Order, Origin, Phase, Remark, Session,
@@ -24,6 +24,8 @@ use super::{
 use crate::{
     commands::Context,
     exit::Failure,
+    history::everywhere,
+    hook::{Facts, Hook},
     screen,
     services::Services,
     share::{Policy, Sharing},
@@ -40,9 +42,6 @@ const REMARKS: usize = 256;
 const SHOW: Duration = Duration::from_millis(100);
 /// How often the clock is looked at, for those who share on for a time.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a finished download is shared whatever its policy says, while its user has not said yet
-/// for how long.
-const ASK_MAX: Duration = Duration::from_secs(600);
 
 /// What all transfers of a session use.
 #[derive(Debug)]
@@ -89,8 +88,10 @@ impl Host {
             session,
             remarks,
             news,
+            stop: CancellationToken::new(),
+            hooks: TaskTracker::new(),
         };
-        let stop = CancellationToken::new();
+        let stop = keeper.stop.clone();
         let task = tokio::spawn(keeper.run(orders_out, news_out, stop.clone()));
         Self { orders, session: session_out, remarks: remarks_out, stop, task }
     }
@@ -117,6 +118,10 @@ pub(super) struct Keeper {
     pub(super) session: watch::Sender<Arc<Session>>,
     pub(super) remarks: mpsc::Sender<Remark>,
     pub(super) news: mpsc::Sender<(EntryId, u64, News)>,
+    /// The session ends.
+    pub(super) stop: CancellationToken,
+    /// The user's programs that run.
+    pub(super) hooks: TaskTracker,
 }
 
 impl Keeper {
@@ -180,8 +185,11 @@ impl Keeper {
             }
             held.task.iter().for_each(AbortHandle::abort);
         }
-        self.show();
         news.close();
+        // They end with the session, and none is left behind.
+        self.hooks.close();
+        self.hooks.wait().await;
+        self.show();
         let Self { mut setup, held, .. } = self;
         drop(held);
         loop {
@@ -237,7 +245,11 @@ impl Keeper {
 
     /// Takes in what an attempt tells.
     fn hear(&mut self, id: EntryId, attempt: u64, news: News) {
-        let Some(held) = self.find(id).filter(|held| held.attempt == attempt) else { return };
+        let Some(held) = self.find(id) else { return };
+        // The user's program outlives the attempt that it was run for.
+        if held.attempt != attempt && !matches!(news, News::Hooked(_)) {
+            return;
+        }
         match news {
             News::StillFinding(failure) => self.complain(Some(id), &failure),
             News::Hashing(progress) => {
@@ -253,12 +265,23 @@ impl Keeper {
                 self.share_on(id);
             }
             News::Event(event) => {
-                if event == Event::Completed {
+                let completed = event == Event::Completed;
+                if completed {
                     held.entry.completed_s = Some(now_s());
                     held.entry.took_s = held.began.map(|began| began.elapsed().as_secs_f64());
                 }
                 let (warn, text) = screen::describe(&event);
                 self.say(Some(id), warn, text);
+                if completed {
+                    self.run_hook(id);
+                }
+            }
+            News::Hooked(ended) => {
+                held.entry.hooked = false;
+                match ended {
+                    Ok(()) => self.say(Some(id), false, "the program of --on-complete has ended"),
+                    Err(failure) => self.complain(Some(id), &failure),
+                }
             }
             News::Failed(failure) => {
                 held.task = None;
@@ -327,7 +350,7 @@ impl Keeper {
         held.entry.decided = true;
         held.entry.policy = policy;
         if let Some((sharing, _)) = &mut held.sharing {
-            *sharing = Sharing::new(policy);
+            sharing.decide(policy);
         }
         let stopped = matches!(held.entry.phase, Phase::Stopped { .. });
         match policy {
@@ -344,19 +367,39 @@ impl Keeper {
         if held.entry.origin == Origin::Own || !seeding || held.ending.is_some() {
             return;
         }
+        let begin = if held.entry.decided { Sharing::new } else { Sharing::asking };
         let policy = held.entry.policy;
-        let (sharing, since) =
-            held.sharing.get_or_insert_with(|| (Sharing::new(policy), Instant::now()));
-        let age = since.elapsed();
+        let (sharing, since) = held.sharing.get_or_insert_with(|| (begin(policy), Instant::now()));
         let Some(snapshot) = &held.entry.snapshot else { return };
-        let why = sharing.ended(age, snapshot);
-        let asking = !held.entry.decided && age < ASK_MAX;
-        if let Some(why) = why.filter(|_| !asking) {
+        if let Some(why) = sharing.ended(since.elapsed(), snapshot) {
             held.entry.decided = true;
             let text = format!("stopped sharing: {why}");
             self.say(Some(id), false, text);
             self.halt(id, why);
         }
+    }
+
+    /// Runs the program that the user has for what is complete, unless it still runs.
+    fn run_hook(&mut self, id: EntryId) {
+        let (setup, news, stop) = (Arc::clone(&self.setup), self.news.clone(), self.stop.clone());
+        let hooks = self.hooks.clone();
+        let Some(held) = self.find(id).filter(|held| !held.entry.hooked) else { return };
+        let (Some(transfer), Some(link)) = (&held.transfer, &held.entry.link) else { return };
+        // What is wanted is there, also if the snapshot is still one of before.
+        let (path, bytes) =
+            (everywhere(transfer.path()), transfer.snapshots().borrow().bytes_wanted);
+        let took = held.began.map(|began| began.elapsed()).unwrap_or_default();
+        let name = &transfer.manifest().info().name;
+        let facts = Facts { path: &path, name, id: transfer.id(), link, bytes, took };
+        let cx = &setup.cx;
+        let words = &cx.settings.on_complete.value;
+        let Some(hook) = Hook::start(words, &facts, &cx.console, stop) else { return };
+        held.entry.hooked = true;
+        let attempt = held.attempt;
+        hooks.spawn(async move {
+            let ended = hook.ended().await;
+            Teller { id, attempt, news }.tell(News::Hooked(ended)).await;
+        });
     }
 
     fn look_at_the_clock(&mut self) {

@@ -36,8 +36,8 @@ impl World {
         let matches = Cli::command().try_get_matches_from(fixed.iter().chain(flags)).unwrap();
         let cli = Cli::from_arg_matches(&matches).unwrap();
         let args::Command::Tui(tui) = cli.command else { panic!("not tui") };
-        let typed =
-            Typed { network: tui.network, swarm: tui.swarm, fetch: tui.fetch, ..Typed::default() };
+        let args::TuiArgs { network, swarm, fetch, hook, .. } = *tui;
+        let typed = Typed { network, swarm, fetch, hook };
         let settings =
             Settings::resolve(&matches, &cli.output, typed, File::default(), false).unwrap();
         let cx = Context {
@@ -115,6 +115,25 @@ async fn what_one_session_shares_another_fetches_and_asks_how_long_to_share() {
 
     let last = getter.host.shutdown().await;
     assert_eq!(last.entries[0].snapshot.as_ref().unwrap().bytes, 300_005);
+    seeder.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_users_program_is_run_for_what_arrives_and_ends_with_the_session() {
+    let hook = ["--on-complete", "sh", "--on-complete", "-c", "--on-complete"];
+    let script = "printf %s \"$SWARM_NAME $SWARM_BYTES\" > \"$SWARM_PATH.facts\"; exec sleep 1000";
+    let flags = [&hook[..], &[script, "--seed", "forever"]].concat();
+    let (mut seeder, mut getter) = (World::new(&[]).await, World::new(&flags).await);
+    let own = seeder.share().await;
+    getter.order(add(own.link.as_ref().unwrap())).await;
+    getter.until(|session| session.entries.first().is_some_and(|entry| entry.hooked)).await;
+    let facts = getter.copy().with_extension("facts");
+    while !fs::read_to_string(&facts).is_ok_and(|text| text == "share 300005") {
+        tokio::task::yield_now().await;
+    }
+    assert!(!seeder.host.session.borrow().entries[0].hooked, "it has fetched nothing");
+    // Waits for the program, which would not end by itself.
+    timeout(LONG, getter.host.shutdown()).await.unwrap();
     seeder.host.shutdown().await;
 }
 

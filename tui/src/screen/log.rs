@@ -169,6 +169,7 @@ pub fn describe(event: &Event) -> (bool, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::screen::{app::Action, sample};
 
     fn said(text: &str) -> Remark {
         Remark { entry: None, warn: false, text: text.into() }
@@ -181,6 +182,27 @@ mod tests {
         assert_eq!(log.line(0).unwrap().text, r"warning: a\u{7}b");
         log.push(Duration::ZERO, &said(&"x".repeat(10_000)));
         assert_eq!(log.line(1).unwrap().text.len(), CHARS_MAX);
+    }
+
+    #[test]
+    fn a_page_of_it_shows_the_latest_and_marks_warnings() {
+        let mut app = sample::app();
+        for second in 43..=75 {
+            app.update(sample::news(second, vec![sample::entry(0, &sample::downloading())]));
+            let warn = second % 10 == 0;
+            let text = if warn {
+                "the disk is full: downloading waits for space".into()
+            } else {
+                format!("peer 6kku5bfx{} joined from 10.0.0.{second}:6000", second % 7)
+            };
+            app.update(Action::Remark(Remark { entry: Some(EntryId(0)), warn, text }));
+        }
+        let of_another = Remark { entry: Some(EntryId(1)), ..said("of another transfer") };
+        app.update(Action::Remark(of_another));
+        sample::press(&mut app, "6");
+        sample::assert_screen(&app, 100, 30, "log-100x30");
+        sample::press(&mut app, "/state:warning\n");
+        sample::assert_screen(&app, 80, 24, "log-80x24");
     }
 
     #[test]

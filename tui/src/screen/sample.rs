@@ -57,6 +57,7 @@ pub fn entry(id: u64, snapshot: &Snapshot) -> Entry {
         completed_s: None,
         took_s: None,
         met: 0,
+        hooked: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Programs that are run when a download is complete.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::Value;
 
@@ -98,5 +98,14 @@ fn the_configuration_file_may_name_it() {
     let shown: Value = serde_json::from_str(&shown).unwrap();
     let setting = &shown["settings"]["on-complete"];
     assert_eq!(setting["value"], serde_json::json!(["touch", "was here"]), "{shown}");
+
+    // A variable goes before it, and is one word whatever is in it.
+    let program = world.write("a tool; touch pwned", "#!/bin/sh\ntouch \"ran $#\"\n");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = world.command(&get(&link, &["--config", config], &[]));
+    command.env("SWARM_ON_COMPLETE", &program);
+    let ran = Running::start(command).end();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(world.path("ran 0").exists() && !world.path("pwned").exists());
     assert_eq!(seeder.stop().code, 0);
 }

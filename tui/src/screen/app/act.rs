@@ -324,6 +324,9 @@ pub fn order_of(text: &str) -> Order {
 /// What is lost if the program ends now, in a sentence.
 fn loss(entry: &Entry) -> Option<String> {
     let name = inert(&entry.name);
+    if entry.hooked {
+        return Some(format!("The program of --on-complete still runs for {name}."));
+    }
     if entry.origin != Origin::Own {
         // What is verified stays, and is gone on from.
         return None;

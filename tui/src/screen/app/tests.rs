@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     host::{EntryId, Order, Phase},
     output::sample as snapshots,
-    screen::sample::{downloading, entry, news, press, session},
+    screen::sample::{self, downloading, entry, news, press, session},
 };
 
 fn one(snapshot: &Snapshot) -> App {
@@ -133,6 +133,31 @@ fn the_banner_takes_an_answer_and_does_not_block() {
     assert_eq!(app.entry().unwrap().id, EntryId(2), "other keys work meanwhile");
     let share = Order::Share { id: EntryId(3), policy: crate::share::Policy::Ratio(1.0) };
     assert_eq!(press(&mut app, "t"), [Effect::Order(share)]);
+}
+
+#[test]
+fn a_command_of_one_transfer_asks_too_and_takes_the_answer() {
+    let mut app = App::new(Kind::One { verb: "get" });
+    let whole = Snapshot { have: vec![0xff; 113], ..snapshots::seeding() };
+    app.update(news(1, vec![Entry { decided: false, ..entry(0, &whole) }]));
+    let share = |policy| vec![Effect::Order(Order::Share { id: EntryId(0), policy })];
+    assert_eq!(press(&mut app, "x"), share(crate::share::Policy::Never));
+    assert_eq!(press(&mut app, ":share ratio:2\n"), share(crate::share::Policy::Ratio(2.0)));
+    sample::assert_screen(&app, 80, 24, "banner-80x24");
+
+    let mut app = App::new(Kind::One { verb: "seed" });
+    let own = Entry { origin: crate::host::Origin::Own, ..entry(0, &snapshots::seeding()) };
+    app.update(news(1, vec![own]));
+    assert_eq!(app.banner(), None);
+    assert_eq!(press(&mut app, ":share never\n"), []);
+}
+
+#[test]
+fn quitting_asks_while_the_users_program_runs() {
+    let mut app = session();
+    app.update(news(50, vec![Entry { hooked: true, ..entry(1, &snapshots::seeding()) }]));
+    assert_eq!(press(&mut app, "q"), []);
+    assert_eq!(press(&mut app, "y"), [Effect::Quit]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use swarm_node::Command;
 
 use super::{Act, App, Effect, Kind};
 use crate::{
-    host::Order,
+    host::{Order, Origin},
     screen::{
         filter::Filter,
         page::Page,
@@ -33,9 +33,11 @@ impl App {
                 return self.engine(which, Command::LimitDownload(rate.0));
             }
             Verb::Share { policy } => {
-                self.needs_session()?;
-                let id = self.entry().ok_or("there is no transfer")?.id;
-                return Ok(vec![Effect::Order(Order::Share { id, policy })]);
+                let entry = self.entry().ok_or("there is no transfer")?;
+                if entry.origin == Origin::Own {
+                    return Err("what is yours is shared until you stop it".into());
+                }
+                return Ok(vec![Effect::Order(Order::Share { id: entry.id, policy })]);
             }
             Verb::Filter { words } => {
                 self.lists[self.page as usize].filter = Filter::parse(&words.join(" "))?;
