@@ -272,16 +272,24 @@ impl Asked {
 
     /// It will not answer a request. Returns it if it was still to be answered.
     pub(crate) fn rejected(&mut self, run: BlockRun) -> Option<Ask> {
-        // Taken back and rejected is the usual answer to a cancel; ghosts are older than anything
-        // in the queue for the same run.
-        if let Some(at) = self.ghosts.iter().position(|ghost| ghost.ask.run == run) {
-            self.ghosts.remove(at);
+        // Taken back and rejected is the usual answer to a cancel, and nothing that is cancelled is
+        // asked again before. What a choke dropped gets no answer, unless both crossed on the wire: then
+        // the answer came before we could ask again.
+        if self.forget_ghost(|ghost| ghost.ask.run == run && ghost.cancelled.is_some()) {
             return None;
         }
-        let at = self.queue.iter().position(|ask| ask.run == run)?;
+        let Some(at) = self.queue.iter().position(|ask| ask.run == run) else {
+            self.forget_ghost(|ghost| ghost.ask.run == run);
+            return None;
+        };
         let ask = self.queue.remove(at)?;
         self.bytes -= ask.len;
         Some(ask)
+    }
+
+    fn forget_ghost(&mut self, is: impl Fn(&Ghost) -> bool) -> bool {
+        let at = self.ghosts.iter().position(is);
+        at.and_then(|at| self.ghosts.remove(at)).is_some()
     }
 
     /// Whether the peer still owes an answer for just this run, which was cancelled: asked again

@@ -190,6 +190,24 @@ fn a_peer_that_rejects_is_asked_again_after_a_while() {
 }
 
 #[test]
+fn what_is_asked_again_after_a_choke_may_be_rejected() {
+    let mut s = Stage::empty(1, 4);
+    s.seed(1);
+    let asked = s.requests(1);
+    s.receive(1, Message::Choke);
+    s.receive(1, Message::Unchoke);
+    assert_eq!(s.requests(1), asked);
+    for &raw in &asked {
+        s.receive(1, Message::Reject(raw));
+    }
+    // The choke had dropped the first requests: it is the second that are rejected.
+    assert_eq!(s.snapshot().requested, 0);
+    s.ms(2000);
+    s.serve_all(1);
+    assert_eq!(s.snapshot().pieces_have, 1);
+}
+
+#[test]
 fn a_suggested_piece_comes_first() {
     let mut s = Stage::empty(100, 4);
     s.connect(1);
