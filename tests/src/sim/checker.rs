@@ -5,8 +5,8 @@
 //!
 //! - tells anybody that it has a piece whose bytes on its disk don't verify, or records one,
 //! - sends bytes that are not the true ones,
-//! - requests what does not exist, what the other side does not have, while it is choked, or more
-//!   at a time than the other side or its own memory allows,
+//! - requests what does not exist, what its user or the other side does not want or have, while it is
+//!   choked, or more at a time than the other side or its own memory allows,
 //! - answers what was not asked, or talks on a connection that has ended,
 //! - bans or accuses a peer that kept to the rules,
 //! - contradicts itself ([`Swarm::check_invariants`], now and then).
@@ -16,11 +16,11 @@ use std::{
     sync::Arc,
 };
 
-use swarm_engine::{ConnId, Event, Input, Output, Swarm, Time};
+use swarm_engine::{ConnId, Event, Input, Output, Priority, Swarm, Time};
 use swarm_proto::{
     announce::HaveReport,
     bitfield::Bitfield,
-    geometry::{BLOCK_LEN, BlockRun, PieceIndex, RUN_BLOCKS_MAX},
+    geometry::{BLOCK_LEN, BlockRun, Geometry, PieceIndex, RUN_BLOCKS_MAX},
     id::PeerId,
     message::{Goodbye, Message, RawRun},
 };
@@ -49,6 +49,8 @@ pub struct Checker {
 #[derive(Debug, Default)]
 struct Books {
     buffer_bytes: u64,
+    /// How much each file is wanted; those past the end as by default.
+    priorities: Vec<Priority>,
     sessions: BTreeMap<ConnId, Session>,
     /// Bytes of requests that are open at others, and bytes handed to the disk and not stored yet.
     requested: u64,
@@ -93,9 +95,9 @@ impl Checker {
         self.suspects.insert(peer);
     }
 
-    /// An engine starts, with this much memory for what it downloads.
-    pub fn started(&mut self, node: NodeId, buffer_bytes: u64) {
-        self.nodes.insert(node, Books { buffer_bytes, ..Books::default() });
+    /// An engine starts, with this much memory for what it downloads, and wants each file this much.
+    pub fn started(&mut self, node: NodeId, buffer_bytes: u64, priorities: Vec<Priority>) {
+        self.nodes.insert(node, Books { buffer_bytes, priorities, ..Books::default() });
     }
 
     /// Takes the first thing that must not be.
@@ -177,9 +179,11 @@ impl Checker {
             }
             Output::Record(piece) => self.claims(node, disk, [piece.get()], "records"),
             Output::Finish => {
-                let all: Vec<_> = (0..geometry.piece_count()).collect();
-                self.claims(node, disk, all, "finishes with");
+                let wanted = geometry.pieces().filter(|&piece| books.wants(geometry, piece));
+                let wanted: Vec<_> = wanted.map(PieceIndex::get).collect();
+                self.claims(node, disk, wanted, "finishes with");
             }
+            Output::KeepPriorities(priorities) => books.priorities.clone_from(priorities),
             Output::Announce { announce, .. } => match &announce.have {
                 HaveReport::None => {}
                 HaveReport::All => {
@@ -348,10 +352,20 @@ impl Checker {
     }
 }
 
+impl Books {
+    /// Whether the user wants the file that a piece is of.
+    fn wants(&self, geometry: &Geometry, piece: PieceIndex) -> bool {
+        self.priorities.get(geometry.span(piece).file.as_usize()) != Some(&Priority::Skip)
+    }
+}
+
 /// Enters a request of ours, or says what is wrong with it.
 fn requests(share: &Share, books: &mut Books, conn: ConnId, raw: RawRun) -> Result<(), String> {
-    let Some(session) = books.sessions.get_mut(&conn) else { return Ok(()) };
     let run = checked(share, raw).ok_or("requests what does not exist:")?;
+    if !books.wants(share.geometry(), run.piece()) {
+        return Err("requests what its user does not want:".into());
+    }
+    let Some(session) = books.sessions.get_mut(&conn) else { return Ok(()) };
     if !session.unchoked {
         return Err("requests while choked:".into());
     }

@@ -109,7 +109,7 @@ impl Node {
         let me = env.card(self.id).peer;
         let engine = Swarm::new(self.config.clone(), me, manifest, have, seed, env.queue.now());
         self.engine = Some(engine);
-        env.checker.started(self.id, self.config.buffer_bytes);
+        env.checker.started(self.id, self.config.buffer_bytes, self.config.priorities.clone());
         self.handle(env, Input::Tick);
         for peer in self.known.clone() {
             let command = Command::AddPeer { id: Some(peer.id), addr: peer.addr };
@@ -266,8 +266,8 @@ impl Node {
                 self.disk.forget(piece);
             }
             Output::Finish => self.submit(env, 0, Job::Finish),
-            // No story of the simulator has a user who chooses files.
-            Output::KeepPriorities(_) => {}
+            // Kept beside the record of pieces: the next life begins with it.
+            Output::KeepPriorities(priorities) => self.config.priorities = priorities,
             Output::Announce { tracker, announce } => {
                 let ask = Ask::Announce(Box::new(announce));
                 let (from, life) = (self.id, self.life);

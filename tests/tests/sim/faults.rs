@@ -1,10 +1,7 @@
 //! Swarms in which networks, disks, processes and trackers fail.
 
-use std::time::Duration;
-
-use rand::{RngExt, seq::IndexedRandom};
 use swarm_engine::State;
-use swarm_tests::sim::{KIB, MIB, NodeId, Scenario, World, for_seeds, seeds::rng_for};
+use swarm_tests::sim::{KIB, MIB, NodeId, Scenario, World, for_seeds};
 
 use crate::{HOME, millis, ok, secs};
 
@@ -211,45 +208,5 @@ fn an_address_that_another_key_answers_is_left_alone() {
             .with(|node| node.knows = vec![0, 1]);
         let report = ok(scenario.run(secs(10)));
         assert_eq!(report.nodes[1].uploaded, 0);
-    });
-}
-
-/// First everything fails at random, then the world is made whole again: nothing bad may happen in
-/// the first part, and everybody must finish in the second.
-#[test]
-fn chaos_and_then_peace() {
-    for_seeds(40, |seed| {
-        let mut rng = rng_for(seed, "chaos", 0);
-        let mut world =
-            Scenario::new(seed).share(2 * MIB, 32 * KIB).seeders(1, HOME).leechers(5, HOME).build();
-        let nodes: Vec<_> = world.nodes().collect();
-        for _ in 0..40 {
-            ok(world.run_for(Duration::from_millis(rng.random_range(1..500))));
-            let node = *nodes.choose(&mut rng).unwrap();
-            let other = *nodes.choose(&mut rng).unwrap();
-            match rng.random_range(0..10) {
-                0 | 1 if world.alive(node) => world.kill(node),
-                0..=2 if !world.alive(node) => world.start(node),
-                3 | 4 if node != other => world.cut(node, other),
-                5 if node != other => world.heal(node, other),
-                6 => world.reset(node),
-                7 => world.disk(node).unwrap().set_full(rng.random()),
-                8 => world.disk(node).unwrap().set_failures(rng.random_range(0..200)),
-                9 if rng.random() => world.stop_tracker(0),
-                9 => world.start_tracker(0),
-                _ => {}
-            }
-        }
-        world.start_tracker(0);
-        for &node in &nodes {
-            world.rejoin(node);
-            let disk = world.disk(node).unwrap();
-            disk.set_full(false);
-            disk.set_failures(0);
-            if !world.alive(node) {
-                world.start(node);
-            }
-        }
-        ok(world.finish(secs(600)));
     });
 }

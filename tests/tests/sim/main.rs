@@ -3,6 +3,7 @@
 //! In every one of them the checker watches every step (see `swarm_tests::sim::checker`), so a story
 //! only states what is special about it. `SWARM_SEEDS=1000` runs more seeds, `SWARM_SEED=7` runs one.
 
+mod chaos;
 mod faults;
 mod rogues;
 mod sharing;

@@ -27,7 +27,7 @@ impl Rig {
         have.insert(share.geometry().piece(1).unwrap());
         let disk = Disk::new(&share, DiskSpec::default(), ChaCha8Rng::seed_from_u64(1), have);
         let mut rig = Self { checker: Checker::new(Arc::clone(&share)), disk, share };
-        rig.checker.started(NODE, 48 * 1024);
+        rig.checker.started(NODE, 48 * 1024, Vec::new());
         let hello = Hello {
             version: PROTOCOL_VERSION,
             swarm: rig.share.manifest().id(),
