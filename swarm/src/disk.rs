@@ -59,6 +59,8 @@ enum Finish {
     Open,
     /// The shell is at it.
     Asked,
+    /// The shell is at it, and more has become wanted since.
+    Outdated,
     /// It failed; it is asked again then.
     Retry(Time),
     /// Everything is.
@@ -124,9 +126,13 @@ impl Disk {
         self.hashing.per_second(now) > self.writing.per_second(now)
     }
 
-    /// Something is wanted that is not there.
+    /// Files are wanted that were not.
     pub(crate) const fn reopen(&mut self) {
-        self.finish = Finish::Open;
+        self.finish = match self.finish {
+            // One at a time: an answer does not say which order it is to.
+            Finish::Asked | Finish::Outdated => Finish::Outdated,
+            Finish::Open | Finish::Retry(_) | Finish::Done => Finish::Open,
+        };
     }
 
     fn check(&mut self, piece: PieceIndex) {
@@ -181,10 +187,9 @@ impl Swarm {
         result: Result<(), DiskError>,
         out: &mut Outbox,
     ) {
-        if self.disk.finish != Finish::Asked {
-            return;
-        }
         match result {
+            _ if self.disk.finish == Finish::Outdated => self.disk.finish = Finish::Open,
+            _ if self.disk.finish != Finish::Asked => {}
             Ok(()) if self.ledger.is_complete() => {
                 self.disk.finish = Finish::Done;
                 if self.ledger.have().is_full() {
@@ -193,7 +198,7 @@ impl Swarm {
                 self.choker.expedite(now);
                 out.push(Output::Event(Event::Completed));
             }
-            // A piece was lost in the meantime, or a file became wanted.
+            // A piece was lost in the meantime.
             Ok(()) => self.disk.finish = Finish::Open,
             Err(error) => {
                 self.disk.finish = Finish::Retry(now + RETRY_FIRST);

@@ -79,12 +79,14 @@ impl Swarm {
             }
         }
         self.wants_changed(now, out);
-        if unskipped && self.disk.is_done() {
-            // Files may have to be put in their place, even if no piece is missing. And whoever had
-            // nothing for us may have something now.
+        if unskipped {
+            if self.disk.is_done() {
+                // Whoever had nothing for us may have something now.
+                self.book.useful_again(now);
+                self.announcer.now_please(now);
+            }
+            // Files may have to be put in their place, even if no piece is missing.
             self.disk.reopen();
-            self.book.useful_again(now);
-            self.announcer.now_please(now);
         }
     }
 

@@ -142,6 +142,23 @@ fn a_skipped_file_that_is_there_is_served() {
 }
 
 #[test]
+fn a_file_that_becomes_wanted_while_others_are_put_in_their_place_is_put_there_too() {
+    let config = Config { priorities: vec![Priority::Skip, Priority::Normal], ..Config::default() };
+    let mut s = Stage::of_files(2, 4, 4, &[0, 1], config);
+    s.seed(1);
+    s.serve_all(1);
+    let asked = |s: &mut Stage| s.take(|o| matches!(o, Output::Finish).then_some(())).len();
+    assert_eq!(asked(&mut s), 1);
+    // Every piece of it is there already.
+    set(&mut s, &[0], Priority::Normal);
+    assert_eq!(asked(&mut s), 0);
+    s.input(Input::Finished(Ok(())));
+    assert_eq!((s.snapshot().state, asked(&mut s)), (State::Finishing, 1));
+    s.input(Input::Finished(Ok(())));
+    assert_eq!(s.snapshot().state, State::Seeding);
+}
+
+#[test]
 fn a_seed_that_may_not_write_does_not_miss_what_it_lost() {
     let config = Config { read_only: true, ..Config::default() };
     let mut s = Stage::new(4, 4, &[0, 1, 2, 3], config);
