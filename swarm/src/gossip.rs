@@ -11,11 +11,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use swarm_proto::{
-    geometry::PieceIndex,
+    geometry::{Geometry, PieceIndex},
     message::{HAVE_MAX, Message},
 };
 
-use crate::{ConnId, Outbox, Output, Swarm, Time};
+use crate::{ConnId, Outbox, Output, Swarm, Time, session::Session};
 
 /// Between two messages about pieces. The first goes at once; while they come fast they are
 /// gathered, and 10 ms is little beside the time that a piece takes to be fetched.
@@ -72,6 +72,22 @@ impl Gossip {
     }
 }
 
+impl Session {
+    /// Tells it of what it was not told yet, or else of `pieces`. Returns the bytes that takes.
+    fn tell(&mut self, now: Time, geometry: &Geometry, pieces: &[u32], out: &mut Outbox) -> u64 {
+        let mut untold = std::mem::take(&mut self.news.untold);
+        let all = if untold.is_empty() { pieces } else { &untold };
+        let mut told = all.iter().filter_map(|&number| geometry.piece(number));
+        self.news.offered |= told.any(|piece| !self.has(piece));
+        self.news.told = now;
+        let messages = all.chunks(HAVE_MAX).map(|some| Message::Have(some.to_vec()));
+        let bytes = messages.map(|message| self.send(now, message, out)).sum();
+        untold.clear();
+        self.news.untold = untold;
+        bytes
+    }
+}
+
 impl Swarm {
     pub(crate) const fn gossip_deadline(&self) -> Option<Time> {
         self.gossip.due
@@ -82,24 +98,26 @@ impl Swarm {
         if full || self.gossip.due.is_some_and(|due| now >= due) {
             self.gossip.due = None;
             self.gossip.told = now;
-            let pieces = std::mem::take(&mut self.gossip.pending);
+            let mut pieces = std::mem::take(&mut self.gossip.pending);
+            let geometry = self.manifest.geometry();
             for session in self.sessions.values_mut() {
-                session.news.untold.extend(&pieces);
-                if session.news.untold.is_empty() {
+                let (gives, news) = (session.wanted > 0, &mut session.news);
+                if news.untold.is_empty() && pieces.is_empty() {
                     continue;
                 }
-                if !session.news.is_due(now, session.wanted > 0) {
+                let due = news.is_due(now, gives);
+                // Most have heard all that was before, and are told without a list of their own.
+                if !due || !news.untold.is_empty() {
+                    news.untold.extend(&pieces);
+                }
+                if due {
+                    self.serve.unflushed += session.tell(now, geometry, &pieces, out);
+                } else {
                     self.gossip.due = Some(now + IDLE_EVERY);
-                    continue;
-                }
-                let pieces = std::mem::take(&mut session.news.untold);
-                let mut told = pieces.iter().filter_map(|&n| self.manifest.geometry().piece(n));
-                session.news.offered |= told.any(|piece| !session.has(piece));
-                session.news.told = now;
-                for some in pieces.chunks(HAVE_MAX) {
-                    self.serve.unflushed += session.send(now, Message::Have(some.to_vec()), out);
                 }
             }
+            pieces.clear();
+            self.gossip.pending = pieces;
         }
     }
 
