@@ -4,6 +4,7 @@
 //! written down and sent, so that it need not live in the same process.
 
 mod attempt;
+mod ending;
 mod held;
 mod orders;
 mod run;

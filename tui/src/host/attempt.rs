@@ -1,5 +1,5 @@
-//! One attempt to run a transfer: finds or makes what it needs, starts it, and follows it. A task of
-//! its own, which tells the host what happens and owns nothing that the host needs.
+//! One attempt to run a transfer: finds or makes what it needs, starts it, follows it, and ends it. A
+//! task of its own, which tells the host what happens and owns nothing that the host needs.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,12 +18,10 @@ use swarm_proto::{
     link::{Endpoint, Link},
     manifest::{Extras, Manifest},
 };
-use tokio::{
-    sync::{mpsc, watch},
-    task, time,
-};
+use tokio::{sync::mpsc, time};
+use tokio_util::sync::CancellationToken;
 
-use super::{EntryId, run::Setup};
+use super::{EntryId, orders::off_task, run::Setup};
 use crate::{
     commands::show::link_of,
     exit::Failure,
@@ -52,7 +50,7 @@ pub(super) enum Goal {
     },
 }
 
-/// What an attempt has to tell.
+/// What an attempt has to tell, and what else is done for a transfer.
 #[derive(Debug)]
 pub(super) enum News {
     /// Nobody had the manifest yet.
@@ -65,79 +63,84 @@ pub(super) enum News {
     Snapshot(Arc<Snapshot>),
     /// What the engine says.
     Event(Event),
-    /// It could not go on.
-    Failed(Failure),
+    /// The attempt is over, and nothing of it runs any more: as it was told to, by itself, or with a
+    /// failure. The last that it tells.
+    Ended(Result<(), Failure>),
     /// The user's program for its completion has ended.
     Hooked(Result<(), Failure>),
-    /// It was stopped, or stopped and taken away, and its data deleted: so many files.
-    Ended { removed: bool, deleted: Option<Result<u64, Failure>> },
+    /// Its data is deleted: so many files.
+    Deleted(Result<u64, Failure>),
 }
 
-/// Where the news goes: to the host, with the number of the entry and of the attempt.
+/// Where the news goes: to the host, with the number of the entry.
 #[derive(Debug, Clone)]
 pub(super) struct Teller {
     pub(super) id: EntryId,
-    pub(super) attempt: u64,
-    pub(super) news: mpsc::Sender<(EntryId, u64, News)>,
+    pub(super) news: mpsc::Sender<(EntryId, News)>,
 }
 
 impl Teller {
     pub(super) async fn tell(&self, news: News) {
         // A host that has ended listens no more.
-        let _ = self.news.send((self.id, self.attempt, news)).await;
+        let _ = self.news.send((self.id, news)).await;
     }
 }
 
-/// The row of the history. However an attempt that has begun comes to its end, by itself or aborted,
-/// it is what the user wanted.
-struct Kept {
-    record: Option<Record>,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if let Some(record) = self.record.take() {
-            record.end(&self.snapshots.borrow());
-        }
-    }
-}
-
-/// Runs until the transfer ends or the task is aborted, which loses nothing.
-pub(super) async fn run(setup: Arc<Setup>, goal: Goal, limits: Vec<Command>, teller: Teller) {
+/// Runs until `end` is cancelled or the transfer ends by itself. Whatever it had begun is ended then.
+pub(super) async fn run(setup: Arc<Setup>, goal: Goal, end: CancellationToken, teller: Teller) {
     let role = match &goal {
         Goal::Get { .. } => Role::Get,
         Goal::Seed { .. } => Role::Seed,
     };
-    let started = match goal {
-        Goal::Get { source, output } => get(&setup, source, output, &teller).await,
-        Goal::Seed { path, manifest, verify } => {
-            seed(&setup, path, manifest, verify, &teller).await
+    let starting = async {
+        match goal {
+            Goal::Get { source, output } => get(&setup, source, output, &teller).await,
+            Goal::Seed { path, manifest, verify } => {
+                seed(&setup, path, manifest, verify, &teller).await
+            }
         }
     };
-    let (transfer, link) = match started {
-        Ok(started) => started,
-        Err(failure) => return teller.tell(News::Failed(failure)).await,
+    let ended = match end.run_until_cancelled(starting).await {
+        Some(Ok((transfer, link))) => {
+            let record = setup.cx.history.begin(&transfer, role, &link.to_string());
+            follow(transfer, link, record, &end, &teller).await;
+            Ok(())
+        }
+        Some(Err(failure)) => Err(failure),
+        // What was tried is dropped, which loses nothing.
+        None => Ok(()),
     };
-    limits.into_iter().for_each(|limit| transfer.command(limit));
-    let record = setup.cx.history.begin(&transfer, role, &link.to_string());
-    let mut kept = Kept { record: Some(record), snapshots: transfer.snapshots() };
+    teller.tell(News::Ended(ended)).await;
+}
+
+/// Tells of a transfer that runs and writes its row of the history, until it has ended.
+async fn follow(
+    transfer: Transfer,
+    link: Link,
+    mut record: Record,
+    end: &CancellationToken,
+    teller: &Teller,
+) {
     let (mut snapshots, mut events) = (transfer.snapshots(), transfer.events());
-    teller.tell(News::Started { transfer, link }).await;
-    let mut stopped = false;
-    while !stopped {
+    teller.tell(News::Started { transfer: transfer.clone(), link }).await;
+    loop {
         tokio::select! {
+            () = end.cancelled() => break,
             changed = snapshots.changed() => {
-                stopped = changed.is_err();
-                let snapshot = Arc::clone(&snapshots.borrow_and_update());
-                if let Some(record) = &mut kept.record {
-                    record.observe(&snapshot);
+                if changed.is_err() {
+                    break;
                 }
+                let snapshot = Arc::clone(&snapshots.borrow_and_update());
+                record.observe(&snapshot);
                 teller.tell(News::Snapshot(snapshot)).await;
             }
             Ok(event) = events.recv() => teller.tell(News::Event(event)).await,
         }
     }
+    transfer.stop().await;
+    let last = Arc::clone(&snapshots.borrow());
+    record.end(&last);
+    teller.tell(News::Snapshot(last)).await;
 }
 
 async fn get(
@@ -222,18 +225,16 @@ async fn make(setup: &Setup, path: &Path, teller: &Teller) -> Result<Manifest, F
     let options = CreateOptions { extras, ..CreateOptions::default() };
     let (path, teller) = (path.to_owned(), teller.clone());
     let wanted = Wanted::default();
-    let still = Arc::clone(&wanted.0);
-    let done = task::spawn_blocking(move || {
-        swarm_node::create(&path, options, &mut |progress| {
+    let given_up = Arc::clone(&wanted.0);
+    let made = off_task(move || {
+        let made = swarm_node::create(&path, options, &mut |progress| {
             // A host that is busy hears of the next.
-            let _ = teller.news.try_send((teller.id, teller.attempt, News::Hashing(progress)));
-            !still.load(Ordering::Relaxed)
-        })
+            let _ = teller.news.try_send((teller.id, News::Hashing(progress)));
+            !given_up.load(Ordering::Relaxed)
+        });
+        Ok(made?)
     });
-    match done.await {
-        Ok(made) => Ok(made?),
-        Err(error) => Err(Failure::new(crate::exit::Code::Other, "bug", error.to_string())),
-    }
+    made.await
 }
 
 /// Says, once dropped, that nobody waits any more.

@@ -1,6 +1,6 @@
 //! One transfer of a session, as its owner keeps it.
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Instant};
 
 use swarm_node::{Command, Snapshot, Source, State, Transfer};
 use swarm_proto::{
@@ -8,7 +8,7 @@ use swarm_proto::{
     link::Link,
     manifest::Manifest,
 };
-use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::{Entry, Phase, Share, attempt::Goal};
 use crate::share::Sharing;
@@ -20,18 +20,30 @@ const MET_MAX: usize = 10_000;
 pub(super) struct Held {
     pub(super) entry: Entry,
     pub(super) goal: Goal,
-    /// Which attempt runs; news of others is old.
-    pub(super) attempt: u64,
-    pub(super) task: Option<AbortHandle>,
+    /// Ends the attempt that goes on, if one does.
+    pub(super) attempt: Option<CancellationToken>,
     pub(super) transfer: Option<Transfer>,
+    /// What an attempt has put on the disk, and where.
+    pub(super) kept: Option<(Arc<Manifest>, PathBuf)>,
     /// How it is shared on, since when.
     pub(super) sharing: Option<(Sharing, Instant)>,
-    /// It is being ended, for this reason.
-    pub(super) ending: Option<String>,
+    /// It is being ended.
+    pub(super) ending: Option<Ending>,
     /// When its first attempt ran.
     pub(super) began: Option<Instant>,
     /// Whom payload came from or went to, as far as [`MET_MAX`].
     pub(super) met: HashSet<PeerId>,
+}
+
+/// What becomes of a transfer once nothing of it runs.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    /// Why it ends, after "stopped: ".
+    pub(super) why: String,
+    /// It goes off the list.
+    pub(super) remove: bool,
+    /// Its data goes, too.
+    pub(super) delete: bool,
 }
 
 impl Held {
@@ -40,9 +52,9 @@ impl Held {
         Self {
             entry,
             goal,
-            attempt: 0,
-            task: None,
+            attempt: None,
             transfer: None,
+            kept: None,
             sharing: None,
             ending: None,
             began: None,
@@ -53,6 +65,10 @@ impl Held {
     /// It runs.
     pub(super) fn begin(&mut self, transfer: Transfer, link: &Link) {
         let manifest = transfer.manifest();
+        // They may have been changed while it was looked for.
+        transfer.command(Command::LimitUpload(self.entry.limits.up));
+        transfer.command(Command::LimitDownload(self.entry.limits.down));
+        self.kept = Some((Arc::clone(manifest), transfer.path().to_owned()));
         self.entry.phase = Phase::Running;
         self.began.get_or_insert_with(Instant::now);
         self.entry.name = manifest.info().name.clone();
@@ -74,13 +90,14 @@ impl Held {
     /// Counts those who sent or took something.
     pub(super) fn meet(&mut self, snapshot: &Snapshot) {
         for peer in &snapshot.peers {
-            if peer.downloaded + peer.uploaded > 0 && self.met.len() < MET_MAX {
+            if (peer.downloaded > 0 || peer.uploaded > 0) && self.met.len() < MET_MAX {
                 self.met.insert(peer.id);
             }
         }
         self.entry.met = self.met.len() as u32;
     }
 
+    /// Passes on what is asked of its engine; limits hold for later attempts, too.
     pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::LimitUpload(limit) => self.entry.limits.up = limit,
@@ -92,21 +109,13 @@ impl Held {
         }
     }
 
-    pub(super) fn manifest(&self) -> Option<Arc<Manifest>> {
-        if let Some(transfer) = &self.transfer {
-            return Some(Arc::clone(transfer.manifest()));
-        }
-        match &self.goal {
-            Goal::Get { source: Source::Manifest(manifest), .. }
-            | Goal::Seed { manifest: Some(manifest), .. } => Some(Arc::clone(manifest)),
-            _ => None,
-        }
-    }
-
+    /// The share's id, if it is known: a share is made first.
     pub(super) fn swarm(&self) -> Option<SwarmId> {
         match &self.goal {
             Goal::Get { source: Source::Link(link), .. } => Some(link.id),
-            _ => self.manifest().map(|manifest| manifest.id()),
+            Goal::Get { source: Source::Manifest(manifest), .. }
+            | Goal::Seed { manifest: Some(manifest), .. } => Some(manifest.id()),
+            Goal::Seed { manifest: None, .. } => None,
         }
     }
 }

@@ -1,9 +1,6 @@
 //! What each order does, above all adding something.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use swarm_node::{Command, Source};
 use swarm_proto::{link::Link, manifest::Manifest};
@@ -17,11 +14,12 @@ use super::{
 };
 use crate::{
     commands::{beside, read_manifest},
-    exit::Failure,
+    exit::{Code, Failure},
     share::Policy,
 };
 
 impl Keeper {
+    /// Does what is asked, or begins to.
     pub(super) async fn obey(&mut self, order: Order) {
         match order {
             Order::AddLink { link, output } => match link.parse::<Link>() {
@@ -31,18 +29,7 @@ impl Keeper {
                 }
                 Err(error) => self.complain(None, &error.into()),
             },
-            Order::AddManifest { path, output } => {
-                let path = at_home(path);
-                let file = path.clone();
-                match task::spawn_blocking(move || read_manifest(&file)).await {
-                    Ok(Ok(manifest)) => {
-                        self.add_manifest(&path, Arc::new(manifest), output).await;
-                    }
-                    Ok(Err(failure)) => self.complain(None, &failure),
-                    // The process is ending.
-                    Err(_) => {}
-                }
-            }
+            Order::AddManifest { path, output } => self.add_manifest(at_home(path), output).await,
             Order::AddPath { path } => self.add_path(at_home(path)).await,
             Order::Remove { id, delete } => self.remove(id, delete),
             Order::Stop(id) => {
@@ -67,30 +54,33 @@ impl Keeper {
     }
 
     /// A manifest whose files are beside it is shared, another one is fetched.
-    pub(super) async fn add_manifest(
-        &mut self,
-        path: &Path,
-        manifest: Arc<Manifest>,
-        output: Option<PathBuf>,
-    ) {
-        let data = beside(path, &manifest);
-        if output.is_none() && data.exists() {
-            self.add_own(data, Some(manifest)).await;
-        } else {
-            let name = manifest.info().name.clone();
-            self.add_get(Source::Manifest(manifest), name, output);
+    async fn add_manifest(&mut self, path: PathBuf, output: Option<PathBuf>) {
+        let read = off_task(move || {
+            let manifest = read_manifest(&path)?;
+            let data = beside(&path, &manifest);
+            let is_there = data.exists();
+            Ok((Arc::new(manifest), is_there.then_some(data)))
+        });
+        match (read.await, output) {
+            (Ok((manifest, Some(data))), None) => self.add_own(data, Some(manifest)).await,
+            (Ok((manifest, _)), output) => {
+                let name = manifest.info().name.clone();
+                self.add_get(Source::Manifest(manifest), name, output);
+            }
+            (Err(failure), _) => self.complain(None, &failure),
         }
     }
 
-    pub(super) async fn add_path(&mut self, path: PathBuf) {
-        match path.metadata() {
+    async fn add_path(&mut self, path: PathBuf) {
+        let of = path.clone();
+        match off_task(move || of.metadata().map_err(|error| Failure::file(&of, &error))).await {
             Ok(_) => self.add_own(path, None).await,
-            Err(error) => self.complain(None, &Failure::file(&path, &error)),
+            Err(failure) => self.complain(None, &failure),
         }
     }
 
     /// Shares what is here, with a tracker of our own if nobody named one.
-    pub(super) async fn add_own(&mut self, path: PathBuf, manifest: Option<Arc<Manifest>>) {
+    async fn add_own(&mut self, path: PathBuf, manifest: Option<Arc<Manifest>>) {
         let named =
             manifest.as_ref().is_some_and(|manifest| !manifest.extras().trackers.is_empty());
         let settings = &self.setup.cx.settings;
@@ -103,16 +93,22 @@ impl Keeper {
             let tracker = self.setup.services.tracker();
             self.shown.tracker = tracker.map(|tracker| tracker.public.to_string());
         }
-        let name = path.canonicalize().ok();
-        let name = name.as_deref().unwrap_or(&path).file_name().unwrap_or_default();
-        let name = name.to_string_lossy().into_owned();
+        let name = off_task({
+            let path = path.clone();
+            move || {
+                // `.` has no name of its own.
+                let path = path.canonicalize().unwrap_or(path);
+                Ok(path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+            }
+        });
+        let name = name.await.unwrap_or_default();
         let entry =
             self.entry(name, path.clone(), Origin::Own, Phase::Hashing { done: 0, total: 0 });
         let verify = manifest.is_some();
         self.hold(entry, Goal::Seed { path, manifest, verify });
     }
 
-    pub(super) fn add_get(&mut self, source: Source, name: String, output: Option<PathBuf>) {
+    fn add_get(&mut self, source: Source, name: String, output: Option<PathBuf>) {
         let output = output.map_or_else(|| self.shown.output.clone(), at_home);
         let entry = self.entry(name, output.clone(), Origin::Downloaded, Phase::Finding);
         let swarm = match &source {
@@ -130,7 +126,7 @@ impl Keeper {
     }
 
     /// An entry that has just been added.
-    pub(super) fn entry(&self, name: String, path: PathBuf, origin: Origin, phase: Phase) -> Entry {
+    fn entry(&self, name: String, path: PathBuf, origin: Origin, phase: Phase) -> Entry {
         let settings = &self.setup.cx.settings;
         let own = origin == Origin::Own;
         Entry {
@@ -153,7 +149,7 @@ impl Keeper {
         }
     }
 
-    pub(super) fn hold(&mut self, entry: Entry, goal: Goal) {
+    fn hold(&mut self, entry: Entry, goal: Goal) {
         if self.held.len() >= ENTRIES_MAX {
             let text = format!("there are {ENTRIES_MAX} transfers; remove one first");
             return self.say(None, true, text);
@@ -162,6 +158,16 @@ impl Keeper {
         let id = entry.id;
         self.held.push(Held::new(entry, goal));
         self.start(id);
+    }
+}
+
+/// Looks at the disk where that may take a while.
+pub(super) async fn off_task<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Failure::new(Code::Other, "bug", error.to_string())),
     }
 }
 

@@ -2,22 +2,21 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use swarm_node::{Command, Event, State};
-use swarm_proto::{link::Endpoint, manifest::Manifest};
+use swarm_node::Event;
+use swarm_proto::link::Endpoint;
 use tokio::{
     sync::{mpsc, watch},
-    task::{self, AbortHandle, JoinHandle},
+    task::JoinHandle,
     time,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    EntryId, Limits, Order, Origin, Phase, Remark, Session,
+    EntryId, Limits, Order, Phase, Remark, Session,
     attempt::{self, Goal, News, Teller},
     held::Held,
 };
@@ -28,8 +27,6 @@ use crate::{
     hook::{Facts, Hook},
     screen,
     services::Services,
-    share::{Policy, Sharing},
-    text::counted,
 };
 
 /// Orders that wait: more than anybody gives while one is carried out.
@@ -46,7 +43,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// What all transfers of a session use.
 #[derive(Debug)]
 pub struct Setup {
+    /// Settings, paths, and where the history is kept.
     pub cx: Context,
+    /// What listens.
     pub services: Services,
     /// Peers to connect to in every swarm.
     pub peers: Vec<Endpoint>,
@@ -57,8 +56,11 @@ pub struct Setup {
 /// The ends of a session that a front end holds.
 #[derive(Debug)]
 pub struct Host {
+    /// What is asked of it.
     pub orders: mpsc::Sender<Order>,
+    /// How everything is; changes at most ten times a second.
     pub session: watch::Receiver<Arc<Session>>,
+    /// What is said. Whoever takes too long loses some.
     pub remarks: mpsc::Receiver<Remark>,
     stop: CancellationToken,
     task: JoinHandle<Setup>,
@@ -89,7 +91,7 @@ impl Host {
             remarks,
             news,
             stop: CancellationToken::new(),
-            hooks: TaskTracker::new(),
+            tasks: TaskTracker::new(),
         };
         let stop = keeper.stop.clone();
         let task = tokio::spawn(keeper.run(orders_out, news_out, stop.clone()));
@@ -117,18 +119,18 @@ pub(super) struct Keeper {
     pub(super) next: u64,
     pub(super) session: watch::Sender<Arc<Session>>,
     pub(super) remarks: mpsc::Sender<Remark>,
-    pub(super) news: mpsc::Sender<(EntryId, u64, News)>,
+    pub(super) news: mpsc::Sender<(EntryId, News)>,
     /// The session ends.
     pub(super) stop: CancellationToken,
-    /// The user's programs that run.
-    pub(super) hooks: TaskTracker,
+    /// Everything that is under way: attempts, deletions, the user's programs.
+    pub(super) tasks: TaskTracker,
 }
 
 impl Keeper {
     async fn run(
         mut self,
         mut orders: mpsc::Receiver<Order>,
-        mut news: mpsc::Receiver<(EntryId, u64, News)>,
+        mut news: mpsc::Receiver<(EntryId, News)>,
         stop: CancellationToken,
     ) -> Setup {
         self.warn();
@@ -140,7 +142,7 @@ impl Keeper {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(order) = orders.recv() => self.obey(order).await,
-                Some((id, attempt, news)) = news.recv() => self.hear(id, attempt, news),
+                Some((id, news)) = news.recv() => self.hear(id, news),
                 () = time::sleep_until(show_at.unwrap_or_else(time::Instant::now)), if show_at.is_some() => {
                     self.show();
                     show_at = None;
@@ -170,38 +172,26 @@ impl Keeper {
         }
     }
 
-    /// Ends all transfers at once, and takes in their last news.
-    async fn end(mut self, news: &mut mpsc::Receiver<(EntryId, u64, News)>) -> Setup {
-        for held in &self.held {
-            match &held.transfer {
-                Some(transfer) => transfer.command(Command::Stop),
-                None => held.task.iter().for_each(AbortHandle::abort),
-            }
-        }
-        for held in &mut self.held {
-            if let Some(transfer) = held.transfer.take() {
-                transfer.stop().await;
-                held.entry.snapshot = Some(Arc::clone(&transfer.snapshots().borrow()));
-            }
-            held.task.iter().for_each(AbortHandle::abort);
-        }
-        news.close();
-        // They end with the session, and none is left behind.
-        self.hooks.close();
-        self.hooks.wait().await;
-        self.show();
-        let Self { mut setup, held, .. } = self;
-        drop(held);
+    /// Ends all transfers at once, takes in their last news, and deletes what was to be deleted.
+    async fn end(mut self, news: &mut mpsc::Receiver<(EntryId, News)>) -> Setup {
+        self.held
+            .iter()
+            .filter_map(|held| held.attempt.as_ref())
+            .for_each(CancellationToken::cancel);
+        self.tasks.close();
         loop {
-            match Arc::try_unwrap(setup) {
-                Ok(setup) => return setup,
-                // A task that was aborted lets go of it at its next await.
-                Err(shared) => {
-                    setup = shared;
-                    time::sleep(Duration::from_millis(1)).await;
-                }
+            tokio::select! {
+                Some((id, news)) = news.recv() => self.hear(id, news),
+                () = self.tasks.wait() => match news.try_recv() {
+                    // The last one told this before it ended, and there may be more to do.
+                    Ok((id, news)) => self.hear(id, news),
+                    Err(_) => break,
+                },
             }
         }
+        self.show();
+        let Self { setup, .. } = self;
+        Arc::into_inner(setup).expect("every task that shared it has ended")
     }
 
     fn show(&self) {
@@ -224,38 +214,31 @@ impl Keeper {
 
     /// Begins an attempt, unless one goes on.
     pub(super) fn start(&mut self, id: EntryId) {
-        let (setup, news) = (Arc::clone(&self.setup), self.news.clone());
+        let (setup, news, tasks) = (Arc::clone(&self.setup), self.news.clone(), self.tasks.clone());
         let Some(held) = self.find(id) else { return };
-        if held.task.is_some() || held.ending.is_some() {
+        if held.attempt.is_some() || held.ending.is_some() {
             return;
         }
-        held.attempt += 1;
         held.sharing = None;
         held.entry.snapshot = None;
         held.entry.phase = match &held.goal {
             Goal::Get { .. } => Phase::Finding,
             Goal::Seed { .. } => Phase::Hashing { done: 0, total: 0 },
         };
-        let Limits { up, down } = held.entry.limits;
-        let limits = vec![Command::LimitUpload(up), Command::LimitDownload(down)];
-        let teller = Teller { id, attempt: held.attempt, news };
-        let task = tokio::spawn(attempt::run(setup, held.goal.clone(), limits, teller));
-        held.task = Some(task.abort_handle());
+        let end = CancellationToken::new();
+        held.attempt = Some(end.clone());
+        tasks.spawn(attempt::run(setup, held.goal.clone(), end, Teller { id, news }));
     }
 
-    /// Takes in what an attempt tells.
-    fn hear(&mut self, id: EntryId, attempt: u64, news: News) {
+    /// Takes in what is told of a transfer.
+    fn hear(&mut self, id: EntryId, news: News) {
         let Some(held) = self.find(id) else { return };
-        // The user's program outlives the attempt that it was run for.
-        if held.attempt != attempt && !matches!(news, News::Hooked(_)) {
-            return;
-        }
         match news {
             News::StillFinding(failure) => self.complain(Some(id), &failure),
             News::Hashing(progress) => {
-                if held.transfer.is_none() {
-                    let (done, total) = (progress.done, progress.total);
-                    held.entry.phase = Phase::Hashing { done, total };
+                // Whoever reads may say this once more after the attempt was given up.
+                if let Phase::Hashing { done, total } = &mut held.entry.phase {
+                    (*done, *total) = (progress.done, progress.total);
                 }
             }
             News::Started { transfer, link } => held.begin(transfer, &link),
@@ -283,106 +266,15 @@ impl Keeper {
                     Err(failure) => self.complain(Some(id), &failure),
                 }
             }
-            News::Failed(failure) => {
-                held.task = None;
-                held.entry.phase =
-                    Phase::Failed { message: failure.message.clone(), hint: failure.hint.clone() };
-                self.complain(Some(id), &failure);
-            }
-            News::Ended { removed, deleted } => self.ended(id, removed, deleted),
-        }
-    }
-
-    fn ended(&mut self, id: EntryId, removed: bool, deleted: Option<Result<u64, Failure>>) {
-        let Some(held) = self.find(id) else { return };
-        held.task.take().iter().for_each(AbortHandle::abort);
-        held.transfer = None;
-        let why = held.ending.take().unwrap_or_default();
-        let name = held.entry.name.clone();
-        held.entry.phase = Phase::Stopped { why };
-        match deleted {
-            Some(Ok(files)) => {
-                self.say(None, false, format!("{name}: {} deleted", counted(files, "file")));
-            }
-            // What could not be deleted stays on the list, so that it can be tried again.
-            Some(Err(failure)) => return self.complain(Some(id), &failure),
-            None => {}
-        }
-        if removed {
-            self.held.retain(|held| held.entry.id != id);
-        }
-    }
-
-    pub(super) fn remove(&mut self, id: EntryId, delete: bool) {
-        self.stop(id, "removed", true, delete);
-    }
-
-    pub(super) fn halt(&mut self, id: EntryId, why: &str) {
-        self.stop(id, why, false, false);
-    }
-
-    /// Ends a transfer in a task of its own: to say goodbye and to delete takes a while.
-    fn stop(&mut self, id: EntryId, why: &str, remove: bool, delete: bool) {
-        let news = self.news.clone();
-        let Some(held) = self.find(id).filter(|held| held.ending.is_none()) else { return };
-        held.ending = Some(why.to_owned());
-        held.sharing = None;
-        let (transfer, path) = (held.transfer.clone(), held.entry.path.clone());
-        if transfer.is_none() {
-            held.task.take().iter().for_each(AbortHandle::abort);
-        }
-        let manifest = held.manifest().filter(|_| delete);
-        let teller = Teller { id, attempt: held.attempt, news };
-        tokio::spawn(async move {
-            if let Some(transfer) = &transfer {
-                transfer.stop().await;
-            }
-            let deleted = match manifest {
-                Some(manifest) => Some(delete_data(manifest, path).await),
-                None => None,
-            };
-            teller.tell(News::Ended { removed: remove, deleted }).await;
-        });
-    }
-
-    pub(super) fn share(&mut self, id: EntryId, policy: Policy) {
-        let Some(held) = self.find(id) else { return };
-        held.entry.decided = true;
-        held.entry.policy = policy;
-        if let Some((sharing, _)) = &mut held.sharing {
-            sharing.decide(policy);
-        }
-        let stopped = matches!(held.entry.phase, Phase::Stopped { .. });
-        match policy {
-            Policy::Never => self.share_on(id),
-            _ if stopped => self.start(id),
-            _ => {}
-        }
-    }
-
-    /// Begins to share on what has just been completed, and ends it when its time has come.
-    fn share_on(&mut self, id: EntryId) {
-        let Some(held) = self.find(id) else { return };
-        let seeding = held.entry.state() == Some(State::Seeding);
-        if held.entry.origin == Origin::Own || !seeding || held.ending.is_some() {
-            return;
-        }
-        let begin = if held.entry.decided { Sharing::new } else { Sharing::asking };
-        let policy = held.entry.policy;
-        let (sharing, since) = held.sharing.get_or_insert_with(|| (begin(policy), Instant::now()));
-        let Some(snapshot) = &held.entry.snapshot else { return };
-        if let Some(why) = sharing.ended(since.elapsed(), snapshot) {
-            held.entry.decided = true;
-            let text = format!("stopped sharing: {why}");
-            self.say(Some(id), false, text);
-            self.halt(id, why);
+            News::Ended(result) => self.ended(id, result),
+            News::Deleted(result) => self.deleted(id, result),
         }
     }
 
     /// Runs the program that the user has for what is complete, unless it still runs.
     fn run_hook(&mut self, id: EntryId) {
         let (setup, news, stop) = (Arc::clone(&self.setup), self.news.clone(), self.stop.clone());
-        let hooks = self.hooks.clone();
+        let tasks = self.tasks.clone();
         let Some(held) = self.find(id).filter(|held| !held.entry.hooked) else { return };
         let (Some(transfer), Some(link)) = (&held.transfer, &held.entry.link) else { return };
         // What is wanted is there, also if the snapshot is still one of before.
@@ -395,26 +287,10 @@ impl Keeper {
         let words = &cx.settings.on_complete.value;
         let Some(hook) = Hook::start(words, &facts, &cx.console, stop) else { return };
         held.entry.hooked = true;
-        let attempt = held.attempt;
-        hooks.spawn(async move {
+        tasks.spawn(async move {
             let ended = hook.ended().await;
-            Teller { id, attempt, news }.tell(News::Hooked(ended)).await;
+            Teller { id, news }.tell(News::Hooked(ended)).await;
         });
-    }
-
-    fn look_at_the_clock(&mut self) {
-        let sharing = self.held.iter().filter(|held| held.sharing.is_some());
-        for id in sharing.map(|held| held.entry.id).collect::<Vec<_>>() {
-            self.share_on(id);
-        }
-    }
-}
-
-async fn delete_data(manifest: Arc<Manifest>, path: PathBuf) -> Result<u64, Failure> {
-    let done = task::spawn_blocking(move || swarm_node::discard(&manifest, &path)).await;
-    match done {
-        Ok(result) => Ok(result?),
-        Err(error) => Err(Failure::new(crate::exit::Code::Other, "bug", error.to_string())),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sessions with real nodes and files, on loopback.
 
+mod ending;
+
 use std::{fs, path::Path, time::Duration};
 
 use clap::{CommandFactory, FromArgMatches};
@@ -135,33 +137,6 @@ async fn the_users_program_is_run_for_what_arrives_and_ends_with_the_session() {
     // Waits for the program, which would not end by itself.
     timeout(LONG, getter.host.shutdown()).await.unwrap();
     seeder.host.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_removed_keeps_its_files_unless_they_are_to_be_deleted() {
-    let (mut seeder, mut getter) =
-        (World::new(&[]).await, World::new(&["--seed", "forever"]).await);
-    let own = seeder.share().await;
-    let link = own.link.clone().unwrap();
-    for (n, delete) in [(1, false), (2, true)] {
-        getter.order(add(&link)).await;
-        let id = EntryId(n);
-        getter.until(|session| running(session) && getter_has(session, id)).await;
-        getter.until(|session| session.entries[0].state() == Some(State::Seeding)).await;
-        assert!(getter.copy().join("a.bin").exists());
-        getter.order(Order::Remove { id, delete }).await;
-        getter.until(|session| session.entries.is_empty()).await;
-        assert_eq!(getter.copy().exists(), !delete);
-    }
-    let left = fs::read_dir(getter.dir.path().join("out")).unwrap().count();
-    assert_eq!(left, 0, "not even a working folder");
-    assert!(Path::new(&own.path).exists(), "the seeder's files are not ours");
-    getter.host.shutdown().await;
-    seeder.host.shutdown().await;
-}
-
-fn getter_has(session: &Session, id: EntryId) -> bool {
-    session.entries.iter().any(|entry| entry.id == id)
 }
 
 #[tokio::test(flavor = "multi_thread")]
