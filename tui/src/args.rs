@@ -14,6 +14,7 @@ mod inspect;
 mod program;
 mod settings;
 mod share;
+pub mod tips;
 mod tracker;
 mod tui;
 
@@ -53,6 +54,10 @@ Examples:
   swarm demo                        see it work, all on this machine
   swarm seed ./weights              share a folder; prints the command for the others
   swarm get 'swarm:?id=…' -o /data  fetch it into /data
+  swarm get 'swarm:?id=…' --download-limit 10M --seed forever
+                                    no faster than that, and share it on until Ctrl-C
+  swarm get 'swarm:?id=…' --progress tui
+                                    watch it: how far, from whom, and why it is not faster
   swarm tui                         share and fetch on one screen, and leave it open
   swarm create ./weights            only make weights.swarm, to share later or elsewhere
 
@@ -135,9 +140,10 @@ pub enum ProgressMode {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Share a file or folder: make its manifest, print the command to fetch it, serve
+    #[command(visible_alias = "share")]
     Seed(SeedArgs),
     /// Fetch a share from everyone who has any part of it, and verify it
-    #[command(visible_alias = "download")]
+    #[command(visible_aliases = ["fetch", "download"])]
     Get(GetArgs),
     /// Share and fetch any number of things on one screen; needs a terminal
     Tui(Box<TuiArgs>),

@@ -43,7 +43,10 @@ fn main() -> ExitCode {
     });
     match parsed {
         Ok((matches, cli)) => run(&matches, cli),
-        Err(error) => misuse(&error),
+        Err(error) => {
+            let args: Vec<_> = std::env::args_os().skip(1).collect();
+            misuse(&args::tips::improve(error, &args))
+        }
     }
 }
 

@@ -188,9 +188,10 @@ impl App {
         match action {
             Action::Session(now, session) => {
                 let first = self.live.session.entries.is_empty();
+                let shown = self.selected.or_else(|| self.entry().map(|entry| entry.id));
                 self.live.advance(now, session);
                 if self.frozen.is_none() {
-                    self.settle(first);
+                    self.settle(first, shown);
                 }
             }
             Action::Tick(now) => self.tick(now),
@@ -277,11 +278,12 @@ impl App {
     }
 
     /// What is selected stays selected, and what is gone is not.
-    fn settle(&mut self, first: bool) {
-        let gone = self.selected.is_some_and(|id| self.live.entry(id).is_none());
+    fn settle(&mut self, first: bool, shown: Option<EntryId>) {
+        let gone = shown.is_some_and(|id| self.live.entry(id).is_none());
         if gone {
             // The next one takes its place, as the rows are on the screen.
-            let place = self.rows.iter().position(|row| Some(row) == self.selected_row().as_ref());
+            let shown = shown.map(RowKey::Entry);
+            let place = self.rows.iter().position(|row| Some(row) == shown.as_ref());
             let left =
                 |row: &&RowKey| matches!(row, RowKey::Entry(id) if self.live.entry(*id).is_some());
             let next = place.and_then(|at| {
@@ -292,14 +294,14 @@ impl App {
                 Some(RowKey::Entry(id)) => Some(id),
                 _ => None,
             };
+            // What a page of one transfer would show is another one.
+            if self.kind == Kind::Session && self.page != Page::History {
+                self.page = Page::Transfers;
+            }
         }
         if gone || first || self.scene().now.saturating_sub(self.sorted) >= RESORT {
             self.sort();
         }
-    }
-
-    fn selected_row(&self) -> Option<RowKey> {
-        self.selected.map(RowKey::Entry)
     }
 
     /// Puts the rows of the page in order.

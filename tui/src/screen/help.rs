@@ -36,7 +36,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, top: usize, palette: P
     let room = usize::from(area.height.saturating_sub(2));
     let top = top.min(lines.len().saturating_sub(room));
     let shown = window(top + room / 2, lines.len(), room);
-    let mut block = Block::bordered().title(" Keys ");
+    let mut block = Block::bordered().title(" Keys and commands ");
     if shown.len() < lines.len() {
         let text = format!(" {}-{} of {}, Down scrolls ", shown.start + 1, shown.end, lines.len());
         block = block.title_bottom(Line::from(text).right_aligned());

@@ -2,12 +2,13 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use swarm_engine::Priority;
+use swarm_node::Snapshot;
 
 use super::{
     app::{Act, App, Kind, Modal, ShareChoice},
     page::Page,
 };
-use crate::host::Phase;
+use crate::host::{Entry, Phase};
 
 /// One line of the table.
 #[derive(Debug, Clone, Copy)]
@@ -77,14 +78,25 @@ const ENTRY: On = On::Page(|app| app.entry().is_some());
 const RUNNING: On = On::Page(|app| app.entry().is_some_and(|entry| entry.phase == Phase::Running));
 const REMOVABLE: On = On::Page(|app| app.kind == Kind::Session && app.entry().is_some());
 const ENDED: On = On::Page(|app| {
+    if SHARED_ONCE.holds(app) {
+        return false;
+    }
     let ended = |phase: &Phase| matches!(phase, Phase::Failed { .. } | Phase::Stopped { .. });
     app.entry().is_some_and(|entry| ended(&entry.phase))
+});
+/// It is complete, and no longer shared.
+const SHARED_ONCE: On = On::Page(|app| {
+    let ended = |entry: &Entry| matches!(entry.phase, Phase::Stopped { .. });
+    let all = |s: &Snapshot| s.bytes_wanted > 0 && s.bytes_have == s.bytes_wanted;
+    let entry = app.entry().filter(|entry| ended(entry));
+    entry.and_then(|entry| entry.snapshot.as_deref()).is_some_and(all)
 });
 const BANNER: On = On::Page(|app| app.banner().is_some());
 const SEVERAL: On = On::Page(|app| app.scene().session.entries.len() > 1);
 const ROWS: On = On::Page(|app| app.page != Page::Swarm);
 const SORTED: On = On::Page(|app| !app.page.spec().sorts.is_empty());
-const OPENS: On = On::Page(|app| !matches!(app.page, Page::Log | Page::Swarm));
+const LISTED: On = On::Page(|app| app.page == Page::Transfers && app.entry().is_some());
+const OPENS: On = On::Page(|app| !matches!(app.page, Page::Transfers | Page::Log | Page::Swarm));
 const CHART: On = On::Page(|app| app.page == Page::Overview);
 const FILES: On = On::Page(|app| app.page == Page::Files);
 const MAP: On = On::Page(|app| app.page == Page::Pieces);
@@ -112,7 +124,13 @@ pub const BINDINGS: &[Binding] = &[
 
     bind(&[Char('q')], Act::Quit, ANY, "q", Some("quit"), "stop; what is verified stays, and a download can go on later"),
     bind(&[Char('a')], Act::Add, SESSION, "a", Some("add"), "add a link, a manifest or a path; pasting does it too"),
+    bind(&[Enter], Act::Open, LISTED, "Enter", Some("details"), "look into it: how far, from whom, why not faster"),
+    bind(&[Char('+'), Char('=')], Act::Want(Priority::High), FILES, "+", Some("first"), "fetch the file or folder before all others"),
+    bind(&[Char('0')], Act::Want(Priority::Normal), FILES, "0", None, "fetch it as every other"),
+    bind(&[Char('-')], Act::Want(Priority::Low), FILES, "-", Some("last"), "fetch it after all others"),
+    bind(&[Char('x')], Act::Want(Priority::Skip), FILES, "x", Some("skip"), "do not fetch it"),
     bind(&[Char('p'), Char(' ')], Act::Pause, ENTRY, "p", Some("pause"), "pause it, or go on"),
+    bind(&[Char('r')], Act::Retry, SHARED_ONCE, "r", Some("share again"), "share it again"),
     bind(&[Char('r')], Act::Retry, ENDED, "r", Some("retry"), "try again"),
     bind(&[Char('d')], Act::Remove, REMOVABLE, "d", Some("remove"), "take it off the list; its files stay"),
     bind(&[Char('D')], Act::Delete, REMOVABLE, "D", None, "take it off the list and delete its files; asks first"),
@@ -131,10 +149,6 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Char('S')], Act::Reverse, SORTED, "S", None, "sort the other way round"),
     bind(&[Up, Char('k')], Act::Up, ANY, "Up k", None, "a row up"),
     bind(&[Down, Char('j')], Act::Down, ANY, "Down j", None, "a row down"),
-    bind(&[Char('+'), Char('=')], Act::Want(Priority::High), FILES, "+", Some("first"), "fetch the file or folder before all others"),
-    bind(&[Char('0')], Act::Want(Priority::Normal), FILES, "0", None, "fetch it as every other"),
-    bind(&[Char('-')], Act::Want(Priority::Low), FILES, "-", None, "fetch it after all others"),
-    bind(&[Char('x')], Act::Want(Priority::Skip), FILES, "x", Some("skip"), "do not fetch it"),
     bind(&[Left], Act::Left, MAP, "Left", None, "a cell to the left"),
     bind(&[Right], Act::Right, MAP, "Right", None, "a cell to the right"),
     bind(&[PageUp], Act::PageUp, ANY, "PgUp", None, "ten rows up"),

@@ -1,6 +1,6 @@
 //! The list of transfers.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, path::Path};
 
 use ratatui::{
     Frame,
@@ -17,6 +17,7 @@ use super::{
     page::{Page, Sort, Spec},
     palette::Palette,
     table::{self, Column, View},
+    why,
 };
 use crate::{
     host::{Entry, Origin, Phase},
@@ -114,7 +115,15 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
     let rows = app.rows();
     let entries = &app.scene().session.entries;
     if rows.is_empty() {
-        return empty(frame, area, entries.is_empty(), palette);
+        let folder = &app.scene().session.output;
+        return empty(frame, area, folder, entries.is_empty(), palette);
+    }
+    // The last row says what goes on with the selected one.
+    let said = u16::from(area.height >= 10);
+    let why_at = Rect { y: area.bottom() - said, height: said, ..area };
+    let area = Rect { height: area.height - said, ..area };
+    if let Some(entry) = app.entry() {
+        why::line(frame, why_at, entry, palette);
     }
     // A frame takes rows and columns that a small terminal needs.
     let inner = if area.height >= 6 {
@@ -156,12 +165,18 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
 }
 
 /// Nothing is there, or nothing matches.
-fn empty(frame: &mut Frame<'_>, area: Rect, none: bool, palette: Palette) {
+fn empty(frame: &mut Frame<'_>, area: Rect, folder: &Path, none: bool, palette: Palette) {
+    let folder = match folder.to_str() {
+        Some("." | "") => "this folder".into(),
+        _ => inert(&folder.display().to_string()),
+    };
     let text = if none {
         vec![
             Line::styled("Nothing is shared or fetched yet.", palette.strong()),
             Line::raw(""),
             Line::raw("a      add: paste a link to fetch, or type a path to share"),
+            Line::raw(format!("       what is fetched appears in {folder}")),
+            Line::raw("8      what was shared and fetched before"),
             Line::raw("?      all keys"),
             Line::raw("q      quit"),
         ]

@@ -34,6 +34,7 @@ pub enum Verb {
     /// Limit the selected transfer
     Limit {
         /// Which way
+        #[arg(value_name = "down|up")]
         way: Way,
         /// Such as 10M, or none
         rate: Limit,
@@ -80,7 +81,10 @@ pub enum Verb {
         page: String,
     },
     /// List the keys and commands
-    Help,
+    Help {
+        /// One of them
+        verb: Option<String>,
+    },
     /// End the program
     #[command(visible_alias = "q")]
     Quit,
@@ -120,7 +124,16 @@ pub enum Way {
 /// What is wrong with it, and what may have been meant, on one line.
 pub fn parse(line: &str) -> Result<Verb, String> {
     let words = words(line)?;
-    Line::try_parse_from(words).map(|line| line.verb).map_err(|error| explain(&error))
+    let verb = words.first().cloned().unwrap_or_default();
+    Line::try_parse_from(words).map(|line| line.verb).map_err(|error| explain(&error, &verb))
+}
+
+/// How a verb is written: `limit <down|up> <RATE>`.
+fn usage(verb: &str) -> Option<String> {
+    let mut line = Line::command();
+    let usage = line.find_subcommand_mut(verb)?.render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ")?.replace("[OPTIONS] ", "");
+    Some(usage.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// The verbs that begin so, each with what it does.
@@ -134,7 +147,7 @@ pub fn completions(start: &str) -> Vec<(String, String)> {
 }
 
 /// What clap says, without its many lines.
-fn explain(error: &clap::Error) -> String {
+fn explain(error: &clap::Error, verb: &str) -> String {
     let meant =
         [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     let meant = meant.into_iter().find_map(|kind| match error.get(kind)? {
@@ -150,11 +163,11 @@ fn explain(error: &clap::Error) -> String {
     match (meant, error.kind()) {
         (Some(meant), _) => format!("{first}; did you mean {meant}?"),
         (None, ErrorKind::InvalidSubcommand) => format!("{first}; help lists them"),
-        // The missing arguments stand on the next line.
-        (None, ErrorKind::MissingRequiredArgument) => {
-            format!("{first} {}", lines.next().unwrap_or_default())
+        (None, kind) => {
+            let missing = kind == ErrorKind::MissingRequiredArgument;
+            let what = if missing { "something is missing" } else { first };
+            usage(verb).map_or_else(|| what.to_owned(), |usage| format!("{what}; write {usage}"))
         }
-        (None, _) => first.to_owned(),
     }
 }
 
@@ -200,12 +213,16 @@ mod tests {
     fn what_is_wrong_is_one_line_with_a_way_out() {
         let error = |line| parse(line).unwrap_err();
         assert_eq!(error("pasue"), "unrecognized subcommand 'pasue'; did you mean pause?");
-        assert_eq!(error("limit sideways 1M"), "invalid value 'sideways' for '<WAY>'");
+        assert_eq!(
+            error("limit 3M"),
+            "invalid value '3M' for '<down|up>'; write limit <down|up> <RATE>"
+        );
         assert!(
             error("limit up fast")
                 .starts_with("invalid value 'fast' for '<RATE>': expected a rate")
         );
-        assert!(error("add").starts_with("the following required arguments"));
+        assert_eq!(error("add"), "something is missing; write add <WHAT>...");
+        assert_eq!(error("share"), "something is missing; write share <POLICY>");
         assert_eq!(error("add 'x"), "a ' is not closed");
         assert_eq!(error("xyzzy"), "unrecognized subcommand 'xyzzy'; help lists them");
         for line in ["", "-h", "--help", "add --nonsense x", "share sometimes"] {

@@ -43,6 +43,14 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) 
     frame.render_widget(line, area);
 }
 
+/// Draws the phrase of a transfer in a list, where nothing else says it.
+pub fn line(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) {
+    let (tone, phrase) = phrase(entry);
+    let (cause, advice) = phrase.split_once("; ").unwrap_or((&phrase, ""));
+    let spans = [" ".into(), spoken(tone, cause, palette), format!("  {advice}").into()];
+    frame.render_widget(Line::from_iter(spans), area);
+}
+
 /// Draws the cause alone.
 pub fn cause(frame: &mut Frame<'_>, area: Rect, entry: &Entry, palette: Palette) {
     let (tone, phrase) = phrase(entry);

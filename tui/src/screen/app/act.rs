@@ -115,7 +115,11 @@ impl App {
                 _ => engine(Command::Pause),
             },
             Act::Retry => vec![Effect::Order(Order::Start(id))],
-            Act::Remove => vec![Effect::Order(Order::Remove { id, delete: false })],
+            Act::Remove => {
+                let name = inert(&entry.name);
+                self.say(false, format!("{name} is off the list; what is on the disk stays"));
+                vec![Effect::Order(Order::Remove { id, delete: false })]
+            }
             Act::Delete => {
                 self.modal = Some(Modal::Confirm(confirm_delete(&entry)));
                 Vec::new()
@@ -311,7 +315,8 @@ pub fn order_of(text: &str) -> Order {
     let text = text.strip_prefix("swarm get ").map_or(text, str::trim);
     let quoted = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
     let text = quoted('\'').or_else(|| quoted('"')).unwrap_or(text);
-    if text.starts_with("swarm:") {
+    // What looks like another program's link is one too: it is told what is wrong with it.
+    if text.starts_with("swarm:") || text.starts_with("magnet:") || text.contains("://") {
         return Order::AddLink { link: text.into(), output: None };
     }
     let path = PathBuf::from(text);

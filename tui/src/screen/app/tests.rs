@@ -87,6 +87,17 @@ fn the_next_row_is_selected_when_the_selected_one_goes() {
 }
 
 #[test]
+fn who_takes_the_transfer_that_he_looks_at_off_the_list_is_back_at_the_list() {
+    let mut app = session();
+    press(&mut app, "5");
+    assert_eq!(app.page, Page::Files);
+    assert_eq!(press(&mut app, "d").len(), 1);
+    assert!(app.notice.as_ref().unwrap().text.ends_with("what is on the disk stays"));
+    app.update(news(9, Vec::new()));
+    assert_eq!((app.page, app.entry()), (Page::Transfers, None));
+}
+
+#[test]
 fn quitting_a_download_asks_nothing() {
     let mut app = one(&downloading());
     assert_eq!(press(&mut app, "q"), [Effect::Quit]);
@@ -235,6 +246,8 @@ fn a_warning_that_is_of_no_transfer_answers_the_user() {
 
 #[test]
 fn what_seed_prints_can_be_pasted_as_it_is() {
+    let foreign = |text: &str| matches!(order_of(text), Order::AddLink { .. });
+    assert!(foreign("magnet:?xt=urn:btih:a") && foreign("https://example.org/a"));
     let link = || Order::AddLink { link: "swarm:?id=a".into(), output: None };
     for text in ["swarm:?id=a", " 'swarm:?id=a'", "swarm get 'swarm:?id=a'\n"] {
         assert_eq!(order_of(text), link(), "{text}");

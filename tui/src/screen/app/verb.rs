@@ -56,7 +56,7 @@ impl App {
             Verb::Copy => Act::CopyLink,
             Verb::Qr => Act::Qr,
             Verb::Open => Act::OpenFolder,
-            Verb::Help => Act::Help,
+            Verb::Help { .. } => Act::Help,
             Verb::Quit => Act::Quit,
         };
         Ok(self.act(act))
