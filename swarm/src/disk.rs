@@ -102,14 +102,17 @@ impl Disk {
         self.trouble.as_ref().is_none_or(|trouble| trouble.probe == Some(run))
     }
 
+    /// Whether writing works, as far as we know.
     pub(crate) const fn is_well(&self) -> bool {
         self.trouble.is_none()
     }
 
+    /// Whether pieces are being read again, or wait for it.
     pub(crate) fn is_checking(&self) -> bool {
         !self.checks.is_empty() || !self.checking.is_empty()
     }
 
+    /// Whether everything wanted is in its place.
     pub(crate) fn is_done(&self) -> bool {
         self.finish == Finish::Done
     }
@@ -141,6 +144,7 @@ impl Disk {
 }
 
 impl Swarm {
+    /// When the disk is to be tried again.
     pub(crate) fn disk_deadline(&self) -> Option<Time> {
         // A disk in trouble is tried at the members' pulse: without a peer there is nothing to write.
         let finish = match self.disk.finish {
@@ -150,6 +154,7 @@ impl Swarm {
         [finish, self.disk.retry_checks].into_iter().flatten().min()
     }
 
+    /// Tries again what is due, and asks for the finish when nothing is missing.
     pub(crate) fn run_disk(&mut self, now: Time, out: &mut Outbox) {
         if self.disk.retry_checks.is_some_and(|due| now >= due) {
             self.disk.retry_checks = None;
@@ -181,6 +186,7 @@ impl Swarm {
         }
     }
 
+    /// Everything was put in its place, or could not be.
     pub(crate) fn on_finished(
         &mut self,
         now: Time,
@@ -207,6 +213,7 @@ impl Swarm {
         }
     }
 
+    /// Blocks could not be written: nothing more is asked for until one block can be.
     pub(crate) fn on_store_failed(
         &mut self,
         now: Time,

@@ -23,6 +23,7 @@ pub(crate) struct Estimate {
 }
 
 impl Estimate {
+    /// Nothing has come in yet.
     pub(crate) const fn new(now: Time) -> Self {
         Self { began: now, last: now, rate: Rate::with_window(now, WINDOW) }
     }

@@ -55,6 +55,7 @@ pub(crate) struct News {
 }
 
 impl News {
+    /// Nothing was told yet.
     pub(crate) const fn new(now: Time) -> Self {
         Self { untold: Vec::new(), told: now, offered: false, cares: false }
     }
@@ -89,10 +90,12 @@ impl Session {
 }
 
 impl Swarm {
+    /// When somebody is to be told.
     pub(crate) const fn gossip_deadline(&self) -> Option<Time> {
         self.gossip.due
     }
 
+    /// Tells those whose time has come.
     pub(crate) fn run_gossip(&mut self, now: Time, out: &mut Outbox) {
         let full = self.gossip.pending.len() >= HAVE_MAX;
         if full || self.gossip.due.is_some_and(|due| now >= due) {

@@ -99,6 +99,7 @@ impl Ledger {
         }
     }
 
+    /// How the pieces lie in the files.
     pub(crate) fn geometry(&self) -> &Geometry {
         self.manifest.geometry()
     }

@@ -48,12 +48,14 @@ pub(crate) struct Members {
 }
 
 impl Members {
+    /// Nobody is dialled.
     pub(crate) fn new(now: Time) -> Self {
         Self { dialing: 0, pulse: now }
     }
 }
 
 impl Swarm {
+    /// When somebody is to be dialled, asked for digests or looked after.
     pub(crate) fn members_deadline(&self) -> Option<Time> {
         let pulse = (!self.sessions.is_empty()).then_some(self.members.pulse);
         let dial = if self.may_dial() { self.book.deadline() } else { None };
@@ -61,6 +63,7 @@ impl Swarm {
         [pulse, dial, blame].into_iter().flatten().min()
     }
 
+    /// Dials, asks and looks after whoever's time has come.
     pub(crate) fn run_members(&mut self, now: Time, out: &mut Outbox) {
         while self.book.deadline().is_some_and(|due| now >= due)
             && self.may_dial()
@@ -84,6 +87,7 @@ impl Swarm {
             && self.sessions.len() as u32 + self.members.dialing < self.config.connections_max
     }
 
+    /// A connection is open and both have said hello: it is kept or refused.
     pub(crate) fn on_connected(&mut self, now: Time, session: Session, out: &mut Outbox) {
         let (conn, peer, addr, side) = (session.conn, session.peer, session.addr, session.side);
         let dialed = side == Side::Dialed;
@@ -138,6 +142,7 @@ impl Swarm {
         old == new || new == smaller_dials
     }
 
+    /// Nobody was reached, or somebody else.
     pub(crate) fn on_dial_failed(
         &mut self,
         now: Time,
@@ -151,6 +156,7 @@ impl Swarm {
         }
     }
 
+    /// A connection has ended, perhaps by the peer's fault.
     pub(crate) fn on_closed(
         &mut self,
         now: Time,
@@ -162,6 +168,7 @@ impl Swarm {
         self.detach(now, conn, grudge, None, out);
     }
 
+    /// A peer leaves, and says why.
     pub(crate) fn on_goodbye(
         &mut self,
         now: Time,
@@ -310,6 +317,7 @@ impl Swarm {
         }
     }
 
+    /// A peer tells us addresses.
     pub(crate) fn on_pex(&mut self, now: Time, conn: ConnId, peers: &[PeerAddr]) -> Option<()> {
         let session = self.sessions.get_mut(&conn)?;
         if peers.len() > PEX_MAX {
@@ -324,6 +332,7 @@ impl Swarm {
         Some(())
     }
 
+    /// A tracker has answered.
     pub(crate) fn on_announced(
         &mut self,
         now: Time,
@@ -345,6 +354,7 @@ impl Swarm {
         }
     }
 
+    /// Tells trackers what they are due.
     pub(crate) fn run_announces(&mut self, now: Time, out: &mut Outbox) {
         let room = (self.config.connections_max as usize).saturating_sub(self.sessions.len());
         let unchoked = self.sessions.values().filter(|session| !session.choked).count();

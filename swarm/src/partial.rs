@@ -51,6 +51,7 @@ impl Holders {
         Self { conns: [conn; HOLDERS_MAX], len: 1 }
     }
 
+    /// All of them, in the order they were asked.
     pub(crate) fn as_slice(&self) -> &[ConnId] {
         &self.conns[..usize::from(self.len)]
     }

@@ -67,6 +67,7 @@ pub(crate) struct Sent {
 }
 
 impl Pace {
+    /// Nothing is known of the peer yet.
     pub(crate) const fn new(now: Time) -> Self {
         Self {
             latency: None,
@@ -120,6 +121,7 @@ impl Pace {
         }
     }
 
+    /// Whether it was late, and has not delivered since.
     pub(crate) const fn is_snubbed(&self) -> bool {
         self.snubbed.is_some()
     }
@@ -134,6 +136,7 @@ impl Pace {
         self.best[0].max(self.best[1])
     }
 
+    /// The shortest that an answer took lately, if one has come.
     pub(crate) const fn latency(&self) -> Option<Duration> {
         self.latency
     }

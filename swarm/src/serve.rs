@@ -58,6 +58,7 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
+    /// Nobody is served.
     pub(crate) fn new(limit: Option<u64>, now: Time) -> Self {
         Self {
             bucket: Bucket::new(limit, now),
@@ -73,11 +74,13 @@ impl Serve {
 }
 
 impl Swarm {
+    /// When the next round of chokes is, or the limit allows more.
     pub(crate) fn serve_deadline(&self) -> Option<Time> {
         let choke = self.has_takers().then(|| self.choker.due());
         [choke, self.serve.limited].into_iter().flatten().min()
     }
 
+    /// Chokes and unchokes if a round is due, and reads for those whose turn it is.
     pub(crate) fn run_serve(&mut self, now: Time, out: &mut Outbox) {
         // Without takers there is no round, so that the first one is not late for it.
         if now >= self.choker.due() && self.has_takers() {
@@ -140,6 +143,7 @@ impl Swarm {
         }
     }
 
+    /// A peer wants something of us, or nothing any more.
     pub(crate) fn on_interest(
         &mut self,
         now: Time,
@@ -179,6 +183,7 @@ impl Swarm {
         self.choke(now, conn, false, out);
     }
 
+    /// A peer asks for blocks: they are queued or rejected.
     pub(crate) fn on_request(
         &mut self,
         now: Time,
@@ -213,6 +218,7 @@ impl Swarm {
         Some(())
     }
 
+    /// A peer takes a request back.
     pub(crate) fn on_cancel(
         &mut self,
         now: Time,
@@ -229,6 +235,7 @@ impl Swarm {
         Some(())
     }
 
+    /// Bytes for a peer have left for the kernel.
     pub(crate) fn on_flushed(&mut self, now: Time, conn: ConnId, bytes: u64) {
         if let Some(session) = self.sessions.get_mut(&conn) {
             let bytes = bytes.min(session.served.unflushed);
@@ -295,6 +302,7 @@ impl Swarm {
         (drained as u64).max(AHEAD_MIN).min(share.max(1))
     }
 
+    /// Blocks for a peer were read, or could not be.
     pub(crate) fn on_blocks_read(
         &mut self,
         now: Time,
@@ -335,6 +343,7 @@ impl Swarm {
         }
     }
 
+    /// A peer asks for the digests of a piece.
     pub(crate) fn on_get_leaves(
         &mut self,
         conn: ConnId,

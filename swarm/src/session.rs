@@ -74,6 +74,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// It has said its hello and nothing else.
     pub(crate) fn new(
         now: Time,
         conn: ConnId,
@@ -217,10 +218,12 @@ impl Asked {
         self.bytes
     }
 
+    /// The requests to be answered, oldest first.
     pub(crate) fn queue(&self) -> impl DoubleEndedIterator<Item = &Ask> + ExactSizeIterator {
         self.queue.iter()
     }
 
+    /// Whether nothing is to be answered.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }

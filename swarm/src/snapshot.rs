@@ -268,10 +268,12 @@ mod packed {
     use data_encoding::BASE64;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
+    /// Bytes in base64 (RFC 4648).
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&BASE64.encode_display(bytes))
     }
 
+    /// The same back.
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<u8>, D::Error> {

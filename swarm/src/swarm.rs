@@ -288,10 +288,12 @@ impl Swarm {
         }
     }
 
+    /// How the pieces lie in the files.
     pub(crate) fn geometry(&self) -> &Geometry {
         self.manifest.geometry()
     }
 
+    /// How many pieces the share has.
     pub(crate) fn pieces(&self) -> u32 {
         self.geometry().piece_count()
     }

@@ -8,6 +8,7 @@ use crate::{
     output::Console,
 };
 
+/// Prints the script for a shell.
 pub fn run(console: &Console, args: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "swarm", &mut script);

@@ -24,6 +24,7 @@ impl ConfigArgs {
     }
 }
 
+/// Prints the settings or where they are kept, or writes a file of them.
 pub fn run(
     console: &Console,
     paths: &Paths,

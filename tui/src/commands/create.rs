@@ -27,6 +27,7 @@ use crate::{
     units::Bytes,
 };
 
+/// Makes a manifest, writes it, and prints its link.
 pub async fn run(cx: Context, args: CreateArgs) -> Result<(), Failure> {
     let list = args.path == Path::new("-");
     if args.null && !list {

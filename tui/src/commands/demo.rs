@@ -40,6 +40,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// A loopback on which nothing moves for this long is a bug, and a demo that hangs is no demo.
 const STALL: Duration = Duration::from_secs(60);
 
+/// Shares and fetches on loopback until every copy is compared, or until told to stop.
 pub async fn run(cx: Context, args: DemoArgs) -> Result<(), Failure> {
     let folder = temporary(args.temp.as_deref())?;
     let path = match &args.path {
@@ -113,6 +114,7 @@ pub struct Downloader {
 }
 
 impl Downloader {
+    /// How it is now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.transfer.snapshots().borrow())
     }

@@ -37,6 +37,7 @@ const ROUND: Duration = Duration::from_secs(10);
 /// And then not for this long: all may have refused for good, and a refusal takes no time.
 const ROUND_PAUSE: Duration = Duration::from_secs(2);
 
+/// Fetches until everything is verified and in place, and shares on for as long as the user wants.
 pub async fn run(mut cx: Context, args: GetArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     // The folder goes when all is done, whatever happened.

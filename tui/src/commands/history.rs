@@ -91,6 +91,7 @@ const fn role_word(role: Role) -> &'static str {
     }
 }
 
+/// How a run ended, in a word.
 pub const fn end_word(end: End) -> &'static str {
     match end {
         End::Running => "running",

@@ -11,6 +11,7 @@ use crate::{
     output::Console,
 };
 
+/// Prints the manual pages, or writes each into a folder.
 pub fn run(console: &Console, args: &ManArgs) -> Result<(), Failure> {
     match &args.folder {
         None => {

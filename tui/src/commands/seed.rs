@@ -16,6 +16,7 @@ use crate::{
     services::Services, text::shell_quoted, units::Bytes,
 };
 
+/// Shares until told to stop.
 pub async fn run(cx: Context, args: SeedArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     // Hashing takes long: whatever can be known to be wrong is said before it.

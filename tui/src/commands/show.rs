@@ -19,6 +19,7 @@ use crate::{
 /// How many files are listed unless all are asked for: what fits on a screen.
 const FILES_SHOWN: usize = 40;
 
+/// Prints what a manifest or a link says.
 pub fn run(console: &Console, args: &ShowArgs) -> Result<(), Failure> {
     match read_source(&args.source)? {
         Source::Link(link) => {

@@ -16,6 +16,7 @@ use crate::{
 /// How often it says what it holds.
 const REPORT: Duration = Duration::from_secs(10);
 
+/// Runs a tracker until told to stop.
 pub async fn run(cx: Context, args: TrackerArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let identity = cx.paths.identity(Key::Tracker, args.identity.as_deref())?;

@@ -19,6 +19,7 @@ use crate::{
     services::Services,
 };
 
+/// Runs a session on the full screen until the user leaves it.
 pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
     let start = Instant::now();
     cx.console = cx.console.for_screen();

@@ -16,6 +16,7 @@ use crate::{
 /// How many bad files are named on the screen; `--json` names all.
 const NAMED_MAX: usize = 100;
 
+/// Reads everything, and says what is not as the manifest says.
 pub async fn run(cx: Context, args: VerifyArgs) -> Result<(), Failure> {
     let manifest = Arc::new(read_manifest(&args.manifest)?);
     let path = args.path.unwrap_or_else(|| beside(&args.manifest, &manifest));

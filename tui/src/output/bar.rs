@@ -22,6 +22,7 @@ pub struct Bar {
 }
 
 impl Bar {
+    /// A row below those that there are.
     pub fn new(bars: &MultiProgress) -> Self {
         Self { bars: bars.clone(), bar: None, done: false }
     }

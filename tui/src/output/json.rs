@@ -191,6 +191,7 @@ pub struct Events {
 }
 
 impl Events {
+    /// Nothing is printed before there is news.
     pub const fn new(console: Console) -> Self {
         Self { console, last: None, hashed: None }
     }

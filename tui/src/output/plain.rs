@@ -50,6 +50,7 @@ pub struct Plain {
 }
 
 impl Plain {
+    /// Nothing is printed before there is news.
     pub fn new(console: Console) -> Self {
         let (hashing, transfer) = (Pace::default(), Pace::default());
         Self { console, hashing, transfer, line: String::new() }

@@ -152,6 +152,7 @@ impl Senders {
         senders
     }
 
+    /// The letters of those who send blocks of a piece, together.
     pub fn letters_of(&self, partial: &PartialSnapshot) -> String {
         let mut letters: Vec<_> =
             self.of_piece(partial).iter().map(|(letter, _)| *letter).collect();

@@ -28,6 +28,7 @@ use crate::{
     units::Bytes,
 };
 
+/// Of the selected transfer.
 pub const PAGE: Spec = Spec {
     title: "Files",
     about: "its files, how far each is, and which are wanted",

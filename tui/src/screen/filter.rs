@@ -157,6 +157,7 @@ impl Filter {
         &self.text
     }
 
+    /// Whether every row matches.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }

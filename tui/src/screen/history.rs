@@ -26,6 +26,7 @@ use crate::{
     units::{Bytes, Date},
 };
 
+/// Of all that the history has.
 pub const PAGE: Spec = Spec {
     title: "History",
     about: "what was shared and fetched before",

@@ -27,6 +27,7 @@ const LINES_MAX: usize = 1000;
 /// Characters kept of a line: more than a wide terminal shows.
 const CHARS_MAX: usize = 300;
 
+/// Of the selected transfer and the session.
 pub const PAGE: Spec = Spec {
     title: "Log",
     about: "what was said, and who came and went",

@@ -35,6 +35,7 @@ impl Cell {
         }
     }
 
+    /// Its colour.
     pub const fn style(self, palette: Palette) -> Style {
         match self {
             Self::Failed => palette.bad(),

@@ -19,6 +19,7 @@ use super::{
     peers, pieces, swarm,
 };
 
+/// Of the selected transfer.
 pub const PAGE: Spec = Spec {
     title: "Overview",
     about: "some of everything",

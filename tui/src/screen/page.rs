@@ -58,6 +58,7 @@ pub struct Sort {
 }
 
 impl Sort {
+    /// By what is in the column of this title.
     pub const fn by(name: &'static str, column: &'static str) -> Self {
         Self { name, column: Some(column) }
     }

@@ -27,6 +27,7 @@ use crate::{
     units::Bytes,
 };
 
+/// Of the selected transfer.
 pub const PAGE: Spec = Spec {
     title: "Peers",
     about: "its peers",

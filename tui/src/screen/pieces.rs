@@ -26,6 +26,7 @@ use crate::{
     text::inert,
 };
 
+/// Of the selected transfer.
 pub const PAGE: Spec = Spec {
     title: "Pieces",
     about: "its pieces, and the blocks of those that are not finished",

@@ -24,6 +24,7 @@ use crate::{
     units::{Bytes, Clock, Rate},
 };
 
+/// Of the selected transfer.
 pub const PAGE: Spec = Spec {
     title: "Swarm",
     about: "trackers, counts, efficiency",

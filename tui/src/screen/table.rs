@@ -40,14 +40,17 @@ pub enum Shape {
 }
 
 impl<K> Column<K> {
+    /// Text at the left.
     pub const fn left(of: K, title: &'static str, width: u16, rank: u8) -> Self {
         Self { of, title, width, shape: Shape::Left, rank }
     }
 
+    /// Text at the right.
     pub const fn right(of: K, title: &'static str, width: u16, rank: u8) -> Self {
         Self { of, title, width, shape: Shape::Right, rank }
     }
 
+    /// Text at the left, with the room that the others leave.
     pub const fn grow(of: K, title: &'static str, width: u16, rank: u8) -> Self {
         Self { of, title, width, shape: Shape::Grow, rank }
     }

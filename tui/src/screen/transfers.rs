@@ -26,6 +26,7 @@ use crate::{
     units::{Bytes, Clock, Rate},
 };
 
+/// Of the session.
 pub const PAGE: Spec = Spec {
     title: "Transfers",
     about: "all transfers",

@@ -50,6 +50,7 @@ struct Rates {
     small_files: f64,
 }
 
+/// Measures a folder and prints what its disk does.
 pub async fn run(cx: Context, args: BenchDiskArgs) -> Result<(), Failure> {
     let place = Place::at(&args.dir);
     let bytes = args.size.0.next_multiple_of(RUN).max(RUN);

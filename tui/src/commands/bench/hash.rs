@@ -24,6 +24,7 @@ struct Row {
     all_cores: f64,
 }
 
+/// Measures every kernel that this processor has, and prints their rates.
 pub async fn run(cx: Context) -> Result<(), Failure> {
     let machine = Machine::here();
     let cores = machine.cores;

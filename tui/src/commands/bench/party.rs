@@ -50,6 +50,7 @@ struct Part {
 }
 
 impl Party {
+    /// Nobody yet.
     pub fn new() -> Self {
         let (sender, news) = mpsc::channel(NEWS_MAX);
         Self { parts: Vec::new(), news, sender, readers: JoinSet::new() }

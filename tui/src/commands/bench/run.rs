@@ -67,11 +67,13 @@ impl Cast {
 }
 
 impl Stage {
+    /// Random bytes, which a seeder of ours shares on loopback.
     pub fn local(folder: &Path, source: PathBuf, manifest: Manifest) -> Self {
         let kind = StageKind::Local { source, manifest: Box::new(manifest) };
         Self { folder: folder.to_owned(), kind }
     }
 
+    /// A share that others have: behind a link, or described by the manifest in the folder.
     pub fn remote(folder: &Path, link: Option<String>, peers: Vec<String>) -> Self {
         Self { folder: folder.to_owned(), kind: StageKind::Remote { link, peers } }
     }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::args::TransportKind;
 
+/// Two getters of 256 MiB, in memory.
 pub fn setup() -> Setup {
     Setup {
         swarm: None,
@@ -48,6 +49,7 @@ pub fn runs() -> Vec<Run> {
     vec![run(4.0), run(2.0), run(1.0)]
 }
 
+/// The report of these runs.
 pub fn report() -> Report {
     let (settings, runs) = (setup(), runs());
     Report {

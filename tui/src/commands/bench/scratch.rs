@@ -44,6 +44,7 @@ impl Scratch {
         Ok(Self { folder, keeper })
     }
 
+    /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -47,6 +47,7 @@ struct Stream {
     cpu_s_per_gib: Option<f64>,
 }
 
+/// Measures what encrypted connections cost, and prints it.
 pub async fn run(cx: Context) -> Result<(), Failure> {
     let machine = Machine::here();
     let cores = machine.cores;

@@ -33,6 +33,7 @@ impl Usage {
         Some(self.cpu_user_s? + self.cpu_system_s?)
     }
 
+    /// The most memory that was resident at a time, in bytes.
     pub fn peak(&self) -> Option<f64> {
         self.peak_bytes.map(|bytes| bytes as f64)
     }

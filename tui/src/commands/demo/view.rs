@@ -24,6 +24,7 @@ pub struct View {
 }
 
 impl View {
+    /// Nothing is shown before there is news.
     pub fn new(console: &Console, downloaders: usize) -> Self {
         let names = (1..=downloaders).map(|n| format!("downloader {n:<2}"));
         let bars = console.bars().map(|bars| (bars.clone(), rows(bars, names)));

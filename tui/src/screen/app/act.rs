@@ -20,6 +20,7 @@ use crate::{
 const CHART_S: [usize; 3] = [60, 300, HISTORY_S];
 
 impl App {
+    /// Does what a key asks for. Returns what to do outside.
     pub(super) fn act(&mut self, act: Act) -> Vec<Effect> {
         match act {
             Act::Show(page) => self.show(page),

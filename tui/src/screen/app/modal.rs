@@ -83,6 +83,7 @@ impl EditLine {
         Self { cursor: text.len(), text }
     }
 
+    /// What was typed.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -104,6 +105,7 @@ impl EditLine {
         }
     }
 
+    /// Deletes the character before the cursor.
     pub fn backspace(&mut self) {
         if let Some(c) = self.text[..self.cursor].chars().next_back() {
             self.cursor -= c.len_utf8();
@@ -111,6 +113,7 @@ impl EditLine {
         }
     }
 
+    /// Deletes the character at the cursor.
     pub fn delete(&mut self) {
         if self.cursor < self.text.len() {
             self.text.remove(self.cursor);
@@ -131,20 +134,24 @@ impl EditLine {
         self.cursor = 0;
     }
 
+    /// One character back.
     pub fn left(&mut self) {
         let before = self.text[..self.cursor].chars().next_back();
         self.cursor -= before.map_or(0, char::len_utf8);
     }
 
+    /// One character on.
     pub fn right(&mut self) {
         let after = self.text[self.cursor..].chars().next();
         self.cursor += after.map_or(0, char::len_utf8);
     }
 
+    /// To the start.
     pub fn home(&mut self) {
         self.cursor = 0;
     }
 
+    /// Behind the last character.
     pub fn end(&mut self) {
         self.cursor = self.text.len();
     }

@@ -14,6 +14,7 @@ use crate::{
 const SAID_MAX: usize = 50;
 
 impl App {
+    /// Lets a line be typed.
     pub(super) fn prompt(&mut self, kind: PromptKind, line: EditLine) {
         self.modal = Some(Modal::Prompt(Prompt { kind, line, error: None, hints: Vec::new() }));
     }
