@@ -6,10 +6,13 @@
 mod attempt;
 mod ending;
 mod held;
+mod memory;
 mod orders;
+mod restore;
 mod run;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -17,7 +20,10 @@ use serde::{Deserialize, Serialize};
 use swarm_node::{Command, Snapshot};
 use swarm_proto::{geometry::PieceIndex, id::SwarmId, manifest::Manifest};
 
-pub use self::run::{Host, Setup};
+pub use self::{
+    memory::Earlier,
+    run::{Host, Setup},
+};
 use crate::share::Policy;
 
 /// Entries of a session. Each has a task, a store and up to 80 connections, and the screen goes
@@ -138,6 +144,8 @@ pub struct Entry {
     pub completed_s: Option<u64>,
     /// How long that took, in seconds.
     pub took_s: Option<f64>,
+    /// Payload sent before this run of it, in bytes.
+    pub sent_before: u64,
     /// How many peers sent something to us or took something from us.
     pub met: u32,
     /// The user's program for its completion runs.

@@ -21,6 +21,8 @@ pub struct Paths {
     pub config: Option<PathBuf>,
     /// The history; it need not exist.
     pub history: Option<PathBuf>,
+    /// The folder where `tui` keeps what is open; it need not exist.
+    pub session: Option<PathBuf>,
     /// The folder of the keys.
     keys: Option<PathBuf>,
 }
@@ -41,16 +43,18 @@ impl Paths {
     /// `SWARM_HOME` if it is set, else the folders of the platform (XDG on Unix).
     pub fn find(swarm_home: Option<OsString>) -> Self {
         if let Some(home) = swarm_home.filter(|home| !home.is_empty()).map(PathBuf::from) {
-            let [config, history] = ["config.toml", "history.db"].map(|name| home.join(name));
-            return Self { config: Some(config), history: Some(history), keys: Some(home) };
+            let [config, history, session] =
+                ["config.toml", "history.db", "session"].map(|name| Some(home.join(name)));
+            return Self { config, history, session, keys: Some(home) };
         }
         etcetera::choose_base_strategy().map_or(
-            Self { config: None, history: None, keys: None },
+            Self { config: None, history: None, session: None, keys: None },
             |base| {
                 let state = base.state_dir().unwrap_or_else(|| base.data_dir());
                 Self {
                     config: Some(base.config_dir().join("swarm/config.toml")),
                     history: Some(state.join("swarm/history.db")),
+                    session: Some(state.join("swarm/session")),
                     keys: Some(base.data_dir().join("swarm")),
                 }
             },

@@ -117,19 +117,26 @@ pub struct Sharing {
     needed: Duration,
     /// When something was last uploaded.
     uploading: Duration,
+    /// As of then, and before the transfer that the snapshots are of.
     uploaded: u64,
+    before: u64,
 }
 
 impl Sharing {
     /// Sharing begins: the download was completed just now.
     pub const fn new(policy: Policy) -> Self {
         let zero = Duration::ZERO;
-        Self { policy, asking: false, needed: zero, uploading: zero, uploaded: 0 }
+        Self { policy, asking: false, needed: zero, uploading: zero, uploaded: 0, before: 0 }
     }
 
     /// The same while the user is asked for how long: the policy holds only if no answer comes.
     pub const fn asking(policy: Policy) -> Self {
         Self { asking: true, ..Self::new(policy) }
+    }
+
+    /// It goes on so long after the completion, with so many bytes uploaded already.
+    pub const fn after(self, age: Duration, before: u64) -> Self {
+        Self { needed: age, uploading: age, uploaded: before, before, ..self }
     }
 
     /// Whether the user is asked and has not said it yet.
@@ -148,7 +155,7 @@ impl Sharing {
         if snapshot.state == State::Downloading {
             return None;
         }
-        let uploaded = snapshot.totals.uploaded;
+        let uploaded = self.before.saturating_add(snapshot.totals.uploaded);
         if uploaded > self.uploaded {
             (self.uploaded, self.uploading) = (uploaded, now);
         }
@@ -235,6 +242,18 @@ mod tests {
         assert_eq!(sharing.ended(secs(60), &alone), Some("time is up"));
         sharing.decide(Policy::Never);
         assert_eq!(sharing.ended(secs(60), &alone), Some("asked not to"));
+    }
+
+    #[test]
+    fn what_was_shared_before_counts() {
+        let alone = snapshot(None, 500);
+        let mut ratio = Sharing::new(Policy::Ratio(2.0)).after(secs(9), 1499);
+        assert_eq!(ratio.ended(secs(10), &alone), None);
+        let mut ratio = Sharing::new(Policy::Ratio(2.0)).after(secs(9), 1500);
+        assert_eq!(ratio.ended(secs(10), &alone), Some("ratio reached"));
+        let mut needed = Sharing::new(Policy::Needed).after(secs(100), 0);
+        assert_eq!(needed.ended(secs(102), &alone), None, "peers have still to come back");
+        assert_eq!(needed.ended(secs(103), &alone), Some("nobody needs it"));
     }
 
     #[test]

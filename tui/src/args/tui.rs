@@ -9,14 +9,18 @@ use super::settings::{FetchArgs, HookArgs, NetworkArgs, SwarmArgs};
 
 const TUI_EXAMPLES: &str = "\
 Examples:
-  swarm tui                       open with nothing; `a` or pasting adds a link or a path
+  swarm tui                       go on with what the last one had; `a` or pasting adds more
   swarm tui ./weights             share a folder
   swarm tui 'swarm:?id=…' -o /data --seed ratio:2
   swarm tui a.swarm b.swarm       share what is beside these manifests, fetch the rest
 
 A link is fetched; so is what a manifest describes, unless it is beside it; everything else is
 shared. Without a tracker of somebody else's one runs in this process. `?` on the screen lists the
-keys, and `:` takes commands. What is fetched goes on where it was when it is added again.";
+keys, and `:` takes commands.
+
+What is open when it ends, or is killed, is open again the next time: paused stays paused, and
+what is complete is read again only if its files have changed. `--fresh` begins with nothing. Of
+two at a time the second begins with nothing, too.";
 
 /// `swarm tui`.
 #[derive(Debug, Args)]
@@ -42,6 +46,9 @@ pub struct TuiArgs {
     /// Use the key in this file [default: one kept from earlier runs]
     #[arg(long, value_name = "FILE", help_heading = "Network", value_hint = ValueHint::FilePath)]
     pub identity: Option<PathBuf>,
+    /// Begin with nothing of the last session, and keep nothing of this one
+    #[arg(long)]
+    pub fresh: bool,
     /// Let the mouse's wheel scroll; else the mouse selects text as everywhere
     #[arg(long)]
     pub mouse: bool,

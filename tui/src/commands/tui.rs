@@ -5,7 +5,7 @@ mod farewell;
 use std::{env, path::PathBuf, sync::Arc, time::Instant};
 
 use swarm_node::Identity;
-use tokio::time;
+use tokio::{task, time};
 
 use crate::{
     args::TuiArgs,
@@ -13,7 +13,7 @@ use crate::{
     exit::Failure,
     history::{self, INTERVAL},
     hook,
-    host::{Host, Setup},
+    host::{Earlier, Host, Setup},
     paths::Key,
     screen::{Action, App, Kind, Past, Raised, order_of},
     services::Services,
@@ -32,8 +32,16 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
         kept.map_or_else(|| (Identity::generate(), None), |(i, f)| (i, Some(f)));
     // A download is announced from where the tracker sees us; what is shared says so for itself.
     let services = Services::start(&cx, identity, false).await?;
-    let TuiArgs { what, peers, tracker_listen, mouse, .. } = args;
-    let mut host = Host::start(Setup { cx, services, peers, tracker_listen });
+    let TuiArgs { what, peers, tracker_listen, mouse, fresh, .. } = args;
+    let earlier = match cx.paths.session.clone().filter(|_| !fresh) {
+        // If it fails, the process is ending.
+        Some(folder) => {
+            task::spawn_blocking(move || Earlier::open(&folder)).await.unwrap_or_default()
+        }
+        None => Earlier::default(),
+    };
+    let kept = earlier.memory.is_some();
+    let mut host = Host::start(Setup { cx, services, peers, tracker_listen }, earlier);
     for text in &what {
         // The host takes orders from the start.
         let _ = host.orders.send(order_of(text)).await;
@@ -68,7 +76,7 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
     screen.tell(Action::Stopping);
     let last = host.shutdown().await;
     screen.lower();
-    for line in farewell::lines(&last) {
+    for line in farewell::lines(&last, kept) {
         console.note(line);
     }
     Ok(())
@@ -80,7 +88,7 @@ const PAST_MAX: usize = 1000;
 /// What was shared and fetched before; `None` if that cannot be read, which `swarm history` explains.
 async fn past(path: Option<PathBuf>) -> Option<Vec<Past>> {
     let read = move || history::read(path?.as_path(), PAST_MAX).ok();
-    let history = tokio::task::spawn_blocking(read).await.ok()??;
+    let history = task::spawn_blocking(read).await.ok()??;
     Some(
         (0..)
             .zip(&history.runs)

@@ -164,6 +164,7 @@ fn entry(transfer: &Transfer, verb: &'static str, link: String) -> Entry {
         added_s: 0,
         completed_s: None,
         took_s: None,
+        sent_before: 0,
         met: 0,
         hooked: false,
     }

@@ -11,8 +11,8 @@ use std::{
 };
 
 use swarm_node::{
-    Command, CreateOptions, Event, GetOptions, NodeError, Progress, SeedOptions, Snapshot, Source,
-    Transfer,
+    Command, CreateOptions, Event, GetOptions, NodeError, Priority, Progress, SeedOptions,
+    Snapshot, Source, State, Transfer,
 };
 use swarm_proto::{
     link::{Endpoint, Link},
@@ -21,7 +21,7 @@ use swarm_proto::{
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
-use super::{EntryId, orders::off_task, run::Setup};
+use super::{EntryId, orders::off_task, run::Setup, unchanged};
 use crate::{
     commands::show::link_of,
     exit::Failure,
@@ -45,9 +45,20 @@ pub(super) enum Goal {
         path: PathBuf,
         /// Made of it, if there is one already.
         manifest: Option<Arc<Manifest>>,
-        /// Read everything before it is shared.
-        verify: bool,
+        check: Check,
+        /// By which it was fetched.
+        link: Option<Link>,
     },
+}
+
+/// Whether everything is read before it is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Check {
+    /// It has just been.
+    No,
+    All,
+    /// Only if the files have not this print any more.
+    Unless(String),
 }
 
 /// What an attempt has to tell, and what else is done for a transfer.
@@ -59,6 +70,8 @@ pub(super) enum News {
     Hashing(Progress),
     /// It runs.
     Started { transfer: Transfer, link: Link },
+    /// All of it is verified and in place, and its files have this print.
+    Whole { print: Option<String> },
     /// How it is.
     Snapshot(Arc<Snapshot>),
     /// What the engine says.
@@ -95,8 +108,12 @@ pub(super) async fn run(setup: Arc<Setup>, goal: Goal, end: CancellationToken, t
     let starting = async {
         match goal {
             Goal::Get { source, output } => get(&setup, source, output, &teller).await,
-            Goal::Seed { path, manifest, verify } => {
-                seed(&setup, path, manifest, verify, &teller).await
+            Goal::Seed { path, manifest, check, link } => {
+                let manifest = match manifest {
+                    Some(manifest) => manifest,
+                    None => Arc::new(make(&setup, &path, &teller).await?),
+                };
+                seed(&setup, path, manifest, check, link).await
             }
         }
     };
@@ -123,6 +140,10 @@ async fn follow(
 ) {
     let (mut snapshots, mut events) = (transfer.snapshots(), transfer.events());
     teller.tell(News::Started { transfer: transfer.clone(), link }).await;
+    let first = Arc::clone(&snapshots.borrow());
+    if first.state == State::Seeding && is_whole(&first) {
+        teller.tell(News::Whole { print: print_of(&transfer).await }).await;
+    }
     loop {
         tokio::select! {
             () = end.cancelled() => break,
@@ -134,13 +155,33 @@ async fn follow(
                 record.observe(&snapshot);
                 teller.tell(News::Snapshot(snapshot)).await;
             }
-            Ok(event) = events.recv() => teller.tell(News::Event(event)).await,
+            Ok(event) = events.recv() => {
+                let whole = event == Event::Completed && is_whole(&snapshots.borrow());
+                if whole {
+                    // Before anybody is told who may do something with the files.
+                    teller.tell(News::Whole { print: print_of(&transfer).await }).await;
+                }
+                teller.tell(News::Event(event)).await;
+            }
         }
     }
     transfer.stop().await;
     let last = Arc::clone(&snapshots.borrow());
     record.end(&last);
     teller.tell(News::Snapshot(last)).await;
+}
+
+/// Whether a share that is complete lacks no file, for none was left out.
+fn is_whole(snapshot: &Snapshot) -> bool {
+    !snapshot.priorities.contains(&Priority::Skip)
+}
+
+async fn print_of(transfer: &Transfer) -> Option<String> {
+    print(Arc::clone(transfer.manifest()), transfer.path().to_owned()).await
+}
+
+async fn print(manifest: Arc<Manifest>, path: PathBuf) -> Option<String> {
+    off_task(move || Ok(unchanged::print_of(&manifest, &path))).await.ok().flatten()
 }
 
 async fn get(
@@ -189,18 +230,25 @@ async fn wait_for_place(error: NodeError, tries: &mut usize) -> Result<(), Failu
 async fn seed(
     setup: &Setup,
     path: PathBuf,
-    manifest: Option<Arc<Manifest>>,
-    verify: bool,
-    teller: &Teller,
+    manifest: Arc<Manifest>,
+    check: Check,
+    link: Option<Link>,
 ) -> Result<(Transfer, Link), Failure> {
-    let manifest = match manifest {
-        Some(manifest) => manifest,
-        None => Arc::new(make(setup, &path, teller).await?),
+    let verify = match check {
+        Check::No => false,
+        Check::All => true,
+        Check::Unless(then) => print(Arc::clone(&manifest), path.clone()).await != Some(then),
     };
-    let own = setup.services.tracker();
+    // What was fetched goes on with those whom it was fetched from.
+    let own = setup.services.tracker().filter(|_| link.is_none());
     let mut trackers = setup.cx.settings.trackers.value.clone();
     trackers.extend(own.map(|tracker| tracker.local.clone()));
-    let options = SeedOptions { path, trackers, peers: setup.peers.clone(), verify };
+    let mut peers = setup.peers.clone();
+    if let Some(link) = &link {
+        trackers.extend_from_slice(&link.trackers);
+        peers.extend_from_slice(&link.peers);
+    }
+    let options = SeedOptions { path, trackers, peers, verify };
     let mut tries = 0;
     let transfer = loop {
         match setup.services.node.seed(Arc::clone(&manifest), options.clone()).await {
@@ -211,6 +259,9 @@ async fn seed(
     if own.is_some() {
         // It sees us come from an address that is of no use to others.
         transfer.command(Command::Advertise(setup.services.routable().await));
+    }
+    if let Some(link) = link {
+        return Ok((transfer, link));
     }
     let trackers = setup.services.trackers(&setup.cx, &manifest.extras().trackers);
     let peers: Vec<Endpoint> = vec![setup.services.peer.clone()];

@@ -3,7 +3,11 @@
 //! An attempt that is to end is told so and says when nothing of it runs any more. Only then is its data
 //! deleted and the entry taken off the list, or may another attempt begin.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use swarm_node::State;
 use swarm_proto::manifest::Manifest;
@@ -36,7 +40,7 @@ impl Keeper {
 
     fn stop(&mut self, id: EntryId, ending: Ending) {
         let Some(held) = self.find(id) else { return };
-        held.sharing = None;
+        held.stop_sharing();
         if let Some(before) = &mut held.ending {
             before.remove |= ending.remove;
             before.delete |= ending.delete;
@@ -52,7 +56,8 @@ impl Keeper {
     /// An attempt is over.
     pub(super) fn ended(&mut self, id: EntryId, result: Result<(), Failure>) {
         let Some(held) = self.find(id) else { return };
-        (held.attempt, held.transfer, held.sharing) = (None, None, None);
+        held.stop_sharing();
+        (held.attempt, held.transfer) = (None, None);
         let why = held.ending.as_ref().map_or_else(String::new, |ending| ending.why.clone());
         match result {
             Ok(()) => held.entry.phase = Phase::Stopped { why },
@@ -123,6 +128,10 @@ impl Keeper {
             sharing.decide(policy);
         }
         let stopped = matches!(held.entry.phase, Phase::Stopped { .. });
+        if std::mem::take(&mut held.enough) {
+            // The time is counted from now.
+            held.so_far.shared_s = 0;
+        }
         match policy {
             Policy::Never => self.share_on(id),
             _ if stopped => self.start(id),
@@ -140,10 +149,14 @@ impl Keeper {
         }
         let begin = if held.entry.decided { Sharing::new } else { Sharing::asking };
         let policy = held.entry.policy;
-        let (sharing, since) = held.sharing.get_or_insert_with(|| (begin(policy), Instant::now()));
+        let earlier = Duration::from_secs(held.so_far.shared_s);
+        let before = held.so_far.uploaded;
+        let (sharing, since) = held
+            .sharing
+            .get_or_insert_with(|| (begin(policy).after(earlier, before), Instant::now()));
         let Some(snapshot) = &held.entry.snapshot else { return };
-        if let Some(why) = sharing.ended(since.elapsed(), snapshot) {
-            held.entry.decided = true;
+        if let Some(why) = sharing.ended(earlier + since.elapsed(), snapshot) {
+            (held.entry.decided, held.enough) = (true, true);
             self.say(Some(id), false, format!("stopped sharing: {why}"));
             self.halt(id, why);
         }

@@ -1,6 +1,11 @@
 //! One transfer of a session, as its owner keeps it.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use swarm_node::{Command, Snapshot, Source, State, Transfer};
 use swarm_proto::{
@@ -10,7 +15,11 @@ use swarm_proto::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Entry, Phase, Share, attempt::Goal};
+use super::{
+    Entry, Origin, Phase, Share,
+    attempt::{Check, Goal},
+    memory::{SoFar, Stand},
+};
 use crate::share::Sharing;
 
 /// Peers that are remembered to be counted: 32 bytes each.
@@ -29,6 +38,14 @@ pub(super) struct Held {
     pub(super) sharing: Option<(Sharing, Instant)>,
     /// It is being ended.
     pub(super) ending: Option<Ending>,
+    /// It was shared for as long as was asked.
+    pub(super) enough: bool,
+    /// The user wants it to hold.
+    pub(super) paused: bool,
+    /// How it stood when the session ended.
+    pub(super) at_end: Option<Stand>,
+    /// What earlier attempts did.
+    pub(super) so_far: SoFar,
     /// When its first attempt ran.
     pub(super) began: Option<Instant>,
     /// Whom payload came from or went to, as far as [`MET_MAX`].
@@ -57,6 +74,10 @@ impl Held {
             kept: None,
             sharing: None,
             ending: None,
+            enough: false,
+            paused: false,
+            at_end: None,
+            so_far: SoFar::default(),
             began: None,
             met: HashSet::new(),
         }
@@ -68,6 +89,9 @@ impl Held {
         // They may have been changed while it was looked for.
         transfer.command(Command::LimitUpload(self.entry.limits.up));
         transfer.command(Command::LimitDownload(self.entry.limits.down));
+        if self.paused {
+            transfer.command(Command::Pause);
+        }
         self.kept = Some((Arc::clone(manifest), transfer.path().to_owned()));
         self.entry.phase = Phase::Running;
         self.began.get_or_insert_with(Instant::now);
@@ -76,15 +100,42 @@ impl Held {
         self.entry.link = Some(link.to_string());
         self.entry.share = Some(Arc::new(Share::of(manifest)));
         self.entry.snapshot = Some(Arc::clone(&transfer.snapshots().borrow()));
-        if let Goal::Seed { manifest: kept, verify, .. } = &mut self.goal {
-            // Another attempt need not read everything again.
-            (*kept, *verify) = (Some(Arc::clone(manifest)), false);
+        if let Goal::Seed { manifest: kept, .. } = &mut self.goal {
+            // Another attempt need not make it again.
+            *kept = Some(Arc::clone(manifest));
         }
-        if self.entry.state() == Some(State::Seeding) {
-            // It was all here before; nobody has just waited for it.
+        if self.entry.state() == Some(State::Seeding) && self.entry.completed_s.is_none() {
+            // It was all here before; nobody has waited for it.
             self.entry.decided = true;
         }
         self.transfer = Some(transfer);
+    }
+
+    /// All of it is there: from now on it is shared, and read again only if its files change.
+    pub(super) fn whole(&mut self, print: Option<String>) {
+        let Some(transfer) = &self.transfer else { return };
+        let check = print.map_or(Check::All, Check::Unless);
+        let link = match &self.goal {
+            Goal::Get { .. } => self.entry.link.as_ref().and_then(|link| link.parse().ok()),
+            Goal::Seed { link, .. } => link.clone(),
+        };
+        let (path, manifest) = (transfer.path().to_owned(), Some(Arc::clone(transfer.manifest())));
+        self.goal = Goal::Seed { path, manifest, check, link };
+    }
+
+    /// Another attempt begins: what this one did is counted among what was done before.
+    pub(super) fn sum_up(&mut self) {
+        self.stop_sharing();
+        self.so_far = self.sums();
+        self.entry.snapshot = None;
+        self.entry.sent_before = self.so_far.uploaded;
+    }
+
+    /// The time that it was shared is kept.
+    pub(super) fn stop_sharing(&mut self) {
+        if let Some((_, since)) = self.sharing.take() {
+            self.so_far.shared_s += since.elapsed().as_secs();
+        }
     }
 
     /// Counts those who sent or took something.
@@ -97,16 +148,24 @@ impl Held {
         self.entry.met = self.met.len() as u32;
     }
 
-    /// Passes on what is asked of its engine; limits hold for later attempts, too.
+    /// Passes on what is asked of its engine; limits and a pause hold for later attempts, too.
     pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::LimitUpload(limit) => self.entry.limits.up = limit,
             Command::LimitDownload(limit) => self.entry.limits.down = limit,
+            Command::Pause => self.paused = true,
+            Command::Resume => self.paused = false,
             _ => {}
         }
         if let Some(transfer) = &self.transfer {
             transfer.command(command);
         }
+    }
+
+    /// Whether it shares the user's own files at a place, which may have two names.
+    pub(super) fn is_own(&self, path: &Path, place: &Path) -> bool {
+        let Goal::Seed { path: own, .. } = &self.goal else { return false };
+        self.entry.origin == Origin::Own && (own == path || own == place)
     }
 
     /// The share's id, if it is known: a share is made first.

@@ -8,9 +8,9 @@ use tokio::task;
 
 use super::{
     ENTRIES_MAX, Entry, EntryId, Order, Origin, Phase,
-    attempt::Goal,
+    attempt::{Check, Goal},
     held::Held,
-    run::{Keeper, now_s},
+    run::{Keeper, Setup, now_s},
 };
 use crate::{
     commands::{beside, read_manifest},
@@ -35,7 +35,7 @@ impl Keeper {
             Order::Stop(id) => {
                 self.halt(id, "on request");
             }
-            Order::Start(id) => self.start(id),
+            Order::Start(id) => self.start_again(id),
             Order::Engine { id, command } => {
                 if let Some(held) = self.find(id) {
                     held.command(command);
@@ -79,33 +79,52 @@ impl Keeper {
         }
     }
 
-    /// Shares what is here, with a tracker of our own if nobody named one.
-    async fn add_own(&mut self, path: PathBuf, manifest: Option<Arc<Manifest>>) {
-        let named =
-            manifest.as_ref().is_some_and(|manifest| !manifest.extras().trackers.is_empty());
-        let settings = &self.setup.cx.settings;
-        if !named && settings.trackers.value.is_empty() && self.setup.services.tracker().is_none() {
-            let started =
-                self.setup.services.start_tracker(&self.setup.cx, self.setup.tracker_listen).await;
-            if let Err(failure) = started {
-                return self.complain(None, &failure);
-            }
-            let tracker = self.setup.services.tracker();
-            self.shown.tracker = tracker.map(|tracker| tracker.public.to_string());
+    /// Starts a tracker of our own, if nobody named one for a share of ours. Whether there is one.
+    pub(super) async fn need_tracker(&mut self, manifest: Option<&Manifest>) -> bool {
+        let named = manifest.is_some_and(|manifest| !manifest.extras().trackers.is_empty());
+        let Setup { cx, services, tracker_listen, .. } = &*self.setup;
+        if named || !cx.settings.trackers.value.is_empty() || services.tracker().is_some() {
+            return true;
         }
-        let name = off_task({
+        if let Err(failure) = services.start_tracker(cx, *tracker_listen).await {
+            self.complain(None, &failure);
+            return false;
+        }
+        self.shown.tracker = services.tracker().map(|tracker| tracker.public.to_string());
+        true
+    }
+
+    /// What is added again goes on, if it does not.
+    fn listed(&mut self, id: EntryId) {
+        let name = self.find(id).map(|held| held.entry.name.clone()).unwrap_or_default();
+        self.say(None, true, format!("{name} is on the list already"));
+        self.start_again(id);
+    }
+
+    /// Shares what is here.
+    async fn add_own(&mut self, path: PathBuf, manifest: Option<Arc<Manifest>>) {
+        if !self.need_tracker(manifest.as_deref()).await {
+            return;
+        }
+        // `.` has no name of its own.
+        let place = off_task({
             let path = path.clone();
-            move || {
-                // `.` has no name of its own.
-                let path = path.canonicalize().unwrap_or(path);
-                Ok(path.file_name().unwrap_or_default().to_string_lossy().into_owned())
-            }
+            move || Ok(path.canonicalize().unwrap_or(path))
         });
-        let name = name.await.unwrap_or_default();
+        let place = place.await.unwrap_or_else(|_| path.clone());
+        let check = if manifest.is_some() { Check::All } else { Check::No };
+        if let Some(held) = self.held.iter_mut().find(|held| held.is_own(&path, &place)) {
+            let id = held.entry.id;
+            if held.attempt.is_none() {
+                // As it is now, which may not be what it was.
+                held.goal = Goal::Seed { path, manifest, check, link: None };
+            }
+            return self.listed(id);
+        }
+        let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let entry =
             self.entry(name, path.clone(), Origin::Own, Phase::Hashing { done: 0, total: 0 });
-        let verify = manifest.is_some();
-        self.hold(entry, Goal::Seed { path, manifest, verify });
+        self.hold(entry, Goal::Seed { path, manifest, check, link: None });
     }
 
     fn add_get(&mut self, source: Source, name: String, output: Option<PathBuf>) {
@@ -115,8 +134,8 @@ impl Keeper {
             Source::Link(link) => link.id,
             Source::Manifest(manifest) => manifest.id(),
         };
-        if self.held.iter().any(|held| held.swarm() == Some(swarm)) {
-            return self.say(None, true, format!("{} is on the list already", entry.name));
+        if let Some(held) = self.held.iter().find(|held| held.swarm() == Some(swarm)) {
+            return self.listed(held.entry.id);
         }
         let link = match &source {
             Source::Link(link) => Some(link.to_string()),
@@ -126,7 +145,7 @@ impl Keeper {
     }
 
     /// An entry that has just been added.
-    fn entry(&self, name: String, path: PathBuf, origin: Origin, phase: Phase) -> Entry {
+    pub(super) fn entry(&self, name: String, path: PathBuf, origin: Origin, phase: Phase) -> Entry {
         let settings = &self.setup.cx.settings;
         let own = origin == Origin::Own;
         Entry {
@@ -144,6 +163,7 @@ impl Keeper {
             added_s: now_s(),
             completed_s: None,
             took_s: None,
+            sent_before: 0,
             met: 0,
             hooked: false,
         }

@@ -19,6 +19,8 @@ use super::{
     EntryId, Limits, Order, Phase, Remark, Session,
     attempt::{self, Goal, News, Teller},
     held::Held,
+    memory::Earlier,
+    restore::Kept,
 };
 use crate::{
     commands::Context,
@@ -27,6 +29,7 @@ use crate::{
     hook::{Facts, Hook},
     screen,
     services::Services,
+    share::Policy,
 };
 
 /// Orders that wait: more than anybody gives while one is carried out.
@@ -67,8 +70,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// Begins with no transfers.
-    pub fn start(setup: Setup) -> Self {
+    /// Begins with what there is, and keeps what it has for the next session.
+    pub fn start(setup: Setup, earlier: Earlier) -> Self {
         let (orders, orders_out) = mpsc::channel(ORDERS);
         let (remarks, remarks_out) = mpsc::channel(REMARKS);
         let (news, news_out) = mpsc::channel(NEWS);
@@ -92,9 +95,10 @@ impl Host {
             news,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            kept: None,
         };
         let stop = keeper.stop.clone();
-        let task = tokio::spawn(keeper.run(orders_out, news_out, stop.clone()));
+        let task = tokio::spawn(keeper.run(earlier, orders_out, news_out, stop.clone()));
         Self { orders, session: session_out, remarks: remarks_out, stop, task }
     }
 
@@ -124,16 +128,25 @@ pub(super) struct Keeper {
     pub(super) stop: CancellationToken,
     /// Everything that is under way: attempts, deletions, the user's programs.
     pub(super) tasks: TaskTracker,
+    /// For the next session.
+    pub(super) kept: Option<Kept>,
 }
 
 impl Keeper {
     async fn run(
         mut self,
+        earlier: Earlier,
         mut orders: mpsc::Receiver<Order>,
         mut news: mpsc::Receiver<(EntryId, News)>,
         stop: CancellationToken,
     ) -> Setup {
         self.warn();
+        if let Some(text) = earlier.warning {
+            self.say(None, true, text);
+        }
+        if let Some(memory) = earlier.memory {
+            self.restore(memory).await;
+        }
         let mut show_at: Option<time::Instant> = None;
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -145,6 +158,7 @@ impl Keeper {
                 Some((id, news)) = news.recv() => self.hear(id, news),
                 () = time::sleep_until(show_at.unwrap_or_else(time::Instant::now)), if show_at.is_some() => {
                     self.show();
+                    self.remember();
                     show_at = None;
                     continue;
                 }
@@ -174,6 +188,9 @@ impl Keeper {
 
     /// Ends all transfers at once, takes in their last news, and deletes what was to be deleted.
     async fn end(mut self, news: &mut mpsc::Receiver<(EntryId, News)>) -> Setup {
+        // Before anything that takes long: the end may be forced.
+        self.remember();
+        self.held.iter_mut().for_each(|held| held.at_end = Some(held.stand()));
         self.held
             .iter()
             .filter_map(|held| held.attempt.as_ref())
@@ -190,11 +207,12 @@ impl Keeper {
             }
         }
         self.show();
+        self.remember_at_the_end().await;
         let Self { setup, .. } = self;
         Arc::into_inner(setup).expect("every task that shared it has ended")
     }
 
-    fn show(&self) {
+    pub(super) fn show(&self) {
         let entries = self.held.iter().map(|held| Arc::new(held.entry.clone())).collect();
         self.session.send_replace(Arc::new(Session { entries, ..self.shown.clone() }));
     }
@@ -212,6 +230,17 @@ impl Keeper {
         self.held.iter_mut().find(|held| held.entry.id == id)
     }
 
+    /// Begins an attempt because the user wants it. What was shared for as long as was asked is shared
+    /// until the user stops it.
+    pub(super) fn start_again(&mut self, id: EntryId) {
+        let Some(held) = self.find(id).filter(|held| held.attempt.is_none()) else { return };
+        held.paused = false;
+        if std::mem::take(&mut held.enough) {
+            (held.entry.policy, held.entry.decided) = (Policy::Forever, true);
+        }
+        self.start(id);
+    }
+
     /// Begins an attempt, unless one goes on.
     pub(super) fn start(&mut self, id: EntryId) {
         let (setup, news, tasks) = (Arc::clone(&self.setup), self.news.clone(), self.tasks.clone());
@@ -219,8 +248,7 @@ impl Keeper {
         if held.attempt.is_some() || held.ending.is_some() {
             return;
         }
-        held.sharing = None;
-        held.entry.snapshot = None;
+        held.sum_up();
         held.entry.phase = match &held.goal {
             Goal::Get { .. } => Phase::Finding,
             Goal::Seed { .. } => Phase::Hashing { done: 0, total: 0 },
@@ -242,6 +270,7 @@ impl Keeper {
                 }
             }
             News::Started { transfer, link } => held.begin(transfer, &link),
+            News::Whole { print } => held.whole(print),
             News::Snapshot(snapshot) => {
                 held.meet(&snapshot);
                 held.entry.snapshot = Some(snapshot);

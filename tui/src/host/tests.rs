@@ -32,7 +32,15 @@ struct World {
 
 impl World {
     async fn new(flags: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::open(tempfile::tempdir().unwrap(), flags, false).await
+    }
+
+    /// A session that goes on with what is kept in the folder, and keeps what it has.
+    async fn kept(dir: TempDir, flags: &[&str]) -> Self {
+        Self::open(dir, flags, true).await
+    }
+
+    async fn open(dir: TempDir, flags: &[&str], kept: bool) -> Self {
         let output = dir.path().join("out");
         let fixed = ["swarm", "tui", "--listen", "127.0.0.1:0", "-o", output.to_str().unwrap()];
         let matches = Cli::command().try_get_matches_from(fixed.iter().chain(flags)).unwrap();
@@ -51,7 +59,9 @@ impl World {
         };
         let services = Services::start(&cx, Identity::generate(), false).await.unwrap();
         let setup = Setup { cx, services, peers: Vec::new(), tracker_listen: None };
-        Self { host: Host::start(setup), dir }
+        let earlier =
+            if kept { Earlier::open(&dir.path().join("session")) } else { Earlier::default() };
+        Self { host: Host::start(setup, earlier), dir }
     }
 
     async fn order(&self, order: Order) {
@@ -176,6 +186,119 @@ async fn what_cannot_be_added_is_said_and_not_listed() {
         assert!(remark.warn && remark.entry.is_none(), "{remark:?}");
     }
     assert!(world.host.session.borrow().entries.is_empty());
+    world.host.shutdown().await;
+}
+
+/// What is kept on the disk, as of now.
+fn kept(dir: &TempDir) -> serde_json::Value {
+    let text = fs::read(dir.path().join("session/list.json")).unwrap_or_default();
+    serde_json::from_slice::<serde_json::Value>(&text).unwrap_or_default()["entries"].take()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_comes_back_and_what_was_held_is_held() {
+    let mut seeder = World::kept(tempfile::tempdir().unwrap(), &["--upload-limit", "100k"]).await;
+    let own = seeder.share().await;
+    let mut getter = World::kept(tempfile::tempdir().unwrap(), &[]).await;
+    getter.order(add(own.link.as_ref().unwrap())).await;
+    getter.until(|session| running(session)).await;
+    let id = EntryId(1);
+    getter.order(Order::Engine { id, command: Command::Pause }).await;
+    let limit = Command::LimitDownload(Some(1 << 30));
+    getter.order(Order::Engine { id, command: limit }).await;
+    getter.until(|session| session.entries[0].is_paused()).await;
+    getter.host.shutdown().await;
+
+    let mut getter = World::kept(getter.dir, &[]).await;
+    let session = getter.until(|session| !session.entries.is_empty()).await;
+    let entry = &session.entries[0];
+    assert_eq!((entry.name.as_str(), entry.limits.down), ("share", Some(1 << 30)));
+    assert_eq!(entry.link, own.link);
+    getter.until(|session| session.entries[0].is_paused()).await;
+    assert!(!getter.copy().join("a.bin").exists());
+    // The seeder comes back, too, where a fixed port would have kept its link good.
+    seeder.host.shutdown().await;
+    let mut seeder = World::kept(seeder.dir, &["--upload-limit", "none"]).await;
+    let session = seeder.until(|session| running(session)).await;
+    assert_eq!(session.entries[0].limits.up, None, "what is said now counts");
+    let link = session.entries[0].link.clone().unwrap();
+    getter.order(Order::Remove { id: session.entries[0].id, delete: true }).await;
+    getter.until(|session| session.entries.is_empty()).await;
+
+    // What has arrived is shared on by the next session without anybody else there.
+    getter.order(add(&link)).await;
+    getter.until(|session| arrived(session)).await;
+    getter.host.shutdown().await;
+    seeder.host.shutdown().await;
+    let mut getter = World::kept(getter.dir, &[]).await;
+    let session =
+        getter.until(|session| session.entries.first().is_some_and(|e| e.is_shared_on())).await;
+    let entry = &session.entries[0];
+    assert!(entry.completed_s.is_some() && !entry.decided, "the question was not answered");
+    getter.order(Order::Share { id: entry.id, policy: Policy::Never }).await;
+    getter.until(|session| matches!(session.entries[0].phase, Phase::Stopped { .. })).await;
+    getter.host.shutdown().await;
+    let mut getter = World::kept(getter.dir, &[]).await;
+    let session = getter.until(|session| !session.entries.is_empty()).await;
+    assert_eq!(session.entries[0].phase, Phase::Stopped { why: "asked not to".into() });
+    getter.order(Order::Start(session.entries[0].id)).await;
+    let session = getter.until(|session| running(session)).await;
+    assert_eq!(session.entries[0].policy, Policy::Forever, "the user wants it");
+    getter.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_changed_or_gone_is_told_and_the_rest_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::kept(dir, &[]).await;
+    for name in ["gone", "changed", "same"] {
+        let path = world.dir.path().join(name);
+        fs::write(&path, vec![5; 100_000]).unwrap();
+        world.order(Order::AddPath { path }).await;
+    }
+    let all = |session: &Arc<Session>| {
+        session.entries.len() == 3 && session.entries.iter().all(|e| e.phase == Phase::Running)
+    };
+    world.until(all).await;
+    let World { host, dir } = world;
+    // It is killed: nothing is said to the next session but what was kept while it ran.
+    let prints = |kept: &serde_json::Value| {
+        let entries = kept.as_array().map_or(&[][..], Vec::as_slice);
+        entries.iter().filter(|entry| entry["aim"]["share"]["print"].is_string()).count()
+    };
+    while prints(&kept(&dir)) < 3 {
+        tokio::task::yield_now().await;
+    }
+    let copy = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("session"), copy.path().join("session"));
+    fs::create_dir(&to).unwrap();
+    for file in fs::read_dir(&from).unwrap().map(|file| file.unwrap().file_name()) {
+        fs::copy(from.join(&file), to.join(&file)).unwrap();
+    }
+    host.shutdown().await;
+    fs::remove_file(dir.path().join("gone")).unwrap();
+    fs::write(dir.path().join("changed"), vec![6; 100_000]).unwrap();
+
+    let mut world = World::kept(copy, &[]).await;
+    let settled = |session: &Arc<Session>| {
+        let failed = |entry: &&Arc<Entry>| matches!(entry.phase, Phase::Failed { .. });
+        session.entries.iter().filter(failed).count() == 2
+            && session.entries.iter().any(|entry| entry.phase == Phase::Running)
+    };
+    let session = world.until(settled).await;
+    let why: Vec<_> = session
+        .entries
+        .iter()
+        .map(|entry| match &entry.phase {
+            Phase::Failed { message, .. } => message.rsplit(": ").next().unwrap(),
+            _ => "",
+        })
+        .collect();
+    assert_eq!(why, ["no such file or folder", "piece 0 does not verify", ""]);
+    // Added again it is shared as it is now.
+    world.order(Order::AddPath { path: dir.path().join("changed") }).await;
+    world.until(|session| session.entries[1].phase == Phase::Running).await;
+    assert_eq!(world.host.session.borrow().entries.len(), 3);
     world.host.shutdown().await;
 }
 

@@ -56,6 +56,7 @@ pub fn entry(id: u64, snapshot: &Snapshot) -> Entry {
         added_s: 1_750_000_000,
         completed_s: None,
         took_s: None,
+        sent_before: 0,
         met: 0,
         hooked: false,
     }

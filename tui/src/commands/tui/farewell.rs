@@ -12,8 +12,9 @@ use crate::{
 /// The most lines: a screen of 24 rows keeps what was on it before, too.
 const LINES_MAX: usize = 10;
 
-/// The lines, three for each of a few transfers, or one for each of many.
-pub fn lines(session: &Session) -> Vec<String> {
+/// The lines, three for each of a few transfers, or one for each of many. `kept`: the next session
+/// goes on with them.
+pub fn lines(session: &Session, kept: bool) -> Vec<String> {
     let entries = &session.entries;
     let whole = entries.len() * 3 <= LINES_MAX;
     let mut lines = Vec::new();
@@ -27,6 +28,9 @@ pub fn lines(session: &Session) -> Vec<String> {
             lines.extend(traffic(entry).map(|text| format!("  {text}")));
             lines.extend(next(entry).map(|text| format!("  {text}")));
         }
+    }
+    if kept && !entries.is_empty() {
+        lines.push("`swarm tui` goes on with what was open".into());
     }
     lines
 }
@@ -103,7 +107,7 @@ mod tests {
         let done = Entry { took_s: Some(61.0), met: 3, ..entry(0, &sample::seeding()) };
         let own = Entry { origin: Origin::Own, met: 2, ..entry(2, &sample::seeding()) };
         assert_eq!(
-            lines(&session(vec![done, own])),
+            lines(&session(vec![done, own]), true),
             [
                 "weights: verified 900 MiB in 1:01 (10.0 MiB/s), in ./weights",
                 "  3 peers, 33 % from seeds, duplicate 0.6 %; 1.17 GiB uploaded, ratio 1.33",
@@ -111,9 +115,11 @@ mod tests {
                 "weights-2: shared 900 MiB from ./weights2",
                 "  2 peers, 33 % from seeds, duplicate 0.6 %; 1.17 GiB uploaded, ratio 1.33",
                 "  share it again: swarm seed './weights2'",
+                "`swarm tui` goes on with what was open",
             ]
         );
-        let many = lines(&session((0..30).map(|n| entry(n, &sample::downloading())).collect()));
+        let many =
+            lines(&session((0..30).map(|n| entry(n, &sample::downloading())).collect()), false);
         assert_eq!(many.len(), LINES_MAX);
         assert_eq!(many[0], "weights: stopped with 600 MiB of 900 MiB verified");
         assert_eq!(many[9], "… and 21 more");

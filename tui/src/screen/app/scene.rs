@@ -79,8 +79,9 @@ impl Entry {
 
     /// Bytes sent for every byte in it.
     pub fn ratio(&self) -> f64 {
-        self.snapshot
-            .as_ref()
-            .map_or(0.0, |s: &Arc<Snapshot>| s.totals.uploaded as f64 / s.bytes.max(1) as f64)
+        self.snapshot.as_ref().map_or(0.0, |snapshot: &Arc<Snapshot>| {
+            let sent = self.sent_before.saturating_add(snapshot.totals.uploaded);
+            sent as f64 / snapshot.bytes.max(1) as f64
+        })
     }
 }
