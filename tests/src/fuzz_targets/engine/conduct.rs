@@ -24,9 +24,11 @@ pub(super) struct Conduct {
     peer_has: BTreeSet<u32>,
     /// What the engine asked for and waits for.
     asked: Vec<RawRun>,
-    /// What it asked for and does not wait for any more. A rejection is for these first: they are
-    /// older.
-    withdrawn: Vec<RawRun>,
+    /// What it has cancelled: a rejection is for these first.
+    cancelled: Vec<RawRun>,
+    /// What the peer's choke has dropped: a rejection is for these last, since they get no answer
+    /// unless they crossed the choke.
+    dropped: Vec<RawRun>,
     /// What the peer asked for and waits for.
     owed: Vec<RawRun>,
     /// Where in the manifest the peer asked to go on.
@@ -44,7 +46,8 @@ impl Conduct {
             served: false,
             peer_has: BTreeSet::new(),
             asked: Vec::new(),
-            withdrawn: Vec::new(),
+            cancelled: Vec::new(),
+            dropped: Vec::new(),
             owed: Vec::new(),
             parts_owed: Vec::new(),
         }
@@ -66,15 +69,19 @@ impl Conduct {
             Message::Unchoke => self.served = true,
             Message::Choke => {
                 self.served = false;
-                self.withdrawn.append(&mut self.asked);
+                self.dropped.append(&mut self.asked);
             }
             Message::Block { piece, first, data } => {
                 let count = (data.len() as u32).div_ceil(BLOCK_LEN);
                 let run = RawRun { piece: *piece, first: *first, count };
-                let _ = take(&mut self.asked, run) || take(&mut self.withdrawn, run);
+                let _ = take(&mut self.asked, run)
+                    || take(&mut self.cancelled, run)
+                    || take(&mut self.dropped, run);
             }
             Message::Reject(run) => {
-                let _ = take(&mut self.withdrawn, *run) || take(&mut self.asked, *run);
+                let _ = take(&mut self.cancelled, *run)
+                    || take(&mut self.asked, *run)
+                    || take(&mut self.dropped, *run);
             }
             Message::Request(run) => self.owed.push(*run),
             Message::GetManifest { offset } => self.parts_owed.push(*offset),
@@ -109,7 +116,7 @@ impl Conduct {
             Message::Request(run) => self.asks(geometry, *run),
             Message::Cancel(run) => {
                 assert!(take(&mut self.asked, *run), "{run:?} is not open");
-                self.withdrawn.push(*run);
+                self.cancelled.push(*run);
             }
             Message::Block { piece, first, data } => {
                 assert!(self.serves, "a choked peer is served");
