@@ -67,7 +67,7 @@ pub fn fitting<K>(columns: &[Column<K>], width: u16) -> Vec<(&Column<K>, u16)> {
         }
         kept.retain(|column| column.rank != worst);
     }
-    let spare = (width + 1).saturating_sub(needed(&kept));
+    let spare = width.saturating_add(1).saturating_sub(needed(&kept));
     let sized = kept
         .into_iter()
         .map(|column| (column, column.width + if column.shape == Shape::Grow { spare } else { 0 }));
@@ -156,10 +156,11 @@ fn put<K>(
     for (column, width) in columns {
         let width = (*width).min(area.right().saturating_sub(x));
         let line = cut(text(column), width);
-        let used = line.width() as u16;
+        // A text may be wider than its characters are one by one.
+        let used = u16::try_from(line.width()).unwrap_or(u16::MAX).min(width);
         let indent = if column.shape == Shape::Right { width - used } else { 0 };
         buffer.set_line(x + indent, area.y, &line, width - indent);
-        x = (x + width + 1).min(area.right());
+        x = (x + width).saturating_add(1).min(area.right());
     }
 }
 
@@ -272,5 +273,17 @@ mod tests {
         assert_eq!(rows.map(|row| row.1), ['b', 'd', 'a', 'c']);
         sort(&mut rows, false, |a, b| a.0.cmp(&b.0));
         assert_eq!(rows.map(|row| row.1), ['a', 'c', 'b', 'd']);
+    }
+
+    #[test]
+    fn a_text_that_is_wider_than_its_characters_fits_at_the_right_too() {
+        let area = Rect::new(0, 0, 4, 2);
+        let mut buffer = Buffer::empty(area);
+        let view = View { rows: 1, cursor: None, sort: None };
+        let palette = Palette::new(Theme::Default, Glyphs::Block, false);
+        let columns = [Column::right((), "X", 4, 0)];
+        // A heart, and that it is to be drawn as a picture.
+        let cell = |_: &(), ()| Line::from("\u{2764}\u{FE0F}".repeat(5));
+        draw(&mut buffer, area, &columns, view, palette, |_| Some(()), cell);
     }
 }
