@@ -1,11 +1,6 @@
 //! Measuring: what is printed, what it is compared with, and that nothing stays.
 
-use std::{
-    fs,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -184,46 +179,23 @@ fn each_part_of_the_machine_is_an_object_as_the_manual_says() {
     assert!(is_empty(&world.path("temp")));
 }
 
-/// Processes that work in this folder.
-#[cfg(target_os = "linux")]
-fn processes_in(folder: &Path) -> usize {
-    let folder = folder.canonicalize().unwrap();
-    let name = folder.to_str().unwrap();
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    let cmdlines = all.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok());
-    cmdlines.filter(|cmdline| cmdline.contains(name)).count()
-}
-
-/// Looks again and again until it is so: what is waited for has no other way of telling us.
-#[cfg(target_os = "linux")]
-fn wait_until(what: &str, so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 #[test]
-#[cfg(target_os = "linux")]
 fn whoever_stops_or_kills_it_finds_nothing_left() {
     let world = world_with_temp();
     let temp = world.path("temp");
     let start = || {
-        let running =
-            world.start(&["bench", "--size=4M", "--getters=2", "--runs=100", "--dir=temp"]);
-        // The keeper of the folder, the seeder, two getters.
-        wait_until("all parts run", || processes_in(&temp) == 4);
+        // Slow, so that it is under way when it is said how far it is.
+        let flags = ["--size=4M", "--getters=2", "--dir=temp", "--download-limit=100K"];
+        let running = world.start(&[&["bench"], &flags[..]].concat());
+        running.told("run 1 of ");
         running
     };
+    // All its processes have its stderr, so what ends with that has ended.
     let ran = start().stop();
     assert_eq!((ran.code, ran.stdout.as_str()), (130, ""), "{ran:?}");
     assert!(is_empty(&temp));
-    assert_eq!(processes_in(&temp), 0);
 
-    let running = start();
-    running.kill();
-    wait_until("the parts are gone", || processes_in(&temp) == 0);
+    start().kill_and_outlive();
     assert!(is_empty(&temp));
 
     let running = start();

@@ -102,6 +102,8 @@ pub struct Running {
     child: Guarded,
     stdout: BufReader<ChildStdout>,
     stderr: JoinHandle<String>,
+    /// The lines on stderr, as they come.
+    told: mpsc::Receiver<String>,
     /// Ends the watchdog when it goes away.
     alive: mpsc::Sender<()>,
     seen: String,
@@ -111,11 +113,16 @@ impl Running {
     pub fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut pipe = child.stderr.take().unwrap();
+        let mut pipe = BufReader::new(child.stderr.take().unwrap());
+        let (tell, told) = mpsc::channel();
         let stderr = thread::spawn(move || {
-            let mut text = Vec::new();
-            pipe.read_to_end(&mut text).unwrap();
-            String::from_utf8(text).unwrap()
+            let (mut text, mut end) = (String::new(), 0);
+            while pipe.read_line(&mut text).unwrap() > 0 {
+                // Most tests look at all of it at the end.
+                let _ = tell.send(text[end..].trim_end().to_owned());
+                end = text.len();
+            }
+            text
         });
         let (alive, ended) = mpsc::channel::<()>();
         let pid = Pid::from_child(&child);
@@ -125,7 +132,7 @@ impl Running {
             }
         });
         let child = Guarded(child);
-        Self { child, stdout, stderr, alive, seen: String::new() }
+        Self { child, stdout, stderr, told, alive, seen: String::new() }
     }
 
     /// The next line on stdout.
@@ -147,6 +154,11 @@ impl Running {
         panic!("ended without {kind}: {}", self.seen);
     }
 
+    /// Waits for a line on stderr that begins so.
+    pub fn told(&self, start: &str) {
+        assert!(self.told.iter().any(|line| line.starts_with(start)), "ended without {start}");
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child.0), signal).unwrap();
     }
@@ -161,6 +173,13 @@ impl Running {
     pub fn kill(mut self) {
         self.child.0.kill().unwrap();
         self.child.0.wait().unwrap();
+    }
+
+    /// `kill -9`, and waits until nobody has its stderr any more: what it has started is gone, too.
+    pub fn kill_and_outlive(mut self) {
+        self.child.0.kill().unwrap();
+        self.child.0.wait().unwrap();
+        self.stderr.join().unwrap();
     }
 
     /// Closes our end of its stdout.

@@ -18,19 +18,20 @@ pub type Work = Box<dyn FnMut() -> u64 + Send>;
 /// Bytes a second of `threads` threads that all do what `make` makes, the median of a few samples.
 pub fn rate(threads: u32, make: &dyn Fn() -> Work) -> f64 {
     let mut work: Vec<Work> = (0..threads).map(|_| make()).collect();
-    let samples: Vec<f64> = (0..SAMPLES).map(|_| sample(&mut work)).collect();
+    let samples: Vec<f64> = (0..SAMPLES).map(|_| sample(&mut work, SAMPLE)).collect();
     median(&samples).unwrap_or_default()
 }
 
-fn sample(work: &mut [Work]) -> f64 {
+/// Bytes a second that all do together for so long; each works at least once.
+fn sample(work: &mut [Work], length: Duration) -> f64 {
     let start = Instant::now();
     let bytes: u64 = thread::scope(|scope| {
         let threads: Vec<_> = work
             .iter_mut()
             .map(|work| {
                 scope.spawn(move || {
-                    let mut bytes = 0;
-                    while start.elapsed() < SAMPLE {
+                    let mut bytes = work();
+                    while start.elapsed() < length {
                         bytes += work();
                     }
                     bytes
@@ -53,17 +54,19 @@ mod tests {
 
     #[test]
     fn every_thread_does_its_own_work() {
-        let next = Arc::new(AtomicU32::new(0));
-        let worked = Arc::new(AtomicU32::new(0));
-        let make = || -> Work {
-            let (bit, worked) = (1 << next.fetch_add(1, Ordering::Relaxed), Arc::clone(&worked));
-            Box::new(move || {
-                worked.fetch_or(bit, Ordering::Relaxed);
-                thread::sleep(Duration::from_millis(1));
-                1 << 20
+        let done: Vec<Arc<AtomicU32>> = (0..3).map(|_| Arc::default()).collect();
+        let mut work: Vec<Work> = done
+            .iter()
+            .map(|done| {
+                let done = Arc::clone(done);
+                let work = move || u64::from(done.fetch_add(1, Ordering::Relaxed)) + 1;
+                Box::new(work) as Work
             })
-        };
-        assert!(rate(3, &make) > 0.0);
-        assert_eq!(worked.load(Ordering::Relaxed), 0b111);
+            .collect();
+        assert!(sample(&mut work, Duration::ZERO) > 0.0);
+        assert_eq!(
+            done.iter().map(|done| done.load(Ordering::Relaxed)).collect::<Vec<_>>(),
+            [1; 3]
+        );
     }
 }

@@ -97,7 +97,8 @@ fn busy_in(cores: u32, run: &Run) -> Option<f64> {
     let seeder = run.seeder.as_ref().map_or(Some(0.0), |seeder| seeder.usage.cpu_s())?;
     let available = last(run)? * f64::from(cores);
     // What the processes did before the clock started is counted too: hence the cap.
-    (available > 0.0).then(|| ((seeder + getters_cpu(run)?) / available).min(1.0).into())?
+    let used = seeder + getters_cpu(run)?;
+    (available > 0.0).then(|| (used / available).min(1.0))
 }
 
 fn getters_cpu(run: &Run) -> Option<f64> {

@@ -56,7 +56,7 @@ fn whereabouts(report: &Report) -> String {
         "swarm {} on {}; {files} in {}",
         report.version,
         report.machine.describe(),
-        setup.folder
+        inert(&setup.folder)
     )
 }
 

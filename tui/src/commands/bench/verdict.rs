@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::report::{Report, Waits};
-use crate::units::Rate;
+use crate::{text::inert, units::Rate};
 
 /// What held the getters up for most of the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ fn limited(report: &Report) -> String {
         Limit::Hashing => format!("Limited by hashing, though not all cores were busy{busy}"),
         Limit::Disk => format!(
             "Limited by the disk of {}, not by the processor{busy}; see `swarm bench disk`",
-            report.settings.folder
+            inert(&report.settings.folder)
         ),
         Limit::Network if local => {
             format!("Limited by waiting for each other, not by the processor{busy}")
