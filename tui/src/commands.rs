@@ -16,8 +16,6 @@ pub mod verify;
 mod watch;
 
 use std::{
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -37,6 +35,7 @@ use crate::{
     history::Journal,
     output::Console,
     paths::Paths,
+    read,
 };
 
 /// What every command that runs on is given.
@@ -59,22 +58,15 @@ impl Context {
 
 /// Reads a manifest file.
 pub fn read_manifest(path: &Path) -> Result<Manifest, Failure> {
-    let failed = |error: std::io::Error| Failure::file(path, &error);
-    let mut file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
+    if path.is_dir() {
         let message = format!("{} is a folder, not a .swarm manifest", path.display());
         return Err(Failure::new(Code::Manifest, "manifest", message)
             .hint("`swarm seed` shares a folder, `swarm create` makes its manifest"));
     }
-    let len = metadata.len();
-    if len > MANIFEST_LEN_MAX as u64 {
-        return Err(in_file(path, ManifestError::TooLong.into()));
-    }
-    let mut bytes = Vec::with_capacity(len as usize);
-    // The file may be something without a length, or grow meanwhile.
-    let limit = MANIFEST_LEN_MAX as u64 + 1;
-    Read::by_ref(&mut file).take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    let read = read::at_most(path, MANIFEST_LEN_MAX as u64);
+    let bytes = read
+        .map_err(|error| Failure::file(path, &error))?
+        .ok_or_else(|| in_file(path, ManifestError::TooLong.into()))?;
     Manifest::decode(&bytes).map_err(|error| in_file(path, error.into()))
 }
 
@@ -134,7 +126,7 @@ pub async fn blocking<T: Send + 'static>(
     match done.await {
         Ok(Err(NodeError::Stopped)) => Err(Failure::interrupted()),
         Ok(result) => result.map_err(Failure::from),
-        // The work does not panic; if it did, what it said is on the screen.
-        Err(error) => Err(Failure::new(Code::Other, "bug", error.to_string())),
+        // The work does not panic.
+        Err(error) => Err(Failure::bug(error)),
     }
 }

@@ -1,7 +1,7 @@
 //! What the settings mean: flag over environment over file over default, and where each came from.
 
 use std::{
-    fmt, fs, io,
+    fmt, io,
     net::{Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -16,6 +16,7 @@ use swarm_proto::link::Endpoint;
 use crate::{
     args::{FetchArgs, HookArgs, NetworkArgs, OutputArgs, ProgressMode, SwarmArgs, TransportKind},
     exit::{Code, Failure},
+    read,
     screen::{Glyphs, Theme},
     share::Policy,
     text::shell_quoted,
@@ -114,12 +115,11 @@ impl File {
     /// Reads the file. One that does not exist is as good as an empty one, unless the user named it.
     pub fn read(path: Option<&Path>, named: bool) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::default()) };
-        let too_long = || {
-            let message = format!("{}: too long for a configuration file", path.display());
-            Failure::new(Code::Usage, "config", message)
-        };
-        let text = match fs::metadata(path) {
-            Ok(meta) if meta.len() > FILE_BYTES_MAX => return Err(too_long()),
+        let wrong =
+            |why: String| Failure::new(Code::Usage, "config", format!("{}: {why}", path.display()));
+        let text = match read::at_most(path, FILE_BYTES_MAX) {
+            Ok(Some(bytes)) => String::from_utf8(bytes).map_err(|error| error.to_string()),
+            Ok(None) => return Err(wrong("too long for a configuration file".into())),
             // Nor is it there if what should be its folder is none.
             Err(error)
                 if matches!(
@@ -129,14 +129,13 @@ impl File {
             {
                 return Ok(Self::default());
             }
-            _ => fs::read_to_string(path),
+            Err(error) => Err(error.to_string()),
         };
-        let text = text.map_err(|error| {
-            Failure::new(Code::Usage, "config", format!("{}: {error}", path.display()))
-                .hint("name another file with --config; `swarm config init` writes a new one")
+        let text = text.map_err(|why| {
+            wrong(why).hint("name another file with --config; `swarm config init` writes a new one")
         })?;
         Self::parse(&text).map_err(|why| {
-            Failure::new(Code::Usage, "config", format!("{}: {why}", path.display())).hint(
+            wrong(why).hint(
                 "correct the file; `swarm config init` writes one that explains every setting",
             )
         })

@@ -121,6 +121,11 @@ impl Failure {
         Self::new(Code::Pipe, "pipe", "the reader of the output went away")
     }
 
+    /// A fault of this program. What it said of it is on the screen.
+    pub fn bug(error: impl fmt::Display) -> Self {
+        Self::new(Code::Other, "bug", error.to_string())
+    }
+
     /// The system does not give us what any program needs.
     pub fn system(error: &io::Error) -> Self {
         let failure = Self::new(Code::Other, "system", error.to_string());

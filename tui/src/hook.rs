@@ -128,9 +128,7 @@ impl Hook {
     /// If it failed, or had to be ended.
     pub async fn ended(self) -> Result<(), Failure> {
         self.awaited.cancel();
-        let bug =
-            |error: tokio::task::JoinError| Failure::new(Code::Other, "bug", error.to_string());
-        self.task.await.map_err(bug).flatten()
+        self.task.await.map_err(Failure::bug).flatten()
     }
 }
 

@@ -12,6 +12,7 @@ mod logging;
 mod output;
 mod paths;
 mod reach;
+mod read;
 mod screen;
 mod services;
 mod share;

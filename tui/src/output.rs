@@ -198,7 +198,7 @@ impl Console {
             )),
             Event::DiskFull => self.warn("the disk is full: downloading waits for space"),
             Event::DiskRecovered => self.note("the disk takes data again"),
-            Event::DiskFailed { message } => self.warn(format_args!("disk: {message}")),
+            Event::DiskFailed { message } => self.warn(format_args!("disk: {}", inert(message))),
             Event::FileChanged { file } => self.warn(format_args!(
                 "file {file} of the share was changed by another program and is checked again"
             )),

@@ -25,7 +25,7 @@ mod usage;
 mod verdict;
 mod view;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use swarm_node::{Source, default_piece_length};
 use swarm_proto::digest::Kernel;
@@ -44,6 +44,7 @@ use crate::{
     args::{BenchArgs, BenchCommand, BenchSwarmArgs, ManifestArgs},
     config::{Origin, Settings},
     exit::{Code, Failure},
+    read,
     text::counted,
 };
 
@@ -71,8 +72,8 @@ async fn on_a_thread<T: Send + 'static>(
     if cx.stop.is_cancelled() {
         return Err(Failure::interrupted());
     }
-    // The work does not panic; if it did, what it said is on the screen.
-    done.map_err(|error| Failure::new(Code::Other, "bug", error.to_string()))
+    // The work does not panic.
+    done.map_err(Failure::bug)
 }
 
 /// Measures a whole swarm.
@@ -260,11 +261,8 @@ fn read_report(path: &Path) -> Result<Report, Failure> {
         Failure::new(Code::Usage, "report", message)
             .hint("name a file that `swarm bench --json > FILE` has written")
     };
-    let meta = fs::metadata(path).map_err(|error| Failure::file(path, &error))?;
-    if meta.len() > REPORT_LEN_MAX {
-        return Err(wrong("too long for a report".into()));
-    }
-    let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    let bytes = read::at_most(path, REPORT_LEN_MAX).map_err(|error| Failure::file(path, &error))?;
+    let bytes = bytes.ok_or_else(|| wrong("too long for a report".into()))?;
     serde_json::from_slice(&bytes).map_err(|error| wrong(format!("not a report: {error}")))
 }
 

@@ -20,7 +20,7 @@ use crate::{
     args::GetArgs,
     commands::{Context, demo::source::check_space},
     config::Origin,
-    exit::{Code, Failure},
+    exit::Failure,
     history::Journal,
     output::stdout_failure,
     share::Policy,
@@ -142,7 +142,7 @@ impl Writer {
 fn ended(end: Result<io::Result<()>, oneshot::error::RecvError>) -> Result<(), Failure> {
     match end {
         Ok(written) => written.map_err(|error| stdout_failure(&error)),
-        // The thread does not panic; if it did, what it said is on the screen.
-        Err(error) => Err(Failure::new(Code::Other, "bug", error.to_string())),
+        // The thread does not panic.
+        Err(error) => Err(Failure::bug(error)),
     }
 }
