@@ -1,11 +1,8 @@
 //! Fetching: `get`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueHint};
-use swarm_proto::link::Endpoint;
 
-use super::settings::{FetchArgs, HookArgs, NetworkArgs, SwarmArgs};
+use super::settings::{FetchArgs, HookArgs, NetworkArgs, PeerArgs, SwarmArgs};
 
 const GET_EXAMPLES: &str = "\
 Examples:
@@ -52,10 +49,6 @@ pub struct GetArgs {
     pub network: NetworkArgs,
     #[command(flatten)]
     pub swarm: SwarmArgs,
-    /// Connect to this peer too; may be given several times
-    #[arg(long = "peer", value_name = "KEY@HOST:PORT", help_heading = "Network")]
-    pub peers: Vec<Endpoint>,
-    /// Use the key in this file [default: a new one for each run]
-    #[arg(long, value_name = "FILE", help_heading = "Network", value_hint = ValueHint::FilePath)]
-    pub identity: Option<PathBuf>,
+    #[command(flatten)]
+    pub peer: PeerArgs,
 }

@@ -27,6 +27,27 @@ pub struct NetworkArgs {
     pub transport: Option<TransportKind>,
 }
 
+/// Whom to meet first, and as whom.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct PeerArgs {
+    /// Connect to this peer too; may be given several times
+    #[arg(long = "peer", value_name = "KEY@HOST:PORT")]
+    pub peers: Vec<Endpoint>,
+    /// Use the key in this file [default: one kept from earlier runs; for get, a new one each time]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub identity: Option<PathBuf>,
+}
+
+/// Where the tracker of this process is, if nobody names another one.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct OwnTrackerArgs {
+    /// Run the tracker on this address [default: the address of --listen and the next port]
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "trackers")]
+    pub tracker_listen: Option<SocketAddr>,
+}
+
 /// [`Transport`], as it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,6 +1,6 @@
 //! Making a manifest and sharing what it describes: `create` and `seed`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use swarm_proto::{
@@ -9,7 +9,7 @@ use swarm_proto::{
     path::{NameError, check_name},
 };
 
-use super::settings::{NetworkArgs, SwarmArgs};
+use super::settings::{NetworkArgs, OwnTrackerArgs, PeerArgs, SwarmArgs};
 use crate::units::{Bytes, UnitError};
 
 /// What goes into a manifest beside the files.
@@ -132,15 +132,10 @@ pub struct SeedArgs {
     pub manifest: ManifestArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Run the tracker on this address [default: the address of --listen and the next port]
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "trackers", help_heading = "Network")]
-    pub tracker_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub tracker: OwnTrackerArgs,
     #[command(flatten)]
     pub swarm: SwarmArgs,
-    /// Connect to this peer too; may be given several times
-    #[arg(long = "peer", value_name = "KEY@HOST:PORT", help_heading = "Network")]
-    pub peers: Vec<Endpoint>,
-    /// Use the key in this file [default: one kept from earlier runs]
-    #[arg(long, value_name = "FILE", help_heading = "Network", value_hint = ValueHint::FilePath)]
-    pub identity: Option<PathBuf>,
+    #[command(flatten)]
+    pub peer: PeerArgs,
 }

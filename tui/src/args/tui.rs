@@ -1,11 +1,8 @@
 //! Several transfers on one screen: `tui`.
 
-use std::{net::SocketAddr, path::PathBuf};
-
 use clap::{Args, ValueHint};
-use swarm_proto::link::Endpoint;
 
-use super::settings::{FetchArgs, HookArgs, NetworkArgs, SwarmArgs};
+use super::settings::{FetchArgs, HookArgs, NetworkArgs, OwnTrackerArgs, PeerArgs, SwarmArgs};
 
 const TUI_EXAMPLES: &str = "\
 Examples:
@@ -29,27 +26,22 @@ pub struct TuiArgs {
     /// What to fetch or to share to begin with
     #[arg(value_name = "LINK|FILE.swarm|PATH", value_hint = ValueHint::AnyPath)]
     pub what: Vec<String>,
-    #[command(flatten)]
-    pub fetch: FetchArgs,
-    #[command(flatten)]
-    pub hook: HookArgs,
-    #[command(flatten)]
-    pub network: NetworkArgs,
-    /// Run the tracker on this address [default: the address of --listen and the next port]
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "trackers", help_heading = "Network")]
-    pub tracker_listen: Option<SocketAddr>,
-    #[command(flatten)]
-    pub swarm: SwarmArgs,
-    /// Connect to this peer too; may be given several times
-    #[arg(long = "peer", value_name = "KEY@HOST:PORT", help_heading = "Network")]
-    pub peers: Vec<Endpoint>,
-    /// Use the key in this file [default: one kept from earlier runs]
-    #[arg(long, value_name = "FILE", help_heading = "Network", value_hint = ValueHint::FilePath)]
-    pub identity: Option<PathBuf>,
     /// Begin with nothing of the last session, and keep nothing of this one
     #[arg(long)]
     pub fresh: bool,
     /// Let the mouse's wheel scroll; else the mouse selects text as everywhere
     #[arg(long)]
     pub mouse: bool,
+    #[command(flatten)]
+    pub fetch: FetchArgs,
+    #[command(flatten)]
+    pub hook: HookArgs,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    #[command(flatten)]
+    pub tracker: OwnTrackerArgs,
+    #[command(flatten)]
+    pub swarm: SwarmArgs,
+    #[command(flatten)]
+    pub peer: PeerArgs,
 }

@@ -45,7 +45,7 @@ pub async fn run(mut cx: Context, args: GetArgs) -> Result<(), Failure> {
     let source = read_source(&args.source)?;
     hook::check(&cx.settings.on_complete.value, env::var_os("PATH").as_deref())?;
     // A new key for each run: two downloads on one machine are two nodes of the swarm.
-    let identity = match &args.identity {
+    let identity = match &args.peer.identity {
         Some(file) => cx.paths.identity(Key::Node, Some(file))?,
         None => Identity::generate(),
     };
@@ -131,7 +131,7 @@ async fn start(
     source: Source,
 ) -> Result<Transfer, Failure> {
     let settings = &cx.settings;
-    let nobody = nobody_to_ask(&source, settings.trackers.value.len() + args.peers.len());
+    let nobody = nobody_to_ask(&source, settings.trackers.value.len() + args.peer.peers.len());
     if nobody {
         return Err(nobody_named(&source));
     }
@@ -142,7 +142,7 @@ async fn start(
     let options = GetOptions {
         output: settings.output.value.clone(),
         trackers: settings.trackers.value.clone(),
-        peers: args.peers.clone(),
+        peers: args.peer.peers.clone(),
         selection: Selection { only: args.only.clone(), skip: args.skip.clone() },
     };
     tokio::select! {

@@ -63,11 +63,11 @@ impl Input {
 
 /// Starts what listens: the node, and a tracker if nobody named one.
 async fn start(cx: &Context, args: &SeedArgs, input: &Input) -> Result<Services, Failure> {
-    let identity = cx.paths.identity(Key::Node, args.identity.as_deref())?;
+    let identity = cx.paths.identity(Key::Node, args.peer.identity.as_deref())?;
     let services = Services::start(cx, identity, true).await?;
     if cx.settings.trackers.value.is_empty()
         && !input.has_trackers()
-        && let Err(failure) = services.start_tracker(cx, args.tracker_listen).await
+        && let Err(failure) = services.start_tracker(cx, args.tracker.tracker_listen).await
     {
         services.shutdown().await;
         return Err(failure);
@@ -93,7 +93,8 @@ async fn share(
 
     let mut trackers = cx.settings.trackers.value.clone();
     trackers.extend(services.tracker().map(|tracker| tracker.local.clone()));
-    let options = SeedOptions { path: path.clone(), trackers, peers: args.peers.clone(), verify };
+    let options =
+        SeedOptions { path: path.clone(), trackers, peers: args.peer.peers.clone(), verify };
     let transfer = tokio::select! {
         () = cx.stop.cancelled() => return Err(Failure::interrupted()),
         transfer = services.node.seed(Arc::clone(&manifest), options) => transfer?,
@@ -113,7 +114,7 @@ async fn make(
 ) -> Result<Manifest, Failure> {
     let trackers = services.trackers(cx, &[]);
     let signer = match args.manifest.sign {
-        true => Some(cx.paths.identity(Key::Node, args.identity.as_deref())?),
+        true => Some(cx.paths.identity(Key::Node, args.peer.identity.as_deref())?),
         false => None,
     };
     let manifest = create::make(cx, path, None, &args.manifest, trackers, signer.as_ref()).await?;

@@ -27,12 +27,13 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
     let (console, stop) = (cx.console.clone(), cx.stop.clone());
     let history = cx.paths.history.clone();
     // Two sessions on one machine are two nodes of the swarm.
-    let kept = cx.paths.identity_alone(Key::Session, args.identity.as_deref())?;
+    let kept = cx.paths.identity_alone(Key::Session, args.peer.identity.as_deref())?;
     let (identity, _held) =
         kept.map_or_else(|| (Identity::generate(), None), |(i, f)| (i, Some(f)));
     // A download is announced from where the tracker sees us; what is shared says so for itself.
     let services = Services::start(&cx, identity, false).await?;
-    let TuiArgs { what, peers, tracker_listen, mouse, fresh, .. } = args;
+    let TuiArgs { what, peer, tracker, mouse, fresh, .. } = args;
+    let (peers, tracker_listen) = (peer.peers, tracker.tracker_listen);
     let earlier = match cx.paths.session.clone().filter(|_| !fresh) {
         // If it fails, the process is ending.
         Some(folder) => {
