@@ -185,6 +185,10 @@ pub struct Setting<T> {
     pub origin: Origin,
 }
 
+/// Those who may have a manifest are asked for this long before the user hears that nobody had it:
+/// who waits for longer without a word thinks that nothing happens. They are asked on after it.
+const MANIFEST_ROUND: Duration = Duration::from_secs(1);
+
 /// Everything that can be set.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -318,6 +322,7 @@ impl Settings {
             advertise: self.advertise.value.as_ref().and_then(|host| host.parse().ok()),
             transport: self.transport.value.into(),
             disk_threads: self.disk_threads.value,
+            manifest_patience: MANIFEST_ROUND,
             ..NodeConfig::default()
         };
         let engine = &mut config.engine;

@@ -197,10 +197,8 @@ impl From<NodeError> for Failure {
             NodeError::NoName { .. } => Self::advised(Code::Usage, "usage", &error.to_string()),
             NodeError::Listen { addr, source } => Self::listen("for peers", addr, &source),
             NodeError::NoManifest { tried } => {
-                let tried: Vec<_> =
-                    tried.iter().map(|(who, why)| format!("{who}: {why}")).collect();
-                Self::new(code, "no_manifest", format!("no manifest found ({})", tried.join(", ")))
-                    .hint("check that somebody shares it and can be reached, and that the link is whole")
+                Self::new(code, "no_manifest", format!("no manifest: {}", who_and_why(&tried)))
+                    .hint("check that it is still shared there, and that the link is whole")
             }
             NodeError::NoSuchFile { .. } => Self::new(code, kind, error.to_string())
                 .hint("'swarm show' lists the files of a link or manifest"),
@@ -209,6 +207,30 @@ impl From<NodeError> for Failure {
             _ => Self::advised(code, kind, &error.to_string()),
         }
     }
+}
+
+/// `tracker a:1 and peer b:2: connection refused, peer c:3: no answer in time`, without keys, which
+/// tell nobody anything, and without the system's numbers.
+fn who_and_why(tried: &[(String, String)]) -> String {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for (who, why) in tried {
+        let why = why.split(" (os error").next().unwrap_or(why);
+        let who = match (who.split_once(' '), who.split_once('@')) {
+            (Some((what, _)), Some((_, address))) => format!("{what} {address}"),
+            _ => who.clone(),
+        };
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, all)) => all.push(who),
+            None => reasons.push((why, vec![who])),
+        }
+    }
+    let reasons = reasons.iter().map(|(why, who)| {
+        // As it is in the middle of a sentence.
+        let system = why.starts_with("Connection") || why.starts_with("Network");
+        let why = if system { why.to_lowercase() } else { (*why).to_owned() };
+        format!("{}: {why}", who.join(" and "))
+    });
+    reasons.collect::<Vec<_>>().join(", ")
 }
 
 impl From<ManifestError> for Failure {
@@ -230,3 +252,25 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_manifest_is_named_without_keys_and_with_the_same_reason_once() {
+        let refused = "Connection refused (os error 111)";
+        let tried = [
+            ("tracker 2b7c@192.0.2.2:7000", refused),
+            ("peer brlg@[::1]:6000", refused),
+            ("peer plain:c:1", "no answer in time"),
+        ];
+        let tried = tried.map(|(who, why)| (who.into(), why.into())).to_vec();
+        let failure = Failure::from(NodeError::NoManifest { tried });
+        assert_eq!(
+            failure.message,
+            "no manifest: tracker 192.0.2.2:7000 and peer [::1]:6000: connection refused, peer \
+             plain:c:1: no answer in time"
+        );
+    }
+}

@@ -167,7 +167,10 @@ pub enum Origin {
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Somebody is looked for who has the manifest.
-    Finding,
+    Finding {
+        /// Why nobody gave it yet, once that is known.
+        trouble: Option<String>,
+    },
     /// Files are read to make or to check a manifest.
     Hashing {
         /// Bytes done.

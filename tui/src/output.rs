@@ -22,6 +22,7 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 use swarm_engine::{Bottleneck, PeerSnapshot};
 use swarm_node::{Event, Progress, Snapshot, State};
+use swarm_proto::manifest::Manifest;
 
 pub use self::bar::rows;
 use crate::{
@@ -183,7 +184,7 @@ impl Console {
     ///
     /// # Errors
     /// If the reader went away.
-    pub fn event(&self, event: &Event) -> Result<(), Failure> {
+    pub fn event(&self, event: &Event, manifest: &Manifest) -> Result<(), Failure> {
         // Our own `completed` has the figures.
         if *event != Event::Completed {
             self.object(event)?;
@@ -199,9 +200,10 @@ impl Console {
             Event::DiskFull => self.warn("the disk is full: downloading waits for space"),
             Event::DiskRecovered => self.note("the disk takes data again"),
             Event::DiskFailed { message } => self.warn(format_args!("disk: {}", inert(message))),
-            Event::FileChanged { file } => self.warn(format_args!(
-                "file {file} of the share was changed by another program and is checked again"
-            )),
+            Event::FileChanged { file } => {
+                let path = manifest.info().files.get(*file as usize).map(|file| &*file.path);
+                self.warn(inert(&changed(path.unwrap_or_default())));
+            }
             Event::TrackerDown { name, .. } => {
                 let name = inert(name);
                 self.warn(format_args!("tracker {name} does not answer; trying again"));
@@ -375,6 +377,16 @@ pub fn status(snapshot: &Snapshot) -> Cow<'static, str> {
     }
 }
 
+/// Says that a file was changed that is shared. `path` is its path in the share, which is this one
+/// file if that is empty.
+pub fn changed(path: &[String]) -> String {
+    let name = if path.is_empty() { "the file".into() } else { path.join("/") };
+    format!(
+        "{name} was changed by another program: it is read again, and what differs is not shared; \
+         share it anew for a link to what it is now"
+    )
+}
+
 /// Why it is slow, if that is known.
 pub fn bottleneck(snapshot: &Snapshot) -> Option<Cow<'static, str>> {
     if snapshot.state != State::Downloading {
@@ -382,8 +394,13 @@ pub fn bottleneck(snapshot: &Snapshot) -> Option<Cow<'static, str>> {
     }
     Some(match snapshot.bottleneck {
         Bottleneck::None | Bottleneck::Network => return None,
+        Bottleneck::NoPeers
+            if !snapshot.trackers.is_empty() && snapshot.trackers.iter().all(|t| !t.up) =>
+        {
+            "no peers: no tracker answers".into()
+        }
         Bottleneck::NoPeers => "no peers".into(),
-        Bottleneck::NothingOffered => "peers have nothing that is missing".into(),
+        Bottleneck::NothingOffered => "no peer has what is missing".into(),
         Bottleneck::Choked => "choked by all peers".into(),
         Bottleneck::Limit => match snapshot.down_limit {
             Some(limit) => format!("limited to {}", Rate(limit)).into(),
@@ -395,8 +412,8 @@ pub fn bottleneck(snapshot: &Snapshot) -> Option<Cow<'static, str>> {
     })
 }
 
-/// The figures of a transfer behind its percentage: `3.49 GiB of 5.69 GiB, 84.2 MiB/s …`.
-fn figures(snapshot: &Snapshot) -> String {
+/// The figures of a transfer behind its percentage: `3.49 GiB of 5.69 GiB`, `84.2 MiB/s`, ….
+fn figures(snapshot: &Snapshot) -> Vec<String> {
     let sharing = matches!(snapshot.state, State::Seeding | State::Stopped);
     let mut parts = Vec::new();
     if sharing {
@@ -412,9 +429,12 @@ fn figures(snapshot: &Snapshot) -> String {
             parts.push(format!("{} left", Clock(eta)));
         }
     }
-    parts.push(peers(snapshot));
-    parts.extend(bottleneck(snapshot).map(Into::into));
-    parts.join(", ")
+    let slow = bottleneck(snapshot);
+    if !(slow.is_some() && snapshot.peers.is_empty()) {
+        parts.push(peers(snapshot));
+    }
+    parts.extend(slow.map(Into::into));
+    parts
 }
 
 /// `5 peers (2 seeds)`.
@@ -462,7 +482,7 @@ mod tests {
         for (cause, expected) in [
             (Bottleneck::None, None),
             (Bottleneck::NoPeers, Some("no peers")),
-            (Bottleneck::NothingOffered, Some("peers have nothing that is missing")),
+            (Bottleneck::NothingOffered, Some("no peer has what is missing")),
             (Bottleneck::Choked, Some("choked by all peers")),
             (Bottleneck::Limit, Some("limited to 2.00 MiB/s")),
             (Bottleneck::RarePieces, Some("waiting for rare pieces")),
@@ -495,15 +515,15 @@ mod tests {
     fn the_figures_say_what_matters_in_each_state() {
         let mut snapshot = sample::downloading();
         assert_eq!(
-            figures(&snapshot),
+            figures(&snapshot).join(", "),
             "600 MiB of 900 MiB, down 80.0 MiB/s, up 5.00 MiB/s, 0:05 left, 2 peers (1 seed)"
         );
         (snapshot.down_rate, snapshot.up_rate, snapshot.eta_s) = (0, 0, None);
         snapshot.peers.clear();
         snapshot.bottleneck = Bottleneck::NoPeers;
-        assert_eq!(figures(&snapshot), "600 MiB of 900 MiB, down 0 B/s, 0 peers, no peers");
+        assert_eq!(figures(&snapshot).join(", "), "600 MiB of 900 MiB, down 0 B/s, no peers");
         assert_eq!(
-            figures(&sample::seeding()),
+            figures(&sample::seeding()).join(", "),
             "up 5.00 MiB/s, 1.17 GiB uploaded, 2 peers (1 seed)"
         );
     }

@@ -223,7 +223,7 @@ impl View for Screen {
 
     fn event(&mut self, event: &Event) -> bool {
         let Stage::Up(screen) = &self.stage else { return false };
-        let (warn, text) = describe(event);
+        let (warn, text) = describe(event, self.entry.share.as_deref());
         screen.tell(Action::Remark(Remark { entry: Some(self.entry.id), warn, text }));
         true
     }

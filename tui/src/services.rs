@@ -2,18 +2,20 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::Path,
     sync::OnceLock,
 };
 
-use swarm_node::{Identity, Node, Transport};
+use swarm_node::{Identity, Node, NodeConfig, NodeError, Transport};
 use swarm_proto::link::Endpoint;
 use swarm_tracker::Server;
 
 use crate::{
     commands::{Context, tracker},
+    config::Origin,
     exit::Failure,
     paths::Key,
-    reach::{link_host, local_ip},
+    reach::{link_host, local_ip, usual_port},
 };
 
 /// What listens.
@@ -21,6 +23,8 @@ use crate::{
 pub struct Services {
     pub node: Node,
     tracker: OnceLock<OwnTracker>,
+    /// Where a tracker is to listen.
+    beside: SocketAddr,
     /// The node as a link names it.
     pub peer: Endpoint,
 }
@@ -36,29 +40,61 @@ pub struct OwnTracker {
 }
 
 impl Services {
-    /// Starts the node. `advertise`: a tracker in this process will see us come from an address that
+    /// Starts the node. `shared`: what it is there to share, if that is one file or folder.
+    /// `advertise`: a tracker in this process will see us come from an address that
     /// is of no use to others, so that it has to be told another one.
-    pub async fn start(cx: &Context, identity: Identity, advertise: bool) -> Result<Self, Failure> {
+    pub async fn start(
+        cx: &Context,
+        identity: Identity,
+        shared: Option<&Path>,
+        advertise: bool,
+    ) -> Result<Self, Failure> {
         let settings = &cx.settings;
         let host = link_host(settings.listen.value, settings.advertise.value.as_deref());
         let mut config = settings.node();
         if advertise {
             config.advertise = routable(&host).await;
         }
-        let node = Node::start(identity, config).await?;
+        let mut beside = next_port(config.listen);
+        let mut node = None;
+        if settings.listen.origin == Origin::Default {
+            // Whichever way leads to it, it is the same.
+            let shared = shared.and_then(|path| path.canonicalize().ok()).unwrap_or_default();
+            let port = usual_port(identity.peer_id(), &shared);
+            let listen = SocketAddr::new(config.listen.ip(), port);
+            match Node::start(identity.clone(), NodeConfig { listen, ..config.clone() }).await {
+                Ok(started) => {
+                    beside = next_port(listen);
+                    node = Some(started);
+                }
+                Err(NodeError::Listen { .. }) => cx.console.note(format_args!(
+                    "port {port} is taken: the link is not that of an earlier run"
+                )),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let node = match node {
+            Some(node) => node,
+            None => Node::start(identity, config).await?,
+        };
         let tls = Transport::from(settings.transport.value) == Transport::Tls;
         let key = tls.then(|| node.peer_id());
         let peer = Endpoint { key, host, port: node.listen_addr().port() };
-        Ok(Self { node, tracker: OnceLock::new(), peer })
+        Ok(Self { node, tracker: OnceLock::new(), beside, peer })
     }
 
     /// Starts a tracker on this address, if none is given on the port after the node's. One that
     /// runs already is enough.
     pub async fn start_tracker(&self, cx: &Context, at: Option<SocketAddr>) -> Result<(), Failure> {
         if self.tracker.get().is_none() {
-            let at = at.unwrap_or_else(|| next_port(cx.settings.listen.value));
+            let by_default = cx.settings.listen.origin == Origin::Default && at.is_none();
+            let started = match OwnTracker::start(cx, at.unwrap_or(self.beside)).await {
+                // Nobody asked for that port.
+                Err(_) if by_default => OwnTracker::start(cx, cx.settings.listen.value).await,
+                started => started,
+            };
             // Nobody else starts one: whoever does is whoever owns the transfers.
-            let _ = self.tracker.set(OwnTracker::start(cx, at).await?);
+            let _ = self.tracker.set(started?);
         }
         Ok(())
     }

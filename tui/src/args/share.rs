@@ -103,14 +103,14 @@ Examples:
   swarm seed ./weights
       Make a manifest, start a tracker, print `swarm get '…'` for the others, and serve.
   swarm seed ./weights --listen 10.0.0.7:6000
-      The same, reachable at 10.0.0.7 port 6000, the tracker at port 6001. The link stays
-      good when the command is run again.
+      The same, reachable at 10.0.0.7 port 6000, the tracker at port 6001.
   swarm seed ./weights --tracker KEY@tracker.example:7000
       Use a tracker that runs elsewhere (`swarm tracker` prints its KEY@HOST:PORT).
   swarm seed weights.swarm --data /mnt/weights
       Share what a manifest describes, after checking it.
 
-Runs until Ctrl-C. The line to pass on is printed on stdout, everything else on stderr.";
+Runs until Ctrl-C. The link stays good when the command is run again: it has the same key, and the
+same port if nobody has taken that meanwhile. The line to pass on is printed on stdout, everything else on stderr.";
 
 /// `swarm seed`.
 #[derive(Debug, Args)]

@@ -32,9 +32,8 @@ use crate::{
     units::{Bytes, Clock, Rate, Span},
 };
 
-/// Those who may have the manifest are asked for this long before the user hears of it.
-const ROUND: Duration = Duration::from_secs(10);
-/// And then not for this long: all may have refused for good, and a refusal takes no time.
+/// Between two rounds of asking for the manifest: all may have refused for good, and a refusal takes
+/// no time.
 const ROUND_PAUSE: Duration = Duration::from_secs(2);
 
 /// Fetches until everything is verified and in place, and shares on for as long as the user wants.
@@ -50,7 +49,9 @@ pub async fn run(mut cx: Context, args: GetArgs) -> Result<(), Failure> {
         None => Identity::generate(),
     };
     let mut config = cx.settings.node();
-    config.manifest_patience = cx.settings.timeout.value.0.map_or(ROUND, |limit| limit.min(ROUND));
+    if let Some(limit) = cx.settings.timeout.value.0 {
+        config.manifest_patience = config.manifest_patience.min(limit);
+    }
     if stream.is_some() {
         config.engine.order = Order::Sequential;
     }
@@ -151,7 +152,8 @@ async fn start(
     }
 }
 
-/// Asks for the manifest until somebody has it or patience ends, and says now and then who did not.
+/// Asks for the manifest until somebody has it or patience ends, and says who does not have it and
+/// why, as often as that changes.
 async fn ask_until_found(
     cx: &Context,
     node: &Node,
@@ -159,6 +161,7 @@ async fn ask_until_found(
     options: GetOptions,
 ) -> Result<Transfer, Failure> {
     let begun = Instant::now();
+    let mut said = String::new();
     loop {
         let error = match node.get(source.clone(), options.clone()).await {
             Ok(transfer) => return Ok(transfer),
@@ -168,7 +171,12 @@ async fn ask_until_found(
         if cx.settings.timeout.value.0.is_some_and(|limit| begun.elapsed() >= limit) {
             return Err(error);
         }
-        cx.console.warn(format_args!("{}; asking again", error.message));
+        if error.message != said {
+            let hint = error.hint.as_deref().unwrap_or_default();
+            cx.console
+                .warn(format_args!("{}; asking again and again; {hint}", inert(&error.message)));
+            said = error.message;
+        }
         time::sleep(ROUND_PAUSE).await;
     }
 }

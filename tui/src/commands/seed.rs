@@ -53,6 +53,13 @@ impl Input {
         Ok(Self::Manifest(Box::new(manifest), data))
     }
 
+    /// What is shared.
+    fn path(&self) -> &Path {
+        match self {
+            Self::Manifest(_, path) | Self::Files(path) => path,
+        }
+    }
+
     fn has_trackers(&self) -> bool {
         match self {
             Self::Manifest(manifest, _) => !manifest.extras().trackers.is_empty(),
@@ -64,7 +71,7 @@ impl Input {
 /// Starts what listens: the node, and a tracker if nobody named one.
 async fn start(cx: &Context, args: &SeedArgs, input: &Input) -> Result<Services, Failure> {
     let identity = cx.paths.identity(Key::Node, args.peer.identity.as_deref())?;
-    let services = Services::start(cx, identity, true).await?;
+    let services = Services::start(cx, identity, Some(input.path()), true).await?;
     if cx.settings.trackers.value.is_empty()
         && !input.has_trackers()
         && let Err(failure) = services.start_tracker(cx, args.tracker.tracker_listen).await

@@ -31,7 +31,7 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
     let (identity, _held) =
         kept.map_or_else(|| (Identity::generate(), None), |(i, f)| (i, Some(f)));
     // A download is announced from where the tracker sees us; what is shared says so for itself.
-    let services = Services::start(&cx, identity, false).await?;
+    let services = Services::start(&cx, identity, None, false).await?;
     let TuiArgs { what, peer, tracker, mouse, fresh, .. } = args;
     let (peers, tracker_listen) = (peer.peers, tracker.tracker_listen);
     let earlier = match cx.paths.session.clone().filter(|_| !fresh) {

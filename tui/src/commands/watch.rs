@@ -6,6 +6,7 @@ use std::{
 };
 
 use swarm_node::{Event, Snapshot, State, Transfer};
+use swarm_proto::manifest::Manifest;
 use tokio::{
     sync::{broadcast, watch},
     time,
@@ -47,6 +48,7 @@ pub struct Watch {
     start: Instant,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     events: broadcast::Receiver<Event>,
+    manifest: Arc<Manifest>,
 }
 
 impl Watch {
@@ -79,7 +81,8 @@ impl Watch {
             console.progress()
         };
         let (console, events) = (console.clone(), transfer.events());
-        Self { console, view, asks, answer, record, start, snapshots, events }
+        let manifest = Arc::clone(transfer.manifest());
+        Self { console, view, asks, answer, record, start, snapshots, events, manifest }
     }
 
     /// How a download is shared on that has just been completed, with this policy unless the user
@@ -104,7 +107,7 @@ impl Watch {
             Ok(()) = self.snapshots.changed() => {}
             Ok(event) = self.events.recv() => {
                 if !self.view.event(&event) {
-                    self.console.event(&event)?;
+                    self.console.event(&event, &self.manifest)?;
                 }
             }
             // There is somebody to answer only where there is a screen.

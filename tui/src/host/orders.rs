@@ -129,7 +129,8 @@ impl Keeper {
 
     fn add_get(&mut self, source: Source, name: String, output: Option<PathBuf>) {
         let output = output.map_or_else(|| self.shown.output.clone(), at_home);
-        let entry = self.entry(name, output.clone(), Origin::Downloaded, Phase::Finding);
+        let entry =
+            self.entry(name, output.clone(), Origin::Downloaded, Phase::Finding { trouble: None });
         let swarm = match &source {
             Source::Link(link) => link.id,
             Source::Manifest(manifest) => manifest.id(),

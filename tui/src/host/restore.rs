@@ -116,7 +116,7 @@ impl Keeper {
     fn entry_of(&self, memo: &Memo) -> Entry {
         let phase = match &memo.stand {
             Stand::Stopped { why, .. } => Phase::Stopped { why: why.clone() },
-            _ => Phase::Finding,
+            _ => Phase::Finding { trouble: None },
         };
         Entry {
             link: memo.link.clone(),

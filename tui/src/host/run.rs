@@ -250,7 +250,7 @@ impl Keeper {
         }
         held.sum_up();
         held.entry.phase = match &held.goal {
-            Goal::Get { .. } => Phase::Finding,
+            Goal::Get { .. } => Phase::Finding { trouble: None },
             Goal::Seed { .. } => Phase::Hashing { done: 0, total: 0 },
         };
         let end = CancellationToken::new();
@@ -262,7 +262,14 @@ impl Keeper {
     fn hear(&mut self, id: EntryId, news: News) {
         let Some(held) = self.find(id) else { return };
         match news {
-            News::StillFinding(failure) => self.complain(Some(id), &failure),
+            News::StillFinding(failure) => {
+                let trouble = Some(failure.message.clone());
+                // Once is enough as long as it stays the same.
+                if held.entry.phase != (Phase::Finding { trouble: trouble.clone() }) {
+                    held.entry.phase = Phase::Finding { trouble };
+                    self.complain(Some(id), &failure);
+                }
+            }
             News::Hashing(progress) => {
                 // Whoever reads may say this once more after the attempt was given up.
                 if let Phase::Hashing { done, total } = &mut held.entry.phase {
@@ -282,7 +289,7 @@ impl Keeper {
                     held.entry.completed_s = Some(now_s());
                     held.entry.took_s = held.began.map(|began| began.elapsed().as_secs_f64());
                 }
-                let (warn, text) = screen::describe(&event);
+                let (warn, text) = screen::describe(&event, held.entry.share.as_deref());
                 self.say(Some(id), warn, text);
                 if completed {
                     self.run_hook(id);

@@ -57,7 +57,7 @@ impl World {
             stop: CancellationToken::new(),
             history: Journal::start(None, |_| {}),
         };
-        let services = Services::start(&cx, Identity::generate(), false).await.unwrap();
+        let services = Services::start(&cx, Identity::generate(), None, false).await.unwrap();
         let setup = Setup { cx, services, peers: Vec::new(), tracker_listen: None };
         let earlier =
             if kept { Earlier::open(&dir.path().join("session")) } else { Earlier::default() };

@@ -3,28 +3,33 @@
 use std::{sync::Arc, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use ratatui::crossterm::terminal;
 use swarm_node::{Progress, Snapshot, State};
 
 use super::{View, amount, figures, percent, status};
 use crate::{exit::Failure, units::Rate};
 
-/// The bar takes a third of the line, so that the figures are readable on 80 columns.
+/// Where there is room.
 const TEMPLATE: &str = "{prefix} {bar:25} {msg}";
-/// The same for a transfer that is complete: there is nothing to fill.
-const DONE: &str = "{prefix}: {msg}";
+/// Where there is less of it.
+const SHORT: &str = "{prefix} {bar:10} {msg}";
+/// Where the figures need all of it.
+const BARE: &str = "{prefix} {wide_msg}";
+/// For a transfer that is complete: there is nothing to fill.
+const DONE: &str = "{prefix}: {wide_msg}";
 
 /// One bar.
 #[derive(Debug)]
 pub struct Bar {
     bars: MultiProgress,
     bar: Option<ProgressBar>,
-    done: bool,
+    template: &'static str,
 }
 
 impl Bar {
     /// A row below those that there are.
     pub fn new(bars: &MultiProgress) -> Self {
-        Self { bars: bars.clone(), bar: None, done: false }
+        Self { bars: bars.clone(), bar: None, template: TEMPLATE }
     }
 
     fn bar(&mut self) -> &ProgressBar {
@@ -51,23 +56,17 @@ impl View for Bar {
     }
 
     fn snapshot(&mut self, _: Duration, snapshot: &Arc<Snapshot>) -> Result<(), Failure> {
-        let done = snapshot.state == State::Seeding;
-        if done != self.done {
-            self.done = done;
-            let template = if done { DONE } else { TEMPLATE };
+        let columns = terminal::size().map_or(80, |(columns, _)| columns);
+        let (template, text) = fitting(snapshot, columns.into());
+        if template != self.template {
+            self.template = template;
             self.bar().set_style(style(template));
         }
         let bar = self.bar();
         bar.set_length(snapshot.bytes_wanted.max(1));
         bar.set_position(snapshot.bytes_have);
         bar.set_prefix(status(snapshot));
-        let figures = figures(snapshot);
-        if done {
-            bar.set_message(figures);
-        } else {
-            let percent = percent(snapshot.bytes_have, snapshot.bytes_wanted);
-            bar.set_message(format!("{percent:.1} %, {figures}"));
-        }
+        bar.set_message(text);
         Ok(())
     }
 
@@ -76,6 +75,28 @@ impl View for Bar {
             bar.finish_and_clear();
             self.bars.remove(&bar);
         }
+    }
+}
+
+/// What is shown on a line of so many columns. A line that is longer is drawn over two and leaves
+/// parts of itself behind when the terminal scrolls, so the bar gives way first, and then how many
+/// bytes the percentage means.
+fn fitting(snapshot: &Snapshot, columns: usize) -> (&'static str, String) {
+    let mut parts = figures(snapshot);
+    if snapshot.state == State::Seeding {
+        return (DONE, parts.join(", "));
+    }
+    let percent = percent(snapshot.bytes_have, snapshot.bytes_wanted);
+    let text = |parts: &[String]| format!("{percent:.1} %, {}", parts.join(", "));
+    let all = text(&parts);
+    let without_amount = text(&parts.split_off(1));
+    // With a space on each side of the bar, and one that stays free.
+    let room = columns.saturating_sub(status(snapshot).chars().count() + 3);
+    let tries = [(TEMPLATE, 25, &all), (SHORT, 10, &all), (SHORT, 10, &without_amount)];
+    let fits = |&&(_, bar, text): &&(_, usize, &String)| bar + text.chars().count() <= room;
+    match tries.iter().find(fits) {
+        Some((template, _, text)) => (template, (*text).clone()),
+        None => (BARE, without_amount),
     }
 }
 
@@ -95,11 +116,25 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::sample;
 
     #[test]
     fn the_templates_are_valid() {
-        for template in [TEMPLATE, DONE] {
+        for template in [TEMPLATE, SHORT, BARE, DONE] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
+    }
+
+    #[test]
+    fn the_figures_matter_more_than_the_bar() {
+        let at = |columns| fitting(&sample::downloading(), columns);
+        let all = "66.6 %, 600 MiB of 900 MiB, down 80.0 MiB/s, up 5.00 MiB/s, 0:05 left, 2 peers \
+                   (1 seed)";
+        let some = "66.6 %, down 80.0 MiB/s, up 5.00 MiB/s, 0:05 left, 2 peers (1 seed)";
+        assert_eq!(at(200), (TEMPLATE, all.into()));
+        assert_eq!(at(120), (SHORT, all.into()));
+        assert_eq!(at(100), (SHORT, some.into()));
+        assert_eq!(at(80), (BARE, some.into()));
+        assert_eq!(fitting(&sample::seeding(), 80).0, DONE);
     }
 }

@@ -82,7 +82,7 @@ impl View for Plain {
 }
 
 fn line(snapshot: &Snapshot, done: f64) -> String {
-    let (state, figures) = (status(snapshot), figures(snapshot));
+    let (state, figures) = (status(snapshot), figures(snapshot).join(", "));
     match snapshot.state {
         State::Seeding | State::Stopped => format!("{state}: {figures}"),
         _ => format!("{state} {done:.1} %: {figures}"),

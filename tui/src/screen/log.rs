@@ -17,7 +17,8 @@ use super::{
     palette::Palette,
 };
 use crate::{
-    host::{EntryId, Remark},
+    host::{EntryId, Remark, Share},
+    output::changed,
     text::inert,
     units::Clock,
 };
@@ -133,7 +134,7 @@ fn without_colours(text: &str) -> String {
 }
 
 /// What an event means, and whether it is a warning.
-pub fn describe(event: &Event) -> (bool, String) {
+pub fn describe(event: &Event, share: Option<&Share>) -> (bool, String) {
     match event {
         Event::PeerJoined { peer, addr } => {
             (false, format!("peer {} joined from {addr}", peer.short()))
@@ -155,10 +156,10 @@ pub fn describe(event: &Event) -> (bool, String) {
         Event::DiskFull => (true, "the disk is full: downloading waits for space".into()),
         Event::DiskRecovered => (false, "the disk takes data again".into()),
         Event::DiskFailed { message } => (true, format!("disk: {message}")),
-        Event::FileChanged { file } => (
-            true,
-            format!("file {file} of the share was changed by another program and is checked again"),
-        ),
+        Event::FileChanged { file } => {
+            let file = share.and_then(|share| share.files.get(*file as usize));
+            (true, changed(file.map_or(&[], |file| &file.path)))
+        }
         Event::Completed => (false, "everything is verified and in place".into()),
         Event::TrackerUp { name, .. } => (false, format!("tracker {name} answers")),
         Event::TrackerDown { name, .. } => {

@@ -145,10 +145,10 @@ pub fn table(frame: &mut Frame<'_>, area: Rect, app: &App, page: Page, palette: 
     };
     let block = Block::bordered().border_style(palette.dim()).title(title);
     let inner = block.inner(area);
-    frame.render_widget(block, area);
     if rows.is_empty() {
-        return nobody(frame, inner, app, snapshot, palette);
+        return nobody(frame, area, block, app, snapshot, palette);
     }
+    frame.render_widget(block, area);
     let list = app.list(page);
     let view = View { rows: rows.len(), cursor: app.cursor(), sort: list.heading(PAGE.sorts) };
     let buffer = frame.buffer_mut();
@@ -164,19 +164,37 @@ pub fn table(frame: &mut Frame<'_>, area: Rect, app: &App, page: Page, palette: 
     table::extent(buffer, area, &shown, rows.len(), palette);
 }
 
-/// In the place of a table without rows: what others would have to do to be in it.
-fn nobody(frame: &mut Frame<'_>, area: Rect, app: &App, snapshot: &Snapshot, palette: Palette) {
-    let link = app.entry().and_then(|entry| entry.link.as_ref());
-    let mut lines = Vec::new();
-    if !snapshot.peers.is_empty() {
-        lines.push(Line::styled("no peer matches the filter", palette.dim()));
-    } else if let Some(link) = link.filter(|_| snapshot.pieces_have > 0) {
-        lines.push(Line::styled("Nobody is connected. Others fetch it with", palette.dim()));
-        lines.push(Line::from(format!("swarm get {}", shell_quoted(&inert(link)))));
+/// In the place of a table without rows: what others would have to do to be in it, or what it waits
+/// for.
+fn nobody(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    mut block: Block<'_>,
+    app: &App,
+    snapshot: &Snapshot,
+    palette: Palette,
+) {
+    let inside = block.inner(area).inner(Margin::new(1.min(area.width / 4), 0));
+    let (width, height) = (usize::from(inside.width).max(1), usize::from(inside.height));
+    let complete = snapshot.bytes_have == snapshot.bytes_wanted;
+    let link = app.entry().and_then(|entry| entry.link.as_ref()).filter(|_| complete);
+    let dim = |text: &'static str| vec![Line::styled(text, palette.dim())];
+    let lines = if !snapshot.peers.is_empty() {
+        dim("no peer matches the filter")
+    } else if let Some(link) = link {
+        let command = format!("swarm get {}", shell_quoted(&inert(link)));
+        // Without a break at a space, so that it is a copy of the command if the lines are joined.
+        let letters: Vec<_> = command.chars().collect();
+        if letters.len().div_ceil(width) <= height {
+            block = block.title("─ others fetch it with ");
+            letters.chunks(width).map(|line| line.iter().collect::<String>().into()).collect()
+        } else {
+            dim("Nobody is connected. y copies the link for others, Y shows it as a QR code.")
+        }
     } else {
-        lines.push(Line::styled("nobody is connected", palette.dim()));
-    }
-    let inside = area.inner(Margin::new(1.min(area.width / 2), 0));
+        dim("Nobody is connected. It goes on by itself when somebody is.")
+    };
+    frame.render_widget(block, area);
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inside);
 }
 

@@ -123,7 +123,7 @@ pub fn with(snapshot: &Snapshot) -> App {
         app.update(news(second, vec![entry(0, &snapshot)]));
     }
     say(&mut app, false, "peer 6kku5bfx joined from 10.0.0.2:6000");
-    say(&mut app, true, "tracker 0 does not answer; trying again");
+    say(&mut app, true, "tracker 10.0.0.1:7000 does not answer; trying again");
     app
 }
 
@@ -134,7 +134,7 @@ pub fn session() -> App {
     let own = Entry { origin: Origin::Own, ..entry(2, &sample::seeding()) };
     let none = |id, phase| Entry { phase, snapshot: None, ..entry(id, &down) };
     let failed = Phase::Failed {
-        message: "no manifest found (tracker a@10.0.0.1:7000: no answer)".into(),
+        message: "no manifest: tracker 10.0.0.1:7000: no answer in time".into(),
         hint: Some("check that somebody shares it".into()),
     };
     let entries = vec![

@@ -254,7 +254,7 @@ pub fn mark(entry: &Entry, palette: Palette) -> (&'static str, Style) {
             ("!", palette.bad())
         }
         (Phase::Stopped { .. }, _) | (Phase::Running, Some(State::Stopped)) => ("■", palette.dim()),
-        (Phase::Finding | Phase::Hashing { .. }, _) => ("●", palette.busy()),
+        (Phase::Finding { .. } | Phase::Hashing { .. }, _) => ("●", palette.busy()),
         (Phase::Running, Some(State::Seeding)) => ("✓", palette.good()),
         (Phase::Running, Some(State::Paused)) => ("‖", palette.warn()),
         (Phase::Running, _) => ("●", palette.down()),
@@ -264,7 +264,7 @@ pub fn mark(entry: &Entry, palette: Palette) -> (&'static str, Style) {
 /// What it does, in a word that fits its column.
 pub fn word(entry: &Entry) -> &'static str {
     match (&entry.phase, entry.state()) {
-        (Phase::Finding, _) => "looking",
+        (Phase::Finding { .. }, _) => "looking",
         (Phase::Hashing { .. }, _) => "reading",
         (Phase::Stopped { .. }, _) => "stopped",
         (Phase::Failed { .. }, _) => "failed",

@@ -74,7 +74,13 @@ fn spoken(tone: Tone, text: &str, palette: Palette) -> Span<'static> {
 /// The cause, and after `; ` what can be done.
 fn phrase(entry: &Entry) -> (Tone, String) {
     match (&entry.phase, &entry.snapshot) {
-        (Phase::Finding, _) => (Tone::Calm, "asking those in the link for the manifest".into()),
+        (Phase::Finding { trouble: None }, _) => {
+            (Tone::Calm, "asking those in the link for the manifest".into())
+        }
+        (Phase::Finding { trouble: Some(why) }, _) => {
+            let why = inert(why.strip_prefix("no manifest: ").unwrap_or(why));
+            (Tone::Slow, format!("{why}; asking again and again; is it still shared there?"))
+        }
         (Phase::Hashing { done, total }, _) => {
             (Tone::Calm, format!("reading and hashing: {} of {}", Bytes(*done), Bytes(*total)))
         }
@@ -219,7 +225,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                " ! no manifest found (tracker a@10.0.0.1:7000: no answer)",
+                " ! no manifest: tracker 10.0.0.1:7000: no answer in time",
                 "   check that somebody shares it, r tries again"
             ]
         );

@@ -109,7 +109,7 @@ impl App {
                     vec![Effect::Order(Order::Start(id))]
                 }
                 // There is no engine yet that could hold.
-                Phase::Finding | Phase::Hashing { .. } if self.kind == Kind::Session => {
+                Phase::Finding { .. } | Phase::Hashing { .. } if self.kind == Kind::Session => {
                     vec![Effect::Order(Order::Stop(id))]
                 }
                 _ if entry.is_paused() => engine(Command::Resume),
