@@ -134,6 +134,8 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn geometry() -> Geometry {
@@ -179,17 +181,36 @@ mod tests {
         assert_eq!(Resume::decode(&bytes, SwarmId::new([8; 32]), &geometry()), None);
         let other = Geometry::new(16384, [40_000, 0, 16385]).unwrap();
         assert_eq!(Resume::decode(&bytes, ID, &other), None);
-        let forged = |at: usize, byte| {
-            let mut body = bytes[..bytes.len() - CHECKSUM_LEN].to_vec();
-            body[at] = byte;
-            body.extend(*sha256(&body).as_bytes());
-            Resume::decode(&body, ID, &geometry())
-        };
+        let forged = |at, byte| Resume::decode(&forged(&bytes, at, 1, &[byte]), ID, &geometry());
         assert_eq!(forged(8, 1), Some(resume()));
         // A later version; a bit past the last piece; a wild count; the same file twice; a place
         // that does not exist.
         for (at, byte) in [(8, 2), (46, 0x51), (50, 0xFF), (80, 0), (84, 2)] {
             assert_eq!(forged(at, byte), None, "{at}");
+        }
+    }
+
+    /// The bytes with what was put in the place of some of them, and a checksum that is right.
+    fn forged(bytes: &[u8], at: usize, len: usize, new: &[u8]) -> Vec<u8> {
+        let mut body = bytes[..bytes.len() - CHECKSUM_LEN].to_vec();
+        let at = at.min(body.len());
+        let end = (at + len).min(body.len());
+        body.splice(at..end, new.iter().copied());
+        body.extend(*sha256(&body).as_bytes());
+        body
+    }
+
+    proptest! {
+        #[test]
+        fn what_somebody_forged_is_a_state_or_none(
+            at in 0..200_usize,
+            len in 0..40_usize,
+            new in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let bytes = forged(&resume().encode(ID), at, len, &new);
+            if let Some(resume) = Resume::decode(&bytes, ID, &geometry()) {
+                prop_assert_eq!(resume.encode(ID), bytes);
+            }
         }
     }
 }

@@ -182,7 +182,9 @@ impl Store {
 
     /// The totals of all runs that ever were.
     pub fn sums(&self) -> Result<Sums, HistoryError> {
-        let all = format!("SELECT {SUMS} FROM (SELECT * FROM dropped UNION ALL {EACH} FROM runs)");
+        let sums_of_all = sum_columns();
+        let all =
+            format!("SELECT {sums_of_all} FROM (SELECT * FROM dropped UNION ALL {EACH} FROM runs)");
         Ok(self.db.query_one(&all, [], sums)?)
     }
 }
@@ -238,9 +240,14 @@ fn set_aside(path: &Path, damaged: FileId) -> Result<Option<PathBuf>, HistoryErr
 /// One row of sums for each run.
 const EACH: &str = "SELECT 1, role = 'get', completed IS NOT NULL, started, seconds,
     downloaded, uploaded, from_seeds, duplicate, corrupt";
-/// The sums of such rows.
-const SUMS: &str = "sum(runs), sum(gets), sum(completed), min(since), total(seconds),
-    sum(downloaded), sum(uploaded), sum(from_seeds), sum(duplicate), sum(corrupt)";
+/// The sums of such rows. In floating point, which is exact up to nine petabytes and has no end: a sum
+/// of whole numbers that is too large would be an error for ever.
+fn sum_columns() -> String {
+    let sum = |name: &str| format!("CAST(min(total({name}), 9e18) AS INTEGER)");
+    let [runs, gets, completed] = ["runs", "gets", "completed"].map(sum);
+    let bytes = ["downloaded", "uploaded", "from_seeds", "duplicate", "corrupt"].map(sum);
+    format!("{runs}, {gets}, {completed}, min(since), total(seconds), {}", bytes.join(", "))
+}
 
 /// Keeps the file small: of more than `max` runs, those that were written longest ago go, and only
 /// their sums stay.
@@ -253,8 +260,9 @@ fn drop_oldest(db: &Connection, max: i64) -> rusqlite::Result<()> {
     let oldest = "id IN (SELECT id FROM runs ORDER BY updated, id LIMIT ?1)";
     db.execute(&format!("INSERT INTO dropped {EACH} FROM runs WHERE {oldest}"), [excess])?;
     db.execute(&format!("DELETE FROM runs WHERE {oldest}"), [excess])?;
+    let sums = sum_columns();
     db.execute_batch(&format!(
-        "CREATE TEMP TABLE fold AS SELECT {SUMS} FROM dropped;
+        "CREATE TEMP TABLE fold AS SELECT {sums} FROM dropped;
          DELETE FROM dropped;
          INSERT INTO dropped SELECT * FROM temp.fold;
          DROP TABLE temp.fold;"
@@ -410,6 +418,51 @@ mod tests {
             assert_eq!(store.sums().unwrap(), before);
         }
         assert_eq!(store.runs().unwrap()[0].name, "running");
+    }
+
+    #[test]
+    fn totals_have_no_end() {
+        let (_folder, path) = folder();
+        let mut store = open(&path);
+        for name in ["a", "b", "c"] {
+            store.put(None, &Run { uploaded: u64::MAX, ..run(name) }).unwrap();
+        }
+        assert_eq!(store.sums().unwrap().uploaded, 9_000_000_000_000_000_000);
+        drop_oldest(&store.db, 1).unwrap();
+        drop_oldest(&store.db, 0).unwrap();
+        assert_eq!(store.sums().unwrap().uploaded, 9_000_000_000_000_000_000);
+    }
+
+    #[test]
+    fn whatever_becomes_of_the_file_it_is_read_or_refused_and_another_is_begun() {
+        let (folder, path) = folder();
+        let mut store = open(&path);
+        for n in 0..30 {
+            store.put(None, &run(&n.to_string())).unwrap();
+        }
+        drop(store);
+        let sound = fs::read(&path).unwrap();
+        // Multiplication spreads the numbers of the tries over the file.
+        let spread = |n: usize, over: usize| n.wrapping_mul(0x9E37_79B9) % over;
+        for n in 0..300 {
+            let mut bytes = sound.clone();
+            for hit in 0..=n % 4 {
+                let at = spread(n * 4 + hit, bytes.len() * 8);
+                bytes[at / 8] ^= 1 << (at % 8);
+            }
+            bytes.truncate(if n % 7 == 0 { spread(n, sound.len()) } else { sound.len() });
+            fs::write(&path, &bytes).unwrap();
+            // What counts is that it returns.
+            let _ = crate::history::read(&path, 10);
+            match Store::open(&path) {
+                Ok((mut store, _)) => drop(store.put(None, &run("new"))),
+                Err(HistoryError::Foreign | HistoryError::Newer { .. }) => {}
+                Err(error) => panic!("{n}: {error}"),
+            }
+            for entry in fs::read_dir(folder.path()).unwrap() {
+                fs::remove_file(entry.unwrap().path()).unwrap();
+            }
+        }
     }
 
     #[test]
