@@ -14,6 +14,7 @@ mod blocks;
 mod chart;
 mod files;
 mod filter;
+mod frames;
 mod glyphs;
 mod header;
 mod help;
@@ -56,6 +57,7 @@ use tokio::{
     sync::watch,
     task::AbortHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 pub use self::{
     app::{Action, App, Kind, order_of},
@@ -82,6 +84,8 @@ pub struct Raised {
     console: Console,
     actions: SyncSender<Action>,
     thread: Option<JoinHandle<App>>,
+    /// The thread has ended.
+    gone: CancellationToken,
     continued: AbortHandle,
 }
 
@@ -104,7 +108,13 @@ impl Raised {
         let (actions, inbox) = mpsc::sync_channel(QUEUE);
         let palette = console.palette();
         let stage = run::Stage { screen, palette, start, orders, inbox, actions: actions.clone() };
-        let thread = thread::spawn(move || run::run(app, stage));
+        let gone = CancellationToken::new();
+        let guard = gone.clone().drop_guard();
+        let thread = thread::spawn(move || {
+            // However it ends.
+            let _guard = guard;
+            run::run(app, stage)
+        });
         let again = actions.clone();
         let continued = tokio::spawn(async move {
             loop {
@@ -122,7 +132,12 @@ impl Raised {
         });
         console.speak_to(Some(actions.clone()));
         let continued = continued.abort_handle();
-        Ok(Self { console: console.clone(), actions, thread: Some(thread), continued })
+        Ok(Self { console: console.clone(), actions, thread: Some(thread), gone, continued })
+    }
+
+    /// Waits until the screen has ended by itself: the terminal is gone, or something panicked.
+    pub async fn gone(&self) {
+        self.gone.cancelled().await;
     }
 
     /// Tells the screen what happened. What it cannot take now is followed by more.
@@ -207,6 +222,12 @@ impl View for Screen {
     fn snapshot(&mut self, now: Duration, snapshot: &Arc<Snapshot>) -> Result<(), Failure> {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Gone) {
             Stage::Down(app) => self.raise(*app)?,
+            Stage::Up(screen) if screen.gone.is_cancelled() => {
+                drop(screen);
+                self.console
+                    .warn("the screen has ended; the transfer goes on, and Ctrl-C stops it");
+                Stage::Gone
+            }
             stage => stage,
         };
         if let Stage::Up(screen) = &self.stage {

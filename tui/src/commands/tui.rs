@@ -10,7 +10,7 @@ use tokio::{task, time};
 use crate::{
     args::TuiArgs,
     commands::Context,
-    exit::Failure,
+    exit::{Code, Failure},
     history::{self, INTERVAL},
     hook,
     host::{Earlier, Host, Setup},
@@ -59,9 +59,15 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
         }
     };
     let mut look = time::interval(INTERVAL);
+    // Without a screen nobody could see or end what goes on.
+    let mut gone = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
+            () = screen.gone() => {
+                gone = true;
+                break;
+            }
             _ = look.tick() => {
                 if let Some(past) = past(history.clone()).await {
                     screen.tell(Action::Past(past));
@@ -79,6 +85,14 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
     screen.lower();
     for line in farewell::lines(&last, kept) {
         console.note(line);
+    }
+    // A terminal that hangs up says so, and that is an end like others.
+    if gone && !stop.is_cancelled() {
+        return Err(Failure::new(
+            Code::Other,
+            "screen",
+            "the screen ended, and the transfers with it",
+        ));
     }
     Ok(())
 }

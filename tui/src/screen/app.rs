@@ -88,6 +88,8 @@ pub struct App {
     /// The rows of this page, in order.
     rows: Vec<RowKey>,
     sorted: Duration,
+    /// There was news since.
+    stale: bool,
     live: Scene,
     frozen: Option<Scene>,
 }
@@ -115,6 +117,7 @@ impl App {
             lists: Default::default(),
             rows: Vec::new(),
             sorted: Duration::ZERO,
+            stale: false,
             live: Scene::default(),
             frozen: None,
         }
@@ -221,6 +224,10 @@ impl App {
         if self.notice.as_ref().is_some_and(|notice| notice.until <= now) {
             self.notice = None;
         }
+        if self.frozen.is_none() {
+            // The last news may have come too soon after others.
+            self.sort_if_due();
+        }
     }
 
     fn remark(&mut self, remark: &Remark) {
@@ -299,14 +306,24 @@ impl App {
                 self.page = Page::Transfers;
             }
         }
-        if gone || first || self.scene().now.saturating_sub(self.sorted) >= RESORT {
+        self.stale = true;
+        if gone || first {
+            self.sort();
+        } else {
+            self.sort_if_due();
+        }
+    }
+
+    /// Puts the rows in order if something changed since, and it is not too soon.
+    fn sort_if_due(&mut self) {
+        if self.stale && self.scene().now.saturating_sub(self.sorted) >= RESORT {
             self.sort();
         }
     }
 
     /// Puts the rows of the page in order.
     fn sort(&mut self) {
-        self.sorted = self.scene().now;
+        (self.sorted, self.stale) = (self.scene().now, false);
         self.rows = (self.page.spec().rows)(self);
     }
 

@@ -45,7 +45,17 @@ pub fn title(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
     } else if let Some(snapshot) = app.subject().and_then(|entry| entry.snapshot.as_ref()) {
         let (mark, style) = mark(snapshot.state, palette);
         right.push(Span::styled(format!("{mark} {}", status(snapshot)), style));
-        right.push(Span::raw(format!("  {}  {} ", Clock(scene.now.as_secs()), peers(snapshot))));
+        // A figure that does not fit is left out rather than cut.
+        let figures =
+            [format!("  {}", Clock(scene.now.as_secs())), format!("  {} ", peers(snapshot))];
+        let mut room = usize::from(most(area)).saturating_sub(right.iter().map(Span::width).sum());
+        for figure in figures.map(Span::raw) {
+            if figure.width() > room {
+                break;
+            }
+            room -= figure.width();
+            right.push(figure);
+        }
     }
     sides(frame, area, Line::from(left), Line::from(right));
 }
@@ -178,13 +188,17 @@ pub fn figures(frame: &mut Frame<'_>, area: Rect, entry: &Entry, alone: bool, pa
     frame.render_widget(line, area);
 }
 
+/// What the text at the right may take of a row in which not all fits.
+const fn most(area: Rect) -> u16 {
+    area.width - area.width / 3
+}
+
 /// One text at the left and one at the right. If both do not fit, the right one matters more, unless
 /// nothing of the left one would be seen.
 fn sides(frame: &mut Frame<'_>, area: Rect, left: Line<'_>, right: Line<'_>) {
     let wanted = right.width().min(area.width.into()) as u16;
-    let most = area.width - area.width / 3;
-    let width =
-        if left.width() + right.width() < area.width.into() { wanted } else { wanted.min(most) };
+    let fits = left.width() + right.width() < area.width.into();
+    let width = if fits { wanted } else { wanted.min(most(area)) };
     let [left_area, right_area] = [
         // A column stays free between them.
         Rect { width: (area.width - width).saturating_sub(1), ..area },

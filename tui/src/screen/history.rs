@@ -156,8 +156,11 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         let totals = format!(" received {}, sent {}{ratio} ", Bytes(received), Bytes(sent));
         block = block.title_top(Line::from(totals).right_aligned());
     }
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    // In a few rows the list matters more than a frame.
+    let inner = if area.height >= 6 { block.inner(area) } else { area };
+    if inner != area {
+        frame.render_widget(block, area);
+    }
     if rows.is_empty() {
         let text = if app.past.is_empty() {
             " nothing was shared or fetched yet"

@@ -1,50 +1,49 @@
 //! The thread that waits for keys. It sleeps until there is one, or until it is no longer wanted.
+//!
+//! It reads the terminal itself: crossterm waits for the size of the terminal in the same place, and
+//! what is typed while that changes may stay there until the next key.
+
+mod decode;
 
 use std::{
+    cell::Cell,
     io,
     os::fd::{AsFd, OwnedFd},
-    sync::mpsc::{SyncSender, TrySendError},
+    sync::mpsc::SyncSender,
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
-use ratatui::crossterm::event::{self, Event, MouseEventKind};
 use rustix::{
-    event::{PollFd, PollFlags, poll},
-    io::{Errno, write},
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::{Errno, read},
     pipe::{PipeFlags, pipe_with},
 };
 
+use self::decode::Decoder;
 use super::app::Action;
 
-/// The thread; dropping it ends it.
+/// Bytes that are read at once; more are read next.
+const READ: usize = 4096;
+
+/// The thread; dropping it ends it. Whoever listens must have stopped before, lest it waits for ever.
 pub struct Keys {
-    /// Written to for the thread to look again, closed for it to end.
-    wake: Option<OwnedFd>,
+    /// Closed for the thread to end.
+    wanted: Option<OwnedFd>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Keys {
     /// Begins to send what is typed.
     pub fn read(actions: SyncSender<Action>) -> io::Result<Self> {
-        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let thread = thread::spawn(move || read(&woken, &actions));
-        Ok(Self { wake: Some(wake), thread: Some(thread) })
-    }
-
-    /// Takes in that the terminal has another size. It is news for crossterm as well, which hands out
-    /// one thing at a time and would keep the next key back behind it.
-    pub fn resized(&self) {
-        if let Some(wake) = &self.wake {
-            // A pipe that is full wakes the thread as well.
-            let _ = write(wake, &[0]);
-        }
+        let (unwanted, wanted) = pipe_with(PipeFlags::CLOEXEC)?;
+        let thread = thread::spawn(move || follow(&unwanted, &actions));
+        Ok(Self { wanted: Some(wanted), thread: Some(thread) })
     }
 }
 
 impl Drop for Keys {
     fn drop(&mut self) {
-        drop(self.wake.take());
+        drop(self.wanted.take());
         if let Some(thread) = self.thread.take() {
             // The thread does not panic, and has nothing to say.
             let _ = thread.join();
@@ -52,47 +51,39 @@ impl Drop for Keys {
     }
 }
 
-fn read(woken: &OwnedFd, actions: &SyncSender<Action>) {
+/// Until the other end of the pipe is closed, the terminal is gone, or nobody listens.
+fn follow(unwanted: &OwnedFd, actions: &SyncSender<Action>) {
     let stdin = io::stdin();
-    loop {
-        // What was read from the terminal together with the key before.
-        while event::poll(Duration::ZERO).unwrap_or(false) {
-            let Ok(event) = event::read() else { return };
-            // A screen that is held up loses keys rather than getting them all later.
-            let sent = action(event).map_or(Ok(()), |action| actions.try_send(action));
-            if matches!(sent, Err(TrySendError::Disconnected(_))) {
-                return;
-            }
-        }
+    let (mut decoder, mut bytes, heard) = (Decoder::default(), [0; READ], Cell::new(true));
+    let send = |action| {
+        // Keys wait while the screen is held up, here and in the system, and none is lost: a link may
+        // be pasted into a terminal that does not say so.
+        heard.set(actions.send(action).is_ok());
+    };
+    while heard.get() {
         let mut fds = [
             PollFd::new(&stdin, PollFlags::IN),
-            PollFd::from_borrowed_fd(woken.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(unwanted.as_fd(), PollFlags::IN),
         ];
-        match poll(&mut fds, None) {
-            Ok(_) | Err(Errno::INTR) => {}
+        // A duration of this length is one of the system's, too.
+        let patience = decoder.patience().and_then(|patience| Timespec::try_from(patience).ok());
+        match poll(&mut fds, patience.as_ref()) {
+            Ok(0) => decoder.give_up(send),
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
             Err(_) => return,
         }
         let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
         if fds.iter().any(|fd| fd.revents().intersects(gone)) {
             return;
         }
-        if !fds[1].revents().is_empty() {
-            // However often it was written to, once is enough.
-            let _ = rustix::io::read(woken, &mut [0; 64]);
+        if fds[0].revents().contains(PollFlags::IN) {
+            match read(&stdin, &mut bytes) {
+                Ok(0) => return,
+                Ok(length) => decoder.feed(&bytes[..length], send),
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(_) => return,
+            }
         }
-    }
-}
-
-fn action(event: Event) -> Option<Action> {
-    match event {
-        Event::Key(key) => Some(Action::Key(key)),
-        Event::Paste(text) => Some(Action::Paste(text)),
-        Event::Resize(width, height) => Some(Action::Resize(width, height)),
-        Event::Mouse(mouse) => match mouse.kind {
-            MouseEventKind::ScrollUp => Some(Action::Wheel(-3)),
-            MouseEventKind::ScrollDown => Some(Action::Wheel(3)),
-            _ => None,
-        },
-        Event::FocusGained | Event::FocusLost => None,
     }
 }

@@ -63,31 +63,50 @@ fn prompt(frame: &mut Frame<'_>, area: Rect, at: Rect, prompt: &Prompt, palette:
     }
 }
 
+/// A question in a frame in the middle, as large as it needs; the answers stand in the frame itself, so
+/// that they are seen wherever there is room for it.
 fn confirm(frame: &mut Frame<'_>, area: Rect, confirm: &Confirm, palette: Palette) {
-    let mut lines: Vec<_> = confirm.question.iter().map(|line| Line::raw(line.as_str())).collect();
-    lines.push(Line::from(vec![
-        Span::styled("y", palette.strong()),
-        Span::raw(" yes   "),
+    let widest = confirm.question.iter().map(|line| Span::raw(line).width()).max().unwrap_or(0);
+    let width = (widest.max(20) as u16).saturating_add(4).min(area.width);
+    let room = usize::from(width.saturating_sub(4)).max(1);
+    let lines: Vec<_> = confirm.question.iter().flat_map(|line| wrapped(line, room)).collect();
+    let place = middle(area, width, (lines.len() as u16).saturating_add(2));
+    let answers = Line::from(vec![
+        Span::styled(" y", palette.strong()),
+        Span::raw(" yes  "),
         Span::styled("n", palette.strong()),
-        Span::raw(" no (Enter)"),
-    ]));
-    over(frame, area, " Sure? ", lines, palette);
+        Span::raw(" no "),
+    ]);
+    let mut block = Block::bordered().border_style(palette.warn());
+    block = if place.height > 1 {
+        block.title(" Sure? ").title_bottom(answers)
+    } else {
+        block.title(answers)
+    };
+    let lines: Vec<_> = lines.into_iter().map(|line| Line::raw(format!(" {line}"))).collect();
+    frame.render_widget(Clear, place);
+    frame.render_widget(Paragraph::new(lines).block(block), place);
 }
 
-/// A frame in the middle, as large as its lines.
-fn over(frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<Line<'_>>, palette: Palette) {
-    let wide = lines.iter().map(Line::width).max().unwrap_or(0).max(title.len()) as u16 + 4;
-    let area = middle(area, wide, lines.len() as u16 + 2);
-    frame.render_widget(Clear, area);
-    let block = Block::bordered().border_style(palette.warn()).title(title.to_owned());
-    let lines: Vec<_> = lines
-        .into_iter()
-        .map(|mut line| {
-            line.spans.insert(0, Span::raw(" "));
-            line
-        })
-        .collect();
-    frame.render_widget(Paragraph::new(lines).block(block), area);
+/// A line in lines of this width at most, parted between words where that is possible.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in line.split_inclusive(' ') {
+        let full = lines.last().map_or(0, |last| Span::raw(last).width());
+        if full > 0 && full + Span::raw(word.trim_end()).width() > width {
+            lines.push(String::new());
+        }
+        for c in word.chars() {
+            let full = lines.last().is_some_and(|last| Span::raw(last).width() >= width);
+            match c {
+                ' ' if full => continue,
+                _ if full => lines.push(String::new()),
+                _ => {}
+            }
+            lines.last_mut().into_iter().for_each(|last| last.push(c));
+        }
+    }
+    lines
 }
 
 /// The middle of an area, as large as wanted or as there is.
@@ -98,5 +117,19 @@ pub fn middle(area: Rect, width: u16, height: u16) -> Rect {
         y: area.y + (area.height - height) / 2,
         width,
         height,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_parted_between_words() {
+        let question = "Remove share and delete what was downloaded?";
+        assert_eq!(wrapped(question, 80), [question]);
+        assert_eq!(wrapped(question, 16), ["Remove share and", "delete what was ", "downloaded?"]);
+        assert_eq!(wrapped("out/weights", 4), ["out/", "weig", "hts"]);
+        assert_eq!(wrapped("", 4), [""]);
     }
 }

@@ -226,8 +226,12 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         _ => None,
     };
     let share = entry.share.as_deref();
-    // Where there is little room the map goes first, then the blocks.
-    let map_rows = if area.height >= 18 { area.height / 3 } else { 0 };
+    // Where there is little room the blocks go first, then the map.
+    let map_rows = match area.height {
+        18.. => area.height / 3,
+        8.. => 4,
+        _ => 0,
+    };
     let left = area.height - map_rows;
     // As many as the blocks need, with their frame and the names, and at most half.
     let blocks_of = |piece| partial(snapshot, piece).map_or(0, |partial| partial.blocks);

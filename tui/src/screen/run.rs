@@ -48,8 +48,10 @@ pub fn run(mut app: App, stage: Stage) -> App {
     app
 }
 
-fn follow(app: &mut App, mut stage: Stage) -> io::Result<()> {
-    let keys = Keys::read(stage.actions.clone())?;
+fn follow(app: &mut App, stage: Stage) -> io::Result<()> {
+    let _keys = Keys::read(stage.actions.clone())?;
+    // Goes before the keys do: they may be waiting for it.
+    let mut stage = stage;
     let size = stage.screen.size()?;
     app.update(Action::Resize(size.width, size.height));
     term::mouse(app.mouse)?;
@@ -73,9 +75,6 @@ fn follow(app: &mut App, mut stage: Stage) -> io::Result<()> {
             }
         };
         due = true;
-        if matches!(action, Action::Resize(..)) {
-            keys.resized();
-        }
         if matches!(action, Action::Continued) {
             term::give_back();
             stage.screen = term::take()?;

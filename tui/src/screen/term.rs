@@ -1,7 +1,7 @@
 //! The terminal: taken for the screen, and given back however the program ends.
 
 use std::{
-    io::{self, BufWriter, Stderr, Write},
+    io::{self, Stderr, Write},
     panic,
     sync::{
         Once,
@@ -11,7 +11,6 @@ use std::{
 
 use ratatui::{
     Terminal,
-    backend::CrosstermBackend,
     crossterm::{
         cursor,
         event::{
@@ -22,8 +21,10 @@ use ratatui::{
     },
 };
 
-/// Stderr, because stdout is for results; buffered, because a frame should reach the terminal whole.
-pub type Screen = Terminal<CrosstermBackend<BufWriter<Stderr>>>;
+use super::frames::Frames;
+
+/// Stderr, because stdout is for results.
+pub type Screen = Terminal<Frames<Stderr>>;
 
 /// Whether the terminal is ours. Of the process, as the terminal is.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -50,7 +51,7 @@ pub fn take() -> io::Result<Screen> {
             let all = Clear(ClearType::All);
             execute!(io::stderr(), EnterAlternateScreen, all, EnableBracketedPaste, cursor::Hide)
         })
-        .and_then(|()| Terminal::new(CrosstermBackend::new(BufWriter::new(io::stderr()))));
+        .and_then(|()| Terminal::new(Frames::new(io::stderr())));
     taken.inspect_err(|_| give_back())
 }
 

@@ -88,6 +88,10 @@ pub enum Verb {
     /// End the program
     #[command(visible_alias = "q")]
     Quit,
+    /// Fail as a bug would, to see what that leaves of the terminal. Not in what people install.
+    #[cfg(debug_assertions)]
+    #[command(hide = true)]
+    Panic,
 }
 
 /// What is to be added.
@@ -138,7 +142,8 @@ fn usage(verb: &str) -> Option<String> {
 
 /// The verbs that begin so, each with what it does.
 pub fn completions(start: &str) -> Vec<(String, String)> {
-    let begins = |command: &&clap::Command| command.get_name().starts_with(start);
+    let begins =
+        |command: &&clap::Command| command.get_name().starts_with(start) && !command.is_hide_set();
     let about = |command: &clap::Command| {
         let about = command.get_about().map(ToString::to_string);
         (command.get_name().to_owned(), about.unwrap_or_default())

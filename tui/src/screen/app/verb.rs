@@ -58,6 +58,9 @@ impl App {
             Verb::Open => Act::OpenFolder,
             Verb::Help { .. } => Act::Help,
             Verb::Quit => Act::Quit,
+            #[cfg(debug_assertions)]
+            #[expect(clippy::panic, reason = "it is what was asked for")]
+            Verb::Panic => panic!("asked for by :panic"),
         };
         Ok(self.act(act))
     }

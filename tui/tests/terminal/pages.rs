@@ -1,0 +1,111 @@
+//! Every page at every size: it opens, and shows what it is for as far as there is room.
+
+use std::collections::HashMap;
+
+use crate::{
+    terminal::{SIZES, Terminal},
+    transfers::Seeder,
+};
+
+/// A page: its key, and what it shows on a roomy terminal, where it is narrow, and in a corner.
+type Page =
+    (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
+/// In a corner a page of one transfer has no room for itself, and still says how far it is.
+const FIGURES: &[&str] = &["share", "● downloading", " %", "↓ ", "q quit"];
+
+const PAGES: [Page; 8] = [
+    ("1", &["1 transfer", "KIND", "share", "got"], &["1 transfer", "share"], &["DONE", "● share"]),
+    (
+        "2",
+        &["Pieces  ", "Throughput", "copies", "1 peer", "ADDRESS", "127.0.0.1:"],
+        &["Pieces  ", "1 peer", "127.0.0.1:"],
+        FIGURES,
+    ),
+    ("3", &["1 peer", "FLAGS", "127.0.0.1:"], &["1 peer", "127.0.0.1:"], FIGURES),
+    ("4", &["Pieces  ", "copies", "Unfinished"], &["Pieces  "], FIGURES),
+    ("5", &["3 files", "WANTED", "a.bin", "sub/"], &["3 files", "a.bin"], FIGURES),
+    ("6", &["Trackers", "Efficiency", "This machine"], &["Trackers", "Efficiency"], FIGURES),
+    ("7", &["joined from 127.0.0.1:", "answers"], &["joined from 127.0.0.1:"], FIGURES),
+    ("8", &["BEGAN", "share", "running"], &["BEGAN", "share"], &["8 Hi", "share", "DONE"]),
+];
+
+/// A download that lasts longer than any test.
+fn downloading(seeder: &Seeder, size: (u16, u16)) -> Terminal {
+    let mut terminal = seeder.tui(&["--download-limit", "20K", &seeder.link], size);
+    terminal.up();
+    terminal.see(&["● share"]);
+    terminal
+}
+
+#[test]
+fn every_page_opens_at_every_size() {
+    let seeder = Seeder::new();
+    for size in SIZES {
+        let mut terminal = downloading(&seeder, size);
+        for (key, roomy, narrow, corner) in PAGES {
+            terminal.keys(key);
+            terminal.see(match size.0 {
+                80.. => roomy,
+                60.. => narrow,
+                _ => corner,
+            });
+        }
+        // By the next one, and round.
+        terminal.then("\t", &["● share", "DONE"]);
+        terminal.quit();
+    }
+}
+
+#[test]
+fn what_lies_over_a_page_fits_every_size() {
+    let seeder = Seeder::new();
+    let mut terminal = downloading(&seeder, (100, 30));
+    for size in SIZES {
+        terminal.resize(size);
+        terminal.then("?", &["┌ Keys ", "q "]);
+        terminal.back("┌ Keys ");
+        let needs = if size.1 < 30 { "The code needs" } else { "Esc closes" };
+        terminal.then("Y", &[needs]);
+        terminal.back(needs);
+        terminal.then("D", &["Remove", "delete", "y yes", "n no"]);
+        terminal.keys("\r");
+        terminal.miss("y yes");
+        terminal.then("/", &["/"]);
+        terminal.until("a cursor", |screen| !screen.hide_cursor());
+        terminal.then("nobody", &["/nobody", "No transfer"]);
+        terminal.keys("\x1b");
+        terminal.until("no cursor", vt100::Screen::hide_cursor);
+        terminal.then(":lmit\r", &["unrecognized"]);
+        terminal.back("unrecognized");
+        terminal.see(&["● share"]);
+    }
+    terminal.quit();
+}
+
+#[test]
+fn no_size_is_too_small_while_a_transfer_runs() {
+    let seeder = Seeder::new();
+    let mut terminal = downloading(&seeder, (100, 30));
+    terminal.then("2", &["Pieces  ", "ADDRESS"]);
+    let odd = [(1, 1), (2, 1), (1, 2), (1, 100), (300, 1), (3, 3), (10, 4), (200, 2), (21, 6)];
+    let mut seen = HashMap::new();
+    for size in odd.into_iter().chain(SIZES).chain([(1, 1)]) {
+        let before = terminal.heard().frames;
+        terminal.resize(size);
+        terminal.read_until(|terminal| terminal.heard().frames > before);
+        for keys in ["1", "2", "3", "4", "5", "6", "7", "8", "?\x1b", "Y\x1b", "Dn", ":\x1b", "2"] {
+            // Who turns the mouse on or off is heard at any size.
+            let mouse = terminal.screen().mouse_protocol_mode();
+            terminal.keys(&format!("{keys}m"));
+            terminal.until("another mouse", |screen| screen.mouse_protocol_mode() != mouse);
+        }
+        terminal.until("something", |screen| !screen.contents().trim().is_empty());
+        seen.insert(size, terminal.text());
+    }
+    // One row has what matters most.
+    assert!(seen[&(300, 1)].contains(" of 3.07 MiB   ↓ "));
+    terminal.resize((100, 30));
+    terminal.see(&["swarm tui  share", "● downloading", "Pieces  ", "ADDRESS", "q quit"]);
+    terminal.quit();
+}
