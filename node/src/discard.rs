@@ -1,6 +1,11 @@
 //! Deleting what a share put on the disk.
 
-use std::{collections::BTreeSet, io, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs::{File, TryLockError},
+    io,
+    path::Path,
+};
 
 use rustix::{
     fs::{AtFlags, fsync, unlinkat},
@@ -21,7 +26,8 @@ use crate::{
 /// share is transferred.
 ///
 /// # Errors
-/// If something cannot be deleted; what was deleted before is gone.
+/// If another process has the unfinished download, and then nothing is deleted; or if something cannot
+/// be deleted, and then what was deleted before is gone.
 pub fn discard(manifest: &Manifest, path: &Path) -> Result<u64, NodeError> {
     let failed = |error| NodeError::io("delete", path)(error);
     // `.` and `..` have no name of their own.
@@ -41,6 +47,8 @@ pub fn discard(manifest: &Manifest, path: &Path) -> Result<u64, NodeError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(failed(error)),
     };
+    let work = work_path(output, manifest.id());
+    let _lock = lock(&work)?;
     let mut deleted = 0;
     for file in &manifest.info().files {
         let file_path = below(name, &file.path);
@@ -59,12 +67,27 @@ pub fn discard(manifest: &Manifest, path: &Path) -> Result<u64, NodeError> {
             result => result.map_err(failed)?,
         }
     }
-    match std::fs::remove_dir_all(work_path(output, manifest.id())) {
+    match std::fs::remove_dir_all(&work) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
     fsync(tree.root()).map_err(|error| failed(error.into()))?;
     Ok(deleted)
+}
+
+/// Keeps other processes from the download until it is dropped; `None` if there is none.
+fn lock(work: &Path) -> Result<Option<File>, NodeError> {
+    let path = work.join("lock");
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(NodeError::io("delete", &path)(error)),
+    };
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(NodeError::Locked { path }),
+        // A file system without locks is no reason to keep everything.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(lock)),
+    }
 }
 
 fn below<'a>(name: &'a str, path: &'a [String]) -> Vec<&'a str> {
@@ -142,5 +165,22 @@ mod tests {
         std::os::unix::fs::symlink(&elsewhere, root.join("a")).unwrap();
         assert_eq!(discard(&manifest, &root).unwrap(), 1);
         assert!(elsewhere.join("b/one").exists());
+    }
+
+    #[test]
+    fn what_another_process_works_on_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("share");
+        let manifest = share(&root);
+        let work = work_path(dir.path(), manifest.id());
+        fs::create_dir(&work).unwrap();
+        let theirs = File::create(work.join("lock")).unwrap();
+        theirs.lock().unwrap();
+        let refused = discard(&manifest, &root);
+        assert!(matches!(refused, Err(NodeError::Locked { .. })), "{refused:?}");
+        assert!(root.join("a/b/one").exists() && work.exists());
+        drop(theirs);
+        assert_eq!(discard(&manifest, &root).unwrap(), 2);
+        assert!(!work.exists());
     }
 }
