@@ -104,10 +104,7 @@ const PAST_MAX: usize = 1000;
 async fn past(path: Option<PathBuf>) -> Option<Vec<Past>> {
     let read = move || history::read(path?.as_path(), PAST_MAX).ok();
     let history = task::spawn_blocking(read).await.ok()??;
-    Some(
-        (0..)
-            .zip(&history.runs)
-            .map(|(n, run)| Past::of(run, history.runs.len() as u64 - n))
-            .collect(),
-    )
+    // Counted from the first that ever was, so that a new one changes no other's number.
+    let numbers = (0..history.sums.runs).rev();
+    Some(numbers.zip(&history.runs).map(|(number, run)| Past::of(run, number)).collect())
 }
