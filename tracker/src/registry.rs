@@ -157,8 +157,8 @@ impl Registry {
     }
 
     /// Forgets who has not announced in time, spending at most `budget` peers' worth of work. Goes
-    /// on where it left off, and round at most once.
-    pub fn expire(&mut self, now: Duration, budget: usize) {
+    /// on where it left off, and round at most once. Returns whether it came round.
+    pub fn expire(&mut self, now: Duration, budget: usize) -> bool {
         let now_ms = millis(now);
         self.uploads.expire(now_ms, &self.config, &self.gauges);
         let mut budget = budget;
@@ -180,7 +180,7 @@ impl Registry {
             gauges.row_bytes.replace(before as u64, swarm.row_bytes() as u64);
             if let Some(rest) = rest {
                 self.cursor = (at, rest);
-                return;
+                return false;
             }
             visits -= 1;
             let keep = swarm.manifest().is_some()
@@ -193,6 +193,7 @@ impl Registry {
                 self.cursor = (at + 1, 0);
             }
         }
+        visits == 0
     }
 
     /// What this tracker holds, all shards together.

@@ -27,7 +27,7 @@ use swarm_proto::{
 };
 use tokio::{
     net::TcpListener,
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, sleep},
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -42,8 +42,11 @@ use shards::Shards;
 /// How long accepting rests when the system has no more file descriptors or memory for sockets:
 /// trying again at once would only burn the processor that could end other connections.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
-/// How often some of the silent peers are looked for.
+/// How often some of the silent peers are looked for while there are more than one look takes in.
 const EXPIRE_EVERY: Duration = Duration::from_millis(250);
+/// How often where one look takes in all: little beside the shortest interval between two announces,
+/// and hardly ever for a tracker that runs beside a share of somebody's own.
+const EXPIRE_REST: Duration = Duration::from_secs(2);
 
 /// Settings of a tracker.
 #[derive(Debug, Clone)]
@@ -186,10 +189,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 async fn expire(shared: Arc<Shared>) {
-    let mut ticks = interval(EXPIRE_EVERY);
-    // A tick that was missed need not be made up for.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while shared.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        shared.shards.expire();
+    let mut rest = EXPIRE_EVERY;
+    while shared.stop.run_until_cancelled(sleep(rest)).await.is_some() {
+        rest = if shared.shards.expire() { EXPIRE_REST } else { EXPIRE_EVERY };
     }
 }

@@ -93,12 +93,11 @@ impl Shards {
         }
     }
 
-    /// Forgets some of those who have not announced in time.
-    pub(super) fn expire(&self) {
+    /// Forgets some of those who have not announced in time. Returns whether all were looked at.
+    pub(super) fn expire(&self) -> bool {
         let now = self.started.elapsed();
-        for shard in &self.shards {
-            lock(shard).expire(now, EXPIRE_BUDGET);
-        }
+        let rounds = self.shards.iter().map(|shard| lock(shard).expire(now, EXPIRE_BUDGET));
+        rounds.fold(true, |all, round| all & round)
     }
 
     /// What all hold together.

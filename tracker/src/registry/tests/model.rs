@@ -87,7 +87,7 @@ proptest! {
             let now = world.now;
             match step {
                 Step::Wait(seconds) => world.wait(seconds),
-                Step::Expire(budget) => world.registry.expire(now, budget),
+                Step::Expire(budget) => drop(world.registry.expire(now, budget)),
                 Step::Stop(n) => {
                     let event = AnnounceEvent::Stopped;
                     world.announced(n, Announce { event, ..announce(HaveReport::None) });
