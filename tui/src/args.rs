@@ -27,7 +27,7 @@ pub use self::{
     bench::{BenchArgs, BenchCommand, BenchDiskArgs, BenchSwarmArgs, PartArgs},
     demo::DemoArgs,
     get::GetArgs,
-    history::{HistoryArgs, LsArgs},
+    history::{HistoryArgs, ListArgs, LsArgs},
     inspect::{ShowArgs, VerifyArgs},
     program::{CompletionsArgs, ConfigArgs, ConfigCommand, ManArgs},
     settings::{FetchArgs, HookArgs, NetworkArgs, SwarmArgs, TransportKind},

@@ -11,6 +11,9 @@ pub struct ListArgs {
     /// numbers: bytes, seconds, and seconds since 1970.
     #[arg(long)]
     pub no_header: bool,
+    /// Print the links too, to pass on
+    #[arg(long)]
+    pub links: bool,
 }
 
 /// `swarm history`.
@@ -29,9 +32,6 @@ pub struct HistoryArgs {
 /// `swarm ls`.
 #[derive(Debug, Args)]
 pub struct LsArgs {
-    /// Print the links too, to pass on
-    #[arg(long)]
-    pub links: bool,
     #[command(flatten)]
     pub list: ListArgs,
 }

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    args::{HistoryArgs, LsArgs},
+    args::{HistoryArgs, ListArgs, LsArgs},
     exit::{Code, Failure},
     history::{self, End, History, Role, Run, Share, Sums},
     output::{
@@ -20,8 +20,8 @@ use crate::{
     units::{Bytes, Clock, Date, Rate, Span},
 };
 
-const RUNS: [&str; 11] =
-    ["STARTED", "WHAT", "NAME", "SIZE", "DOWN", "RATE", "FROM", "UP", "TO", "TIME", "END"];
+const RUNS: [&str; 12] =
+    ["STARTED", "WHAT", "NAME", "SIZE", "DOWN", "RATE", "FROM", "UP", "TO", "TIME", "END", "PATH"];
 const SHARES: [&str; 8] = ["NAME", "SIZE", "HAVE", "KIND", "STATE", "UP", "LAST", "PATH"];
 
 /// `swarm history`.
@@ -31,8 +31,8 @@ pub fn history(console: &Console, paths: &Paths, args: &HistoryArgs) -> Result<(
     if runs.is_empty() && !console.is_json() {
         console.note("nothing was shared or fetched yet");
     }
-    let rows: Vec<_> = runs.iter().map(run_row).collect();
-    list(console, &RUNS, &rows, !args.list.no_header)
+    let rows = runs.iter().map(|run| (run_row(run), run.link.as_str()));
+    list(console, &RUNS, rows.collect(), &args.list)
 }
 
 /// `swarm ls`.
@@ -45,14 +45,8 @@ pub fn ls(console: &Console, paths: &Paths, args: &LsArgs) -> Result<(), Failure
     if shares.is_empty() && !console.is_json() {
         console.note("no share is known yet");
     }
-    let mut names = SHARES.to_vec();
-    let mut rows: Vec<_> =
-        shares.iter().map(|(standing, share)| share_row(*standing, share)).collect();
-    if args.links {
-        names.push("LINK");
-        rows.iter_mut().zip(&shares).for_each(|(row, (_, s))| row.push(Cell::text(&s.link)));
-    }
-    list(console, &names, &rows, !args.list.no_header)
+    let rows = shares.iter().map(|(standing, s)| (share_row(*standing, s), s.link.as_str()));
+    list(console, &SHARES, rows.collect(), &args.list)
 }
 
 /// `swarm stats`.
@@ -73,15 +67,23 @@ fn read(paths: &Paths, limit: usize) -> Result<History, Failure> {
     })
 }
 
+/// Prints rows, each with a link.
 fn list(
     console: &Console,
     names: &[&str],
-    rows: &[Vec<Cell>],
-    header: bool,
+    rows: Vec<(Vec<Cell>, &str)>,
+    args: &ListArgs,
 ) -> Result<(), Failure> {
+    let (mut rows, links): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    let mut names = names.to_vec();
+    if args.links {
+        names.push("LINK");
+        rows.iter_mut().zip(links).for_each(|(row, link)| row.push(Cell::text(link)));
+    }
     let aligned = io::stdout().is_terminal();
     // People need no heading of nothing; a program gets the same first line each time.
-    table::print(console, names, rows, header && !(aligned && rows.is_empty()), aligned)
+    let header = !args.no_header && !(aligned && rows.is_empty());
+    table::print(console, &names, &rows, header, aligned)
 }
 
 const fn role_word(role: Role) -> &'static str {
@@ -116,6 +118,7 @@ fn run_row(run: &Run) -> Vec<Cell> {
         Cell::number(&run.peers_to, &run.peers_to),
         Cell::number(&Clock(run.seconds as u64), &run.seconds),
         Cell::text(end_word(run.end)),
+        Cell::text(&lossy(&run.path)),
     ]
 }
 

@@ -5,6 +5,7 @@ mod act;
 mod action;
 mod list;
 mod modal;
+mod past;
 mod scene;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What was shared and fetched before: one row for each run of a transfer, the latest first, and the
 //! sums of them.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, path::PathBuf};
 
 use ratatui::{
     Frame,
@@ -15,7 +15,7 @@ use super::{
     filter::{Fact, Facts, Value},
     page::{Page, Sort, Spec},
     palette::Palette,
-    table::{self, Column, View},
+    table::{self, Column, View, cut},
     transfers::{kind, rate, ratio, short_percent, span},
 };
 use crate::{
@@ -52,6 +52,10 @@ pub struct Past {
     pub name: String,
     /// Whether it was shared or fetched.
     pub origin: Origin,
+    /// Where it is, or was to be.
+    pub path: PathBuf,
+    /// What it is fetched with.
+    pub link: String,
     /// How it ended, in a word.
     pub end: &'static str,
     /// When it began, in seconds since 1970.
@@ -82,6 +86,8 @@ impl Past {
                 Role::Get => Origin::Downloaded,
                 Role::Seed => Origin::Own,
             },
+            path: run.path.clone(),
+            link: run.link.clone(),
             end: end_word(run.end),
             started_s: run.started,
             seconds: run.seconds as u64,
@@ -156,6 +162,11 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         let totals = format!(" received {}, sent {}{ratio} ", Bytes(received), Bytes(sent));
         block = block.title_top(Line::from(totals).right_aligned());
     }
+    if let Some(past) = app.selected_past() {
+        let place = inert(&past.path.display().to_string());
+        block =
+            block.title_bottom(cut(Line::from(format!(" {place} ")), area.width.saturating_sub(2)));
+    }
     // In a few rows the list matters more than a frame.
     let inner = if area.height >= 6 { block.inner(area) } else { area };
     if inner != area {
@@ -220,13 +231,18 @@ impl Facts for Past {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::sample;
+    use crate::{
+        host::Order,
+        screen::{app::Effect, sample},
+    };
 
     fn past(id: u64, name: &str, origin: Origin) -> Past {
         Past {
             id,
             name: name.into(),
             origin,
+            path: format!("/data/{name}").into(),
+            link: format!("swarm:?dn={name}"),
             end: if id == 2 { "interrupted" } else { "done" },
             started_s: 1_750_000_000 + id * 5000,
             seconds: 3725,
@@ -257,5 +273,23 @@ mod tests {
         sample::assert_screen(&app, 80, 24, "history-80x24");
         sample::press(&mut app, "/state:inter\n");
         assert_eq!(app.rows(), [RowKey::Record(2)]);
+    }
+
+    #[test]
+    fn a_run_is_opened_again_where_it_was() {
+        let mut app = sample::session();
+        app.update(sample::news(43, vec![sample::entry(1, &sample::downloading())]));
+        app.past = vec![past(1, "own", Origin::Own), past(2, "linux.iso", Origin::Downloaded)];
+        sample::press(&mut app, "8");
+        assert_eq!(sample::press(&mut app, "oyp"), [], "nothing is selected, nor is a transfer");
+        let effects = sample::press(&mut app, "joy");
+        let link = || "swarm:?dn=linux.iso".to_owned();
+        assert_eq!(effects, [Effect::OpenFolder("/data".into()), Effect::Copy(link())]);
+        sample::assert_screen(&app, 80, 24, "history-row-80x24");
+        let fetch = Order::AddLink { link: link(), output: Some("/data".into()) };
+        assert_eq!(sample::press(&mut app, "\n"), [Effect::Order(fetch)]);
+        assert_eq!(app.page, Page::Transfers);
+        let share = Order::AddPath { path: "/data/own".into() };
+        assert_eq!(sample::press(&mut app, "8j\n"), [Effect::Order(share)]);
     }
 }

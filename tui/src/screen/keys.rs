@@ -74,32 +74,39 @@ const fn ctrl(binding: Binding) -> Binding {
 
 const ANY: On = On::Page(|_| true);
 const SESSION: On = On::Page(|app| app.kind == Kind::Session);
-const ENTRY: On = On::Page(|app| app.entry().is_some());
-const RUNNING: On = On::Page(|app| app.entry().is_some_and(|entry| entry.phase == Phase::Running));
-const REMOVABLE: On = On::Page(|app| app.kind == Kind::Session && app.entry().is_some());
+const ENTRY: On = On::Page(|app| chosen(app).is_some());
+const RUNNING: On = On::Page(|app| chosen(app).is_some_and(|entry| entry.phase == Phase::Running));
+const REMOVABLE: On = On::Page(|app| app.kind == Kind::Session && chosen(app).is_some());
 const ENDED: On = On::Page(|app| {
     if SHARED_ONCE.holds(app) {
         return false;
     }
     let ended = |phase: &Phase| matches!(phase, Phase::Failed { .. } | Phase::Stopped { .. });
-    app.entry().is_some_and(|entry| ended(&entry.phase))
+    chosen(app).is_some_and(|entry| ended(&entry.phase))
 });
 /// It is complete, and no longer shared.
 const SHARED_ONCE: On = On::Page(|app| {
     let ended = |entry: &Entry| matches!(entry.phase, Phase::Stopped { .. });
     let all = |s: &Snapshot| s.bytes_wanted > 0 && s.bytes_have == s.bytes_wanted;
-    let entry = app.entry().filter(|entry| ended(entry));
+    let entry = chosen(app).filter(|entry| ended(entry));
     entry.and_then(|entry| entry.snapshot.as_deref()).is_some_and(all)
 });
+const PAST: On = On::Page(|app| app.page == Page::History && app.selected_past().is_some());
 const BANNER: On = On::Page(|app| app.banner().is_some());
 const SEVERAL: On = On::Page(|app| app.scene().session.entries.len() > 1);
 const ROWS: On = On::Page(|app| app.page != Page::Swarm);
 const SORTED: On = On::Page(|app| !app.page.spec().sorts.is_empty());
 const LISTED: On = On::Page(|app| app.page == Page::Transfers && app.entry().is_some());
-const OPENS: On = On::Page(|app| !matches!(app.page, Page::Transfers | Page::Log | Page::Swarm));
+const OPENS: On =
+    On::Page(|app| matches!(app.page, Page::Overview | Page::Peers | Page::Pieces | Page::Files));
 const CHART: On = On::Page(|app| app.page == Page::Overview);
 const FILES: On = On::Page(|app| app.page == Page::Files);
 const MAP: On = On::Page(|app| app.page == Page::Pieces);
+
+/// The transfer that keys are about: where none is shown, none.
+fn chosen(app: &App) -> Option<&Entry> {
+    app.entry().filter(|_| app.page != Page::History).map(AsRef::as_ref)
+}
 
 use KeyCode::{BackTab, Char, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab, Up};
 
@@ -129,6 +136,10 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Char('0')], Act::Want(Priority::Normal), FILES, "0", None, "fetch it as every other"),
     bind(&[Char('-')], Act::Want(Priority::Low), FILES, "-", Some("last"), "fetch it after all others"),
     bind(&[Char('x')], Act::Want(Priority::Skip), FILES, "x", Some("skip"), "do not fetch it"),
+    bind(&[Enter], Act::Open, PAST, "Enter", Some("open again"), "fetch it again where it was, or share it again"),
+    bind(&[Char('y')], Act::CopyLink, PAST, "y", Some("copy link"), "copy its link, if the terminal allows it (OSC 52)"),
+    bind(&[Char('Y')], Act::Qr, PAST, "Y", None, "its link as a QR code"),
+    bind(&[Char('o')], Act::OpenFolder, PAST, "o", Some("folder"), "open its folder"),
     bind(&[Char('p'), Char(' ')], Act::Pause, ENTRY, "p", Some("pause"), "pause it, or go on"),
     bind(&[Char('r')], Act::Retry, SHARED_ONCE, "r", Some("share again"), "share it again"),
     bind(&[Char('r')], Act::Retry, ENDED, "r", Some("retry"), "try again"),

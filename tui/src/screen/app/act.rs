@@ -36,6 +36,7 @@ impl App {
             Act::PageDown => self.scroll(self.stride() * PAGE_ROWS as isize),
             Act::First => self.scroll(isize::MIN),
             Act::Last => self.scroll(isize::MAX),
+            Act::Open if self.page == Page::History => return self.with_past(act),
             Act::Open => self.open(),
             Act::Back => self.back(),
             Act::Add => self.prompt(PromptKind::Add, EditLine::default()),
@@ -89,7 +90,11 @@ impl App {
             | Act::CopyLink
             | Act::Qr
             | Act::OpenFolder
-            | Act::Share(_) => return self.with_entry(act),
+            | Act::Share(_) => {
+                let past = self.page == Page::History
+                    && matches!(act, Act::CopyLink | Act::Qr | Act::OpenFolder);
+                return if past { self.with_past(act) } else { self.with_entry(act) };
+            }
         }
         Vec::new()
     }
@@ -201,7 +206,7 @@ impl App {
         vec![Effect::Order(Order::Engine { id: entry.id, command })]
     }
 
-    fn show(&mut self, page: Page) {
+    pub(super) fn show(&mut self, page: Page) {
         self.modal = None;
         if self.page != page {
             self.page = page;
