@@ -6,10 +6,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use swarm_engine::{Input, TrackerIndex};
+use swarm_engine::{Input, NoAnswer, TrackerIndex};
 use swarm_net::{ConnectError, Connection, Protocol, ReadError, Security, Transport};
 use swarm_proto::{
-    announce::{Announce, Refusal, TRACKER_VERSION, TrackerHello, TrackerReply, TrackerRequest},
+    announce::{Announce, TRACKER_VERSION, TrackerHello, TrackerReply, TrackerRequest},
     id::PeerId,
     link::Endpoint,
     manifest::Manifest,
@@ -163,14 +163,14 @@ pub(crate) struct Announcer {
 impl Announcer {
     /// Does what is asked until nobody can ask any more.
     pub(crate) async fn run(self, mut asks: mpsc::UnboundedReceiver<Ask>) {
-        let (mut held, mut warned) = (None, false);
+        let mut held = None;
         loop {
             let ask = tokio::select! {
                 biased;
                 ask = asks.recv() => ask,
                 () = ended(&mut held) => {
                     held = None;
-                    self.tell(self.failed(None));
+                    self.tell(self.failed(NoAnswer::Lost));
                     continue;
                 }
             };
@@ -180,20 +180,12 @@ impl Announcer {
             if let Err(error) = &result {
                 held = None;
                 let tracker = &self.client.endpoint;
-                let impostor = matches!(
-                    error,
-                    TrackerError::Endpoint(EndpointError::Connect(ConnectError::WrongKey))
-                );
-                if impostor && !std::mem::replace(&mut warned, true) {
-                    // Somebody is in its place. Nobody should need a verbose log to know.
-                    tracing::error!(%tracker, "the tracker proved another key than the one named");
-                }
                 tracing::info!(%tracker, %error, "tracker does not answer");
             }
             match result {
                 Ok(Some(input)) => self.tell(input),
                 Ok(None) => {}
-                Err(_) if is_announce => self.tell(self.failed(None)),
+                Err(error) if is_announce => self.tell(self.failed(no_answer(&error))),
                 Err(_) => {}
             }
         }
@@ -216,7 +208,7 @@ impl Announcer {
                         Ok(Some(Input::Announced { tracker: self.index, reply }))
                     }
                     TrackerReply::Refused { why, retry_s } => {
-                        Ok(Some(self.failed(Some((why, retry_s)))))
+                        Ok(Some(self.failed(NoAnswer::Refused(why, retry_s))))
                     }
                     _ => Err(TrackerError::Misbehaved),
                 }
@@ -224,13 +216,22 @@ impl Announcer {
         }
     }
 
-    const fn failed(&self, refused: Option<(Refusal, u32)>) -> Input {
-        Input::AnnounceFailed { tracker: self.index, refused }
+    const fn failed(&self, why: NoAnswer) -> Input {
+        Input::AnnounceFailed { tracker: self.index, why }
     }
 
     fn tell(&self, input: Input) {
         // A driver that is gone needs no answer.
         let _ = self.driver.send(input);
+    }
+}
+
+const fn no_answer(error: &TrackerError) -> NoAnswer {
+    match error {
+        TrackerError::Endpoint(EndpointError::Connect(ConnectError::WrongKey)) => {
+            NoAnswer::WrongKey
+        }
+        _ => NoAnswer::Lost,
     }
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 use swarm_proto::{
-    announce::{Announce, AnnounceEvent, Announced, DELTA_MAX, HaveReport, Refusal, piece_mix},
+    announce::{Announce, AnnounceEvent, Announced, DELTA_MAX, HaveReport, piece_mix},
     bitfield::Bitfield,
     id::SwarmId,
 };
 
-use crate::{Time, TrackerIndex, TrackerSnapshot};
+use crate::{NoAnswer, Time, TrackerIndex, TrackerSnapshot};
 
 /// First retry after a tracker failed; doubled each time, with jitter. A tracker that was restarted
 /// is found again within seconds.
@@ -47,6 +47,15 @@ pub(crate) struct Replied {
     pub(crate) need_manifest: bool,
 }
 
+/// What is new about a tracker that does not answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Failed {
+    /// It was up before, or is tried for the first time.
+    pub(crate) went_down: bool,
+    /// Somebody else is in its place.
+    pub(crate) wrong_key: bool,
+}
+
 /// The schedule for all trackers of one swarm.
 #[derive(Debug)]
 pub(crate) struct Announcer {
@@ -68,6 +77,8 @@ struct Tracker {
     failures: u32,
     /// `None` until it has answered or failed.
     up: Option<bool>,
+    /// Somebody else was found in its place since it answered last.
+    impostor: bool,
     started: bool,
     completed_due: bool,
     stopped: bool,
@@ -94,6 +105,7 @@ impl Announcer {
             in_flight: false,
             failures: 0,
             up: None,
+            impostor: false,
             started: false,
             completed_due: false,
             stopped: false,
@@ -190,6 +202,7 @@ impl Announcer {
         };
         let came_up = tracker.up != Some(true);
         tracker.up = Some(true);
+        tracker.impostor = false;
         tracker.in_flight = false;
         tracker.failures = 0;
         tracker.completed_due &= !tracker.started;
@@ -213,29 +226,36 @@ impl Announcer {
         Replied { came_up, need_manifest: reply.need_manifest }
     }
 
-    /// A tracker did not answer, or refused. Returns whether it was up before.
+    /// A tracker did not answer, or refused.
     pub(crate) fn failed(
         &mut self,
         now: Time,
         tracker: TrackerIndex,
-        refused: Option<(Refusal, u32)>,
+        why: NoAnswer,
         rng: &mut impl Rng,
-    ) -> bool {
-        let Some(tracker) = self.trackers.get_mut(tracker.0 as usize) else { return false };
-        let went_down = tracker.up != Some(false);
+    ) -> Failed {
+        let Some(tracker) = self.trackers.get_mut(tracker.0 as usize) else {
+            return Failed::default();
+        };
+        let wrong_key = why == NoAnswer::WrongKey && !tracker.impostor;
+        let failed = Failed { went_down: tracker.up != Some(false), wrong_key };
+        tracker.impostor |= wrong_key;
         tracker.up = Some(false);
         tracker.in_flight = false;
         // Whether the announce arrived is not known.
         tracker.changes = None;
         let doubled = RETRY_FIRST * 2_u32.pow(tracker.failures.min(10));
         tracker.failures = tracker.failures.saturating_add(1);
-        let wait = match refused {
-            Some((_, seconds @ 1..)) => Duration::from_secs(u64::from(seconds)).min(INTERVAL_MAX),
+        let wait = match why {
+            NoAnswer::Refused(_, seconds @ 1..) => {
+                Duration::from_secs(u64::from(seconds)).min(INTERVAL_MAX)
+            }
             _ => doubled.min(RETRY_MAX),
         };
         tracker.due = now + wait.mul_f64(rng.random_range(0.5..1.0));
-        tracker.earliest = if refused.is_some() { tracker.due } else { now };
-        went_down
+        let refused = matches!(why, NoAnswer::Refused(..));
+        tracker.earliest = if refused { tracker.due } else { now };
+        failed
     }
 
     /// We need peers: announce as soon as each tracker allows.
@@ -389,7 +409,7 @@ mod tests {
         us.gain(0);
         let whole = HaveReport::Full(vec![0x80, 0]);
         assert_eq!(us.said(at(0)).unwrap().1, whole);
-        us.announcer.failed(at(0), TRACKER, None, &mut rng());
+        us.announcer.failed(at(0), TRACKER, NoAnswer::Lost, &mut rng());
         assert_eq!(us.said(at(1)), Some((AnnounceEvent::Started, whole.clone())));
         us.announcer.replied(at(1), TRACKER, &Announced { need_full: true, ..reply() }, &mut rng());
         assert_eq!(us.said(at(12)), Some((AnnounceEvent::Alive, whole)));
@@ -415,7 +435,7 @@ mod tests {
         let (mut now, mut waits, mut rng) = (at(0), Vec::new(), rng());
         for _ in 0..20 {
             assert!(us.said(now).is_some());
-            us.announcer.failed(now, TRACKER, None, &mut rng);
+            us.announcer.failed(now, TRACKER, NoAnswer::Lost, &mut rng);
             let due = us.announcer.deadline().unwrap();
             waits.push(due - now);
             now = due;
@@ -435,6 +455,22 @@ mod tests {
         assert_eq!(us.said(at(10)), Some((AnnounceEvent::Completed, HaveReport::All)));
         us.announcer.replied(at(10), TRACKER, &reply(), &mut rng());
         assert_eq!(us.said(at(200)), Some((AnnounceEvent::Alive, HaveReport::All)));
+    }
+
+    #[test]
+    fn an_impostor_is_told_of_once_until_the_tracker_answers() {
+        let mut us = Us::new();
+        let mut failed = |why| {
+            let Failed { went_down, wrong_key } =
+                us.announcer.failed(at(0), TRACKER, why, &mut rng());
+            (went_down, wrong_key)
+        };
+        assert_eq!(failed(NoAnswer::WrongKey), (true, true));
+        assert_eq!(failed(NoAnswer::WrongKey), (false, false));
+        assert_eq!(failed(NoAnswer::Lost), (false, false));
+        us.announcer.replied(at(1), TRACKER, &reply(), &mut rng());
+        let again = us.announcer.failed(at(2), TRACKER, NoAnswer::WrongKey, &mut rng());
+        assert_eq!(again, Failed { went_down: true, wrong_key: true });
     }
 
     #[test]

@@ -163,8 +163,8 @@ pub enum Input {
     AnnounceFailed {
         /// Which tracker.
         tracker: TrackerIndex,
-        /// `None`: it could not be reached.
-        refused: Option<(Refusal, u32)>,
+        /// Why.
+        why: NoAnswer,
     },
     /// The user or the embedding program wants something.
     Command(Command),
@@ -341,6 +341,24 @@ pub enum Event {
         /// Where it is, for people.
         name: String,
     },
+    /// Where a tracker should be, somebody else answers. Said once, until it answers.
+    TrackerWrongKey {
+        /// Its place in the list.
+        tracker: u32,
+        /// Where it should be, for people.
+        name: String,
+    },
+}
+
+/// Why a tracker gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// It could not be reached, or made no sense.
+    Lost,
+    /// Somebody else is in its place.
+    WrongKey,
+    /// It does not want to, and not to be asked again for so many seconds.
+    Refused(Refusal, u32),
 }
 
 /// Where the engine puts what it wants done. The caller owns it, empties it after each call, and can

@@ -36,7 +36,8 @@ mod view;
 
 pub use config::{Config, Order};
 pub use event::{
-    Command, ConnId, DiskError, Event, Input, Outbox, Output, Side, Spent, Target, TrackerIndex,
+    Command, ConnId, DiskError, Event, Input, NoAnswer, Outbox, Output, Side, Spent, Target,
+    TrackerIndex,
 };
 pub use snapshot::{
     AVAILABILITY_MAX, BlockState, Bottleneck, PARTIALS_MAX, PartialSnapshot, PeerSnapshot,

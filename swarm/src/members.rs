@@ -10,7 +10,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    ConnId, Event, Outbox, Output, Side, Swarm, Target, Time, TrackerIndex,
+    ConnId, Event, NoAnswer, Outbox, Output, Side, Swarm, Target, Time, TrackerIndex,
     addresses::{Grudge, Source},
     announce::Facts,
     session::Session,
@@ -330,6 +330,25 @@ impl Swarm {
             }
         }
         Some(())
+    }
+
+    /// A tracker has not answered.
+    pub(crate) fn on_announce_failed(
+        &mut self,
+        now: Time,
+        tracker: TrackerIndex,
+        why: NoAnswer,
+        out: &mut Outbox,
+    ) {
+        let failed = self.announcer.failed(now, tracker, why, &mut self.rng);
+        let (name, tracker) = (self.announcer.name(tracker), tracker.0);
+        if failed.wrong_key {
+            let name = name.clone();
+            out.push(Output::Event(Event::TrackerWrongKey { tracker, name }));
+        }
+        if failed.went_down {
+            out.push(Output::Event(Event::TrackerDown { tracker, name }));
+        }
     }
 
     /// A tracker has answered.

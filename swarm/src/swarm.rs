@@ -18,7 +18,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    Command, Config, ConnId, Event, Input, Outbox, Output, Priority, Target, Time, Totals,
+    Command, Config, ConnId, Input, Outbox, Priority, Target, Time, Totals,
     addresses::{AddressBook, Source},
     announce::Announcer,
     blame::Blame,
@@ -153,11 +153,8 @@ impl Swarm {
             Input::LeavesRead { piece, leaves } => self.on_leaves_read(now, piece, leaves, out),
             Input::Finished(result) => self.on_finished(now, result, out),
             Input::Announced { tracker, reply } => self.on_announced(now, tracker, &reply, out),
-            Input::AnnounceFailed { tracker, refused } => {
-                if self.announcer.failed(now, tracker, refused, &mut self.rng) {
-                    let name = self.announcer.name(tracker);
-                    out.push(Output::Event(Event::TrackerDown { tracker: tracker.0, name }));
-                }
+            Input::AnnounceFailed { tracker, why } => {
+                self.on_announce_failed(now, tracker, why, out);
             }
             Input::Command(command) => self.on_command(now, &command, out),
             Input::Tick => {}

@@ -204,6 +204,12 @@ impl Console {
                 let path = manifest.info().files.get(*file as usize).map(|file| &*file.path);
                 self.warn(inert(&changed(path.unwrap_or_default())));
             }
+            Event::TrackerWrongKey { name, .. } => {
+                let name = inert(name);
+                self.warn(format_args!(
+                    "tracker {name} proved another key than the one that was named"
+                ));
+            }
             Event::TrackerDown { name, .. } => {
                 let name = inert(name);
                 self.warn(format_args!("tracker {name} does not answer; trying again"));

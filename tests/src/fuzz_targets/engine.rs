@@ -14,8 +14,8 @@ use std::{
 use bytes::Bytes;
 use conduct::Conduct;
 use swarm_engine::{
-    Command, Config, ConnId, DiskError, Event, Input, Output, Priority, Side, Spent, Swarm, Target,
-    Time, TrackerIndex,
+    Command, Config, ConnId, DiskError, Event, Input, NoAnswer, Output, Priority, Side, Spent,
+    Swarm, Target, Time, TrackerIndex,
 };
 use swarm_proto::{
     announce::{Announced, Refusal, TrackerRequest},
@@ -269,8 +269,12 @@ impl World {
                 Input::Announced { tracker, reply: announced(source) }
             }
             (Job::Announce(tracker), Some(_)) => {
-                let refused = source.one_in(2).then(|| (Refusal::Full, source.around(100)));
-                Input::AnnounceFailed { tracker, refused }
+                let why = match source.byte() % 4 {
+                    0 => NoAnswer::Lost,
+                    1 => NoAnswer::WrongKey,
+                    _ => NoAnswer::Refused(Refusal::Full, source.around(100)),
+                };
+                Input::AnnounceFailed { tracker, why }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use swarm_engine::{Input, Time, TrackerIndex};
+use swarm_engine::{Input, NoAnswer, Time, TrackerIndex};
 use swarm_proto::{
     announce::{Announce, TrackerReply, TrackerRequest},
     id::PeerId,
@@ -74,7 +74,7 @@ impl Tracker {
     ) -> Option<Input> {
         let now = now.since(Time::ZERO);
         let Some(registry) = &mut self.registry else {
-            return Some(Input::AnnounceFailed { tracker, refused: None });
+            return Some(Input::AnnounceFailed { tracker, why: NoAnswer::Lost });
         };
         match ask {
             Ask::Announce(announce) => {
@@ -82,9 +82,10 @@ impl Tracker {
                 Some(match registry.handle(now, peer, from, request) {
                     TrackerReply::Announced(reply) => Input::Announced { tracker, reply },
                     TrackerReply::Refused { why, retry_s } => {
-                        Input::AnnounceFailed { tracker, refused: Some((why, retry_s)) }
+                        let why = NoAnswer::Refused(why, retry_s);
+                        Input::AnnounceFailed { tracker, why }
                     }
-                    _ => Input::AnnounceFailed { tracker, refused: None },
+                    _ => Input::AnnounceFailed { tracker, why: NoAnswer::Lost },
                 })
             }
             Ask::PutManifest => {

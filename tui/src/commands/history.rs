@@ -82,7 +82,7 @@ fn list(
     }
     let aligned = io::stdout().is_terminal();
     // People need no heading of nothing; a program gets the same first line each time.
-    let header = !args.no_header && !(aligned && rows.is_empty());
+    let header = !(args.no_header || aligned && rows.is_empty());
     table::print(console, &names, &rows, header, aligned)
 }
 

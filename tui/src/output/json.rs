@@ -305,6 +305,7 @@ mod tests {
             },
             Line::error(&failure),
         ];
+        assert!(lines.iter().map(place_of_line).eq(0..lines.len()));
         lines.iter().map(|line| json!(line)).collect()
     }
 
@@ -323,8 +324,60 @@ mod tests {
             Event::FileChanged { file: 3 },
             Event::TrackerUp { tracker: 0, name: String::new() },
             Event::TrackerDown { tracker: 0, name: String::new() },
+            Event::TrackerWrongKey { tracker: 0, name: String::new() },
         ];
+        assert!(events.iter().map(place_of_event).eq((0..events.len()).map(Some)));
         events.iter().map(|event| json!(event)).collect()
+    }
+
+    /// The place of a line in [`lines`]. Whoever adds a line adds it here, there and in the manual.
+    const fn place_of_line(line: &Line<'_>) -> usize {
+        match line {
+            Line::Hashing { .. } => 0,
+            Line::Seeding { .. } => 1,
+            Line::Started { .. } => 2,
+            Line::Progress(_) => 3,
+            Line::Completed { .. } => 4,
+            Line::Stopped { .. } => 5,
+            Line::Listening { .. } => 6,
+            Line::Stats { .. } => 7,
+            Line::Demo { .. } => 8,
+            Line::DemoProgress { .. } => 9,
+            Line::DemoCompleted { .. } => 10,
+            Line::DemoSummary { .. } => 11,
+            Line::Error { .. } => 12,
+        }
+    }
+
+    /// The same for the engine's events; `None` for the one that is printed as a line of ours.
+    const fn place_of_event(event: &Event) -> Option<usize> {
+        Some(match event {
+            Event::Completed => return None,
+            Event::PeerJoined { .. } => 0,
+            Event::PeerLeft { .. } => 1,
+            Event::PeerBanned { .. } => 2,
+            Event::WrongKey { .. } => 3,
+            Event::PieceCorrupt { .. } => 4,
+            Event::DiskFull => 5,
+            Event::DiskRecovered => 6,
+            Event::DiskFailed { .. } => 7,
+            Event::FileChanged { .. } => 8,
+            Event::TrackerUp { .. } => 9,
+            Event::TrackerDown { .. } => 10,
+            Event::TrackerWrongKey { .. } => 11,
+        })
+    }
+
+    /// What kind of JSON a value is; nothing is of any kind.
+    const fn kind(value: &Value) -> Option<&'static str> {
+        Some(match value {
+            Value::Null => return None,
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "text",
+            Value::Array(_) => "list",
+            Value::Object(_) => "object",
+        })
     }
 
     #[test]
@@ -337,7 +390,46 @@ mod tests {
             printed.iter().map(|line| &line["event"]).collect::<Vec<_>>(),
         );
         for (example, printed) in examples.iter().zip(&printed) {
-            assert_eq!(keys(example), keys(printed.as_object().unwrap()), "{}", example["event"]);
+            let (event, printed) = (&example["event"], printed.as_object().unwrap());
+            assert_eq!(keys(example), keys(printed), "{event}");
+            for (key, value) in example {
+                let (in_manual, in_code) = (kind(value), kind(&printed[key]));
+                let same = in_manual == in_code || in_manual.is_none() || in_code.is_none();
+                assert!(same, "{event} {key}: {in_manual:?}, printed {in_code:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_that_a_state_can_be_is_in_the_manual() {
+        let manual = include_str!("../../../docs/json.md");
+        let (_, progress) = manual.split_once("### progress").unwrap();
+        let (progress, _) = progress.split_once("```json").unwrap();
+        let words = [
+            json!([
+                State::Checking,
+                State::Downloading,
+                State::Finishing,
+                State::Seeding,
+                State::Paused,
+                State::DiskTrouble,
+                State::Stopped,
+            ]),
+            json!([
+                Bottleneck::None,
+                Bottleneck::NoPeers,
+                Bottleneck::NothingOffered,
+                Bottleneck::Choked,
+                Bottleneck::Limit,
+                Bottleneck::RarePieces,
+                Bottleneck::Hashing,
+                Bottleneck::Disk,
+                Bottleneck::Network,
+            ]),
+        ];
+        for word in words.iter().flat_map(|list| list.as_array().unwrap()) {
+            let word = word.as_str().unwrap();
+            assert!(progress.contains(&format!("`{word}`")), "{word}");
         }
     }
 

@@ -162,6 +162,9 @@ pub fn describe(event: &Event, share: Option<&Share>) -> (bool, String) {
         }
         Event::Completed => (false, "everything is verified and in place".into()),
         Event::TrackerUp { name, .. } => (false, format!("tracker {name} answers")),
+        Event::TrackerWrongKey { name, .. } => {
+            (true, format!("tracker {name} proved another key than the one that was named"))
+        }
         Event::TrackerDown { name, .. } => {
             (true, format!("tracker {name} does not answer; trying again"))
         }
