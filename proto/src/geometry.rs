@@ -125,13 +125,14 @@ pub enum GeometryError {
     TooLong,
 }
 
-/// The layout of a share. 16 bytes a file; nothing is kept per piece.
+/// The layout of a share. At most 20 bytes a file; nothing is kept per piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Geometry {
     piece_len: u32,
     pieces: u32,
     bytes: u64,
     files: Box<[File]>,
+    guide: Guide,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +170,8 @@ impl Geometry {
         if bytes > i64::MAX as u64 {
             return Err(GeometryError::TooLong);
         }
-        Ok(Self { piece_len, pieces: first, bytes, files: files.into() })
+        let guide = Guide::new(&files, first);
+        Ok(Self { piece_len, pieces: first, bytes, files: files.into(), guide })
     }
 
     /// Bytes in every piece but the last of each file.
@@ -239,8 +241,9 @@ impl Geometry {
     /// Where a piece lies.
     #[must_use]
     pub fn span(&self, piece: PieceIndex) -> Span {
+        let near = self.guide.near(piece);
         // Of several files that start at this number all but the last are empty.
-        let file = self.files.partition_point(|file| file.first <= piece.0) - 1;
+        let file = near.start + self.files[near].partition_point(|file| file.first <= piece.0) - 1;
         let offset = u64::from(piece.0 - self.files[file].first) * u64::from(self.piece_len);
         let len = (self.files[file].len - offset).min(u64::from(self.piece_len)) as u32;
         Span { file: FileIndex(file as u32), offset, len }
@@ -287,6 +290,41 @@ impl Geometry {
     }
 }
 
+/// Where to look for a piece's file. Every message names a piece, and in a share of many files each
+/// search through all of them would miss the cache a dozen times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Guide {
+    /// Pieces are taken 2^shift at a time, which makes no more groups than there are files.
+    shift: u32,
+    /// For each group, the file of its first piece; and one more, of the last piece.
+    files: Box<[u32]>,
+}
+
+impl Guide {
+    fn new(files: &[File], pieces: u32) -> Self {
+        let last = pieces.saturating_sub(1);
+        let mut shift = 0;
+        while (last >> shift) as usize >= files.len().max(1) {
+            shift += 1;
+        }
+        let firsts = (0..=last >> shift).map(|group| group << shift).chain([last]);
+        let mut file = 0;
+        let file_of = |piece| {
+            while files.get(file as usize + 1).is_some_and(|next| next.first <= piece) {
+                file += 1;
+            }
+            file
+        };
+        Self { shift, files: firsts.map(file_of).collect() }
+    }
+
+    /// The files that may have the piece: the last of these that begins at or before it.
+    fn near(&self, piece: PieceIndex) -> Range<usize> {
+        let group = (piece.0 >> self.shift) as usize;
+        self.files[group] as usize..self.files[group + 1] as usize + 1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +344,17 @@ mod tests {
         assert_eq!(spans, [(0, 0, 65536), (0, 65536, 36 * 1024), (3, 0, 1), (4, 0, 65536)]);
         let counts: Vec<_> = g.files().map(|f| g.file_pieces(f).len()).collect();
         assert_eq!(counts, [2, 0, 0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn every_piece_is_found_in_its_file() {
+        let lengths = |count: u64| (0..count).map(|n| n * n * 7919 % 5 * (n % 11) * 32 * K);
+        for count in [1, 2, 3, 10, 100, 1000] {
+            let g = geometry(&lengths(count).collect::<Vec<_>>());
+            let files = g.files().flat_map(|file| g.file_pieces(file).map(move |p| (p, file)));
+            let found = g.pieces().map(|piece| (piece, g.span(piece).file));
+            assert!(found.eq(files), "{count} files");
+        }
     }
 
     #[test]
