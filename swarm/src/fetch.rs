@@ -153,7 +153,7 @@ impl Swarm {
     /// for it would be followed by another as short, and each would cost as much as a long one (the
     /// silly window syndrome of RFC 813).
     pub(crate) fn may_ask(&mut self, now: Time, conn: ConnId) -> Option<u32> {
-        let session = self.sessions.get(&conn).filter(|session| session.serves_us())?;
+        let session = self.sessions.get_mut(&conn).filter(|session| session.serves_us())?;
         if session.asked.dry == Some(self.fetch.epoch) {
             return None;
         }

@@ -20,6 +20,8 @@ use crate::{
 /// Requests out to one peer at a time: enough for thousands of tiny pieces a second at 100 ms, few
 /// enough to search through.
 pub(crate) const ASKED_MAX: usize = 512;
+/// So many requests are worth to be sent by the dozen.
+const MANY: usize = 64;
 /// Requests that were taken back and whose answer may still be on its way; the oldest is given up.
 const GHOSTS_MAX: usize = 1024;
 /// A peer that has suggested a piece within this time is expected to suggest the next one.
@@ -175,6 +177,8 @@ pub(crate) struct Asked {
     /// Requests to be answered, oldest first.
     queue: VecDeque<Ask>,
     bytes: u64,
+    /// Nothing more is asked for as long as more requests than this wait for an answer.
+    enough: usize,
     /// Requests that were taken back, or dropped by a choke. A choke and a request may cross on the
     /// wire, and so may a cancel and an answer: data for these is no fault.
     ghosts: VecDeque<Ghost>,
@@ -201,6 +205,7 @@ impl Asked {
             received: 0,
             queue: VecDeque::new(),
             bytes: 0,
+            enough: usize::MAX,
             ghosts: VecDeque::new(),
             bytes_max: u64::from(bytes_max),
             run_blocks_max: run_blocks_max.clamp(1, RUN_BLOCKS_MAX),
@@ -229,15 +234,19 @@ impl Asked {
     }
 
     /// How many bytes may be asked for beyond what is, where `window` is what we would like. A
-    /// window may be passed by part of a run, the peer's limit may not.
-    pub(crate) fn room(&self, now: Time, window: u64) -> u64 {
-        if self.pace.is_snubbed_at(now)
-            || self.bytes >= window
-            || self.queue.len() >= ASKED_MAX
-            || now < self.hold_until
-        {
+    /// window may be passed by part of a run, the peer's limit may not. Once a window of many small
+    /// requests is full, a quarter of the answers is awaited before it is filled again, so that both
+    /// sides handle dozens at a time and are not woken for each.
+    pub(crate) fn room(&mut self, now: Time, window: u64) -> u64 {
+        let requests = self.queue.len();
+        if self.bytes >= window || requests >= ASKED_MAX {
+            self.enough = if requests < MANY { usize::MAX } else { requests / 4 * 3 };
             return 0;
         }
+        if requests > self.enough || self.pace.is_snubbed_at(now) || now < self.hold_until {
+            return 0;
+        }
+        self.enough = usize::MAX;
         self.bytes_max.saturating_sub(self.bytes)
     }
 

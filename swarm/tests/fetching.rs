@@ -41,6 +41,28 @@ fn the_first_window_is_four_blocks_and_each_answer_lets_it_grow() {
 }
 
 #[test]
+fn a_full_window_of_small_requests_is_filled_again_by_the_dozen() {
+    let mut s = Stage::empty(2048, 1);
+    s.seed(1);
+    // So fast that the number of requests is the limit.
+    let mut open = s.requests(1);
+    s.unchecked(|s| {
+        for _ in 0..16 {
+            if open.len() < 512 {
+                open.drain(..).for_each(|raw| s.answer(1, raw));
+                s.store();
+                open = s.requests(1);
+            }
+        }
+    });
+    assert_eq!(open.len(), 512);
+    open.drain(..127).for_each(|raw| s.answer(1, raw));
+    assert_eq!(s.requests(1), []);
+    s.answer(1, open[0]);
+    assert_eq!(s.requests(1).len(), 128);
+}
+
+#[test]
 fn a_reader_who_wants_the_bytes_in_order_gets_them_so() {
     let config = Config { order: Order::Sequential, ..Config::default() };
     let mut s = Stage::new(40, 4, &[], config);
