@@ -24,6 +24,10 @@ use crate::{Buffer, Buffers, stream::Stream};
 /// How long [`Connection::close`] waits for the other side to take what was sent and to end too.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Payloads up to this long are copied in with their frame, so that many go out in one piece: to
+/// handle one as a piece of its own costs more than the copy.
+const SMALL: usize = 8 * 1024;
+
 /// A connection that is up. Reads and writes whole frames.
 ///
 /// One task owns it. A task that only asks and waits for the answer uses [`Connection::write`] and
@@ -147,8 +151,12 @@ impl Connection {
         self.queued += self.tail.len() - before;
         if let Some(payload) = payload {
             self.queued += payload.len();
-            self.queue.push_back(self.tail.split().freeze());
-            self.queue.push_back(payload);
+            if payload.len() <= SMALL {
+                self.tail.extend_from_slice(&payload);
+            } else {
+                self.queue.push_back(self.tail.split().freeze());
+                self.queue.push_back(payload);
+            }
         }
     }
 
@@ -245,7 +253,15 @@ impl Connection {
                     self.arriving = None;
                     return Poll::Ready(Ok(Some(F::decode(header, body)?)));
                 }
-                if ready!(self.stream.poll_read(cx, &mut **body, missing))? == 0 {
+                // The end of a frame comes with what follows it, which may be many small ones.
+                let ahead = self.stream.read_ahead(missing);
+                let n = if ahead > missing {
+                    self.ahead.reserve(ahead);
+                    ready!(self.stream.poll_read(cx, &mut self.ahead, ahead))?
+                } else {
+                    ready!(self.stream.poll_read(cx, &mut **body, missing))?
+                };
+                if n == 0 {
                     return Poll::Ready(Err(cut()));
                 }
             } else if let Some(bytes) = self.ahead.first_chunk::<HEADER_LEN>() {

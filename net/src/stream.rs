@@ -61,7 +61,7 @@ impl Stream {
     /// How many bytes to ask for when `missing` are needed and what follows is not known. A TLS
     /// session holds what was read already, so nothing is gained by taking more than needed.
     pub(crate) fn read_ahead(&self, missing: usize) -> usize {
-        if self.is_plain() { READ_AHEAD } else { missing }
+        if self.is_plain() { missing.max(READ_AHEAD) } else { missing }
     }
 
     /// Appends up to `limit` bytes; 0 means that the other side has ended the stream.

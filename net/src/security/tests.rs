@@ -100,8 +100,9 @@ async fn over_plain_transport_nobody_is_known() {
 async fn frames_of_every_size_arrive_in_order_while_both_sides_send() {
     for transport in [Transport::Tls, Transport::Plain] {
         let (dialed, accepted) = Pair::new().connect(transport).await;
-        let sizes = [1, 16 << 10, 1 << 20, 5, 300_000, 1 << 20, 17];
-        let both = |mut conn: Connection| async move {
+        let small = [5, 4096, 8 << 10, (8 << 10) + 1, 12_000].repeat(20);
+        let sizes = [&small[..], &[1, 16 << 10, 1 << 20, 5, 300_000, 1 << 20, 17]].concat();
+        let both = |mut conn: Connection, sizes: Vec<usize>| async move {
             let messages: Vec<_> =
                 sizes.iter().flat_map(|&len| [block(len), Message::KeepAlive]).collect();
             messages.iter().for_each(|message| conn.queue(message));
@@ -120,7 +121,7 @@ async fn frames_of_every_size_arrive_in_order_while_both_sides_send() {
             conn
         };
         // Kept until both are through.
-        let _both = tokio::join!(both(dialed), both(accepted));
+        let _both = tokio::join!(both(dialed, sizes.clone()), both(accepted, sizes));
     }
 }
 
