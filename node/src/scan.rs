@@ -15,14 +15,14 @@ use std::{
 
 use swarm_proto::{
     digest::hash_blocks,
-    geometry::{BLOCK_LEN, FileIndex, Geometry, PieceIndex, RUN_BLOCKS_MAX, Span},
+    geometry::{BLOCK_LEN, FileIndex, Geometry, PieceIndex, Span},
     id::Digest,
     tree,
 };
 
-/// Bytes that a thread reads at once: long enough for the disk and for hashing several blocks at a
-/// time, short enough to be still in the cache when they are hashed.
-const READ_LEN: u32 = RUN_BLOCKS_MAX * BLOCK_LEN;
+/// Bytes that a thread reads at once: as many blocks as are hashed side by side, and short enough to
+/// be still in the core's own cache when they are. The system reads ahead of it.
+const READ_LEN: u32 = 16 * BLOCK_LEN;
 /// What a thread takes from the list at a time: enough that the threads seldom meet, little enough
 /// that none is left alone with a long rest.
 const TAKE_BYTES: u64 = 4 << 20;
@@ -37,7 +37,7 @@ pub(crate) type Open<'a> = &'a (dyn Fn(FileIndex) -> io::Result<File> + Sync);
 /// digest of each piece, in no particular order; it returns false to stop. Returns whether it went
 /// to the end.
 ///
-/// Holds 1 MiB and one open file a thread, however long the files are.
+/// Holds 256 KiB and one open file a thread, however long the files are.
 pub(crate) fn scan(
     geometry: &Geometry,
     files: &[FileIndex],
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads a piece of an open file and appends the digests of its blocks. Grows `buffer` to 1 MiB at
+/// Reads a piece of an open file and appends the digests of its blocks. Grows `buffer` to 256 KiB at
 /// most.
 pub(crate) fn hash_span(
     file: &File,
