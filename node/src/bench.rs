@@ -55,7 +55,7 @@ impl Disk {
             Output::Finish => Job::Finish,
             _ => return,
         };
-        self.store.submit(job);
+        self.store.submit_all([job]);
     }
 
     /// The next answer for the engine; waits for it.

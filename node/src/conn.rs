@@ -6,9 +6,11 @@
 
 use std::net::SocketAddr;
 
+use futures::FutureExt;
 use swarm_engine::{ConnId, Input, Side};
 use swarm_net::{Connection, ReadError, Turn};
 use swarm_proto::{
+    codec::Frame as _,
     id::PeerId,
     message::{Hello, Message},
 };
@@ -16,6 +18,11 @@ use tokio::sync::mpsc;
 
 /// Messages taken from the driver's queue at once.
 const SEND_BATCH: usize = 64;
+/// Frames that are handed to the driver together, if they are here already...
+const PASS_FRAMES: usize = 64;
+/// ...and as long as their payloads are this short: a block of this length is worth a turn of the
+/// driver by itself, and what waits for the driver is bounded by the number of arrivals.
+const PASS_BYTES: usize = 64 * 1024;
 /// Bytes handed to the connection ahead of the socket: enough for a system call or two. The rest
 /// waits in the driver's queue.
 const SEND_AHEAD: usize = 256 * 1024;
@@ -26,8 +33,8 @@ pub(crate) enum Arrival {
     /// A connection is ready. `queue` is where the driver puts what is to be sent; when it is
     /// dropped the connection is closed, after what is in the queue was sent.
     Up { input: Input, conn: ConnId, queue: mpsc::UnboundedSender<Message> },
-    /// Something happened on a connection that is up.
-    On { conn: ConnId, input: Input },
+    /// This happened on a connection that is up, in order.
+    On { conn: ConnId, inputs: Vec<Input> },
 }
 
 /// Who is at the other end of a connection, and how it came about.
@@ -106,25 +113,48 @@ impl Task {
                 }
                 turn = self.conn.turn::<Message>(reading) => Some(turn),
             };
-            match turn {
-                Some(Ok(Turn::Frame(message))) => {
-                    self.pass(Input::Received { conn: self.id, message });
-                }
-                Some(Ok(Turn::Written(n))) => self.flushed += n as u64,
-                Some(Ok(Turn::End)) => return End::Theirs,
-                Some(Err(error)) => return End::Broken(error),
-                None => {}
-            }
-            if self.flushed > 0 && self.held.is_none() {
-                let bytes = std::mem::take(&mut self.flushed);
-                self.pass(Input::Flushed { conn: self.id, bytes });
+            if let Some(end) = self.take(turn) {
+                return end;
             }
         }
     }
 
+    /// Hands on what a turn brought, if there was one, together with what else is here already.
+    /// Returns how the connection ends, if it does.
+    fn take(&mut self, turn: Option<Result<Turn<Message>, ReadError>>) -> Option<End> {
+        let (mut inputs, mut bytes, mut next, mut end) = (Vec::new(), 0, turn, None);
+        while let Some(turn) = next.take() {
+            match turn {
+                Ok(Turn::Frame(message)) => {
+                    bytes += message.encoded_len();
+                    inputs.push(Input::Received { conn: self.id, message });
+                }
+                Ok(Turn::Written(n)) => self.flushed += n as u64,
+                Ok(Turn::End) => end = Some(End::Theirs),
+                Err(error) => end = Some(End::Broken(error)),
+            }
+            let full = inputs.len() >= PASS_FRAMES || bytes >= PASS_BYTES;
+            if end.is_none() && self.held.is_none() && !full {
+                next = self.conn.turn(true).now_or_never();
+            }
+        }
+        self.pass(inputs);
+        end
+    }
+
     /// Hands something to the driver, or holds it until there is room.
-    fn pass(&mut self, input: Input) {
-        let arrival = Arrival::On { conn: self.id, input };
+    fn pass(&mut self, mut inputs: Vec<Input>) {
+        if self.held.is_some() {
+            return;
+        }
+        if self.flushed > 0 {
+            let bytes = std::mem::take(&mut self.flushed);
+            inputs.push(Input::Flushed { conn: self.id, bytes });
+        }
+        if inputs.is_empty() {
+            return;
+        }
+        let arrival = Arrival::On { conn: self.id, inputs };
         if let Err(mpsc::error::TrySendError::Full(arrival)) = self.driver.try_send(arrival) {
             self.held = Some(arrival);
         }
@@ -132,7 +162,7 @@ impl Task {
 
     /// Hands something to the driver, after what is held. A driver that is gone needs nothing.
     async fn tell(&mut self, input: Input) {
-        let last = Arrival::On { conn: self.id, input };
+        let last = Arrival::On { conn: self.id, inputs: vec![input] };
         for arrival in self.held.take().into_iter().chain([last]) {
             let _ = self.driver.send(arrival).await;
         }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use rustix::process::{Resource, getrlimit};
 use swarm_engine::{ConnId, Priority};
 use swarm_net::Buffers;
-use swarm_proto::geometry::{BlockRun, PieceIndex};
+use swarm_proto::geometry::{BLOCK_LEN, BlockRun, PieceIndex};
 
 use crate::{
     NodeError,
@@ -57,9 +57,9 @@ pub(crate) enum Job {
 
 /// A job that a worker does.
 #[derive(Debug)]
-pub(crate) struct Task {
-    pub(crate) share: Arc<Share>,
-    pub(crate) work: Work,
+struct Task {
+    share: Arc<Share>,
+    work: Work,
 }
 
 /// The part of a job that reads, writes or hashes; the rest is the recorder's.
@@ -68,6 +68,21 @@ pub(crate) enum Work {
     Store { run: BlockRun, data: Bytes },
     Read { conn: ConnId, run: BlockRun },
     ReadLeaves(PieceIndex),
+}
+
+impl Work {
+    fn is_read(&self) -> bool {
+        matches!(self, Self::Read { .. })
+    }
+
+    /// Bytes that it moves, roughly; none to speak of for what is no transfer of blocks.
+    fn bytes(&self) -> Option<usize> {
+        match self {
+            Self::Store { data, .. } => Some(data.len()),
+            Self::Read { run, .. } => Some((run.count() * BLOCK_LEN) as usize),
+            Self::ReadLeaves(_) => None,
+        }
+    }
 }
 
 /// Threads that do the jobs of all swarms of a node, and the files that they keep open. Dropping it
@@ -94,14 +109,18 @@ struct Tasks {
     reads: VecDeque<Task>,
     /// Everything else.
     others: VecDeque<Task>,
-    /// Reads since something else had its turn.
+    /// Batches of reads since something else had its turn.
     in_a_row: u32,
     closed: bool,
 }
 
-/// Reads that may go before something else gets a turn. A read from the page cache takes a tenth of
+/// Batches of reads that may go before something else gets a turn. A read from the page cache takes a tenth of
 /// the time that hashing and writing the same blocks does.
 const READS_IN_A_ROW: u32 = 8;
+
+/// Bytes of one share that a thread takes at once. A run of many blocks is work enough by itself;
+/// where every piece is a small file, waking a thread for each would cost more than its write.
+const BATCH_BYTES: usize = 256 << 10;
 
 /// The least number of open files that leaves something for connections.
 const DESCRIPTORS_MIN: u64 = 64;
@@ -135,7 +154,7 @@ impl DiskPool {
             let queue = Arc::clone(&pool.queue);
             let thread = thread::Builder::new()
                 .name(format!("disk-{number}"))
-                .spawn(move || queue.work())
+                .spawn(move || queue.work(threads))
                 .map_err(NodeError::io("start threads for", "the disk"))?;
             pool.threads.push(thread);
         }
@@ -168,35 +187,38 @@ impl Drop for DiskPool {
 }
 
 impl Queue {
-    /// Adds a task; drops it if the pool is shut down.
-    pub(crate) fn push(&self, task: Task) {
+    /// Adds tasks of one share; drops them if the pool is shut down.
+    pub(crate) fn push(&self, share: &Arc<Share>, works: Vec<Work>) {
         let mut tasks = self.lock();
         if tasks.closed {
             drop(tasks);
-            task.share.done();
+            share.done(works.len());
             return;
         }
-        match task.work {
-            Work::Read { .. } => tasks.reads.push_back(task),
-            Work::Store { .. } | Work::ReadLeaves(_) => tasks.others.push_back(task),
+        let count = works.len();
+        for work in works {
+            tasks.line(work.is_read()).push_back(Task { share: Arc::clone(share), work });
         }
         drop(tasks);
-        self.changed.notify_one();
-    }
-
-    /// Does tasks until the queue is closed and empty.
-    fn work(&self) {
-        while let Some(task) = self.next() {
-            task.share.work(task.work);
-            task.share.done();
+        if count == 1 {
+            self.changed.notify_one();
+        } else {
+            self.changed.notify_all();
         }
     }
 
-    fn next(&self) -> Option<Task> {
+    /// Does tasks, as one of so many threads, until the queue is closed and empty.
+    fn work(&self, threads: usize) {
+        while let Some((share, works)) = self.next(threads) {
+            share.work(works);
+        }
+    }
+
+    fn next(&self, threads: usize) -> Option<(Arc<Share>, Vec<Work>)> {
         let mut tasks = self.lock();
         loop {
-            if let Some(task) = tasks.pop() {
-                return Some(task);
+            if let Some(batch) = tasks.pop(threads) {
+                return Some(batch);
             }
             if tasks.closed {
                 return None;
@@ -212,14 +234,84 @@ impl Queue {
 }
 
 impl Tasks {
-    fn pop(&mut self) -> Option<Task> {
-        if self.in_a_row < READS_IN_A_ROW
-            && let Some(read) = self.reads.pop_front()
+    fn line(&mut self, read: bool) -> &mut VecDeque<Task> {
+        if read { &mut self.reads } else { &mut self.others }
+    }
+
+    /// What one of so many threads does next: a task, and of what waits behind it in the same line
+    /// as much of the same share as is little work, but no more than its part.
+    fn pop(&mut self, threads: usize) -> Option<(Arc<Share>, Vec<Work>)> {
+        let in_turn = !self.reads.is_empty() && self.in_a_row < READS_IN_A_ROW;
+        let reads = in_turn || self.others.is_empty();
+        self.in_a_row = if in_turn { self.in_a_row + 1 } else { 0 };
+        let line = self.line(reads);
+        let part = line.len().div_ceil(threads.max(1));
+        let Task { share, work } = line.pop_front()?;
+        let mut room = work.bytes().and_then(|bytes| BATCH_BYTES.checked_sub(bytes));
+        let mut works = vec![work];
+        while works.len() < part
+            && let Some(next) = line.front().filter(|next| Arc::ptr_eq(&next.share, &share))
+            && let Some(rest) =
+                room.zip(next.work.bytes()).and_then(|(room, b)| room.checked_sub(b))
         {
-            self.in_a_row += 1;
-            return Some(read);
+            room = Some(rest);
+            works.extend(line.pop_front().map(|task| task.work));
         }
-        self.in_a_row = 0;
-        self.others.pop_front().or_else(|| self.reads.pop_front())
+        Some((share, works))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+    use crate::{store::Store, testing::Sample};
+
+    /// What one of two threads takes at a time, as numbers of pieces, until nothing is left.
+    fn taken(mut tasks: Tasks) -> Vec<Vec<u32>> {
+        let number = |work: &Work| match work {
+            Work::Store { run, .. } | Work::Read { run, .. } => run.piece().get(),
+            Work::ReadLeaves(piece) => piece.get(),
+        };
+        let batches = std::iter::from_fn(|| tasks.pop(2));
+        batches.map(|(_, works)| works.iter().map(number).collect()).collect()
+    }
+
+    #[test]
+    fn small_tasks_of_a_share_are_done_together_and_shared_among_the_threads() {
+        let sample = Sample::new(&[("a", 64 << 14)]);
+        let pool = DiskPool::new(1, Buffers::default()).unwrap();
+        let open = || {
+            let (answers, manifest) = (unbounded_channel().0, Arc::clone(&sample.manifest));
+            let path = &sample.path;
+            Store::for_seeding(&pool, manifest, path, false, answers, &mut |_| true).unwrap().store
+        };
+        let (first, second) = (open(), open());
+        let share = |store: &Store| store.share().upgrade().unwrap();
+        let geometry = sample.manifest.geometry();
+        let piece = |number| geometry.piece(number).unwrap();
+        let read = |n| Work::Read { conn: ConnId(1), run: geometry.run(piece(n), 0, 1).unwrap() };
+        let tasks = |works: Vec<(Arc<Share>, Work)>| {
+            let mut tasks = Tasks::default();
+            for (share, work) in works {
+                tasks.line(work.is_read()).push_back(Task { share, work });
+            }
+            tasks
+        };
+        // Half of what waits, then half of the rest; and no more than 16 blocks.
+        let reads = (0..6).map(|n| (share(&first), read(n)));
+        assert_eq!(taken(tasks(reads.collect())), [vec![0, 1, 2], vec![3, 4], vec![5]]);
+        let reads = (0..64).map(|n| (share(&first), read(n)));
+        assert_eq!(taken(tasks(reads.collect()))[0], Vec::from_iter(0..16));
+        // What belongs to another share, or is more work, is left to whoever comes next.
+        let mixed = [
+            (share(&first), read(0)),
+            (share(&second), read(1)),
+            (share(&first), read(2)),
+            (share(&first), Work::ReadLeaves(piece(3))),
+            (share(&first), Work::ReadLeaves(piece(4))),
+        ];
+        assert_eq!(taken(tasks(mixed.into())), [[0], [1], [2], [3], [4]]);
     }
 }

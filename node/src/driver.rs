@@ -134,6 +134,8 @@ pub(crate) struct Running {
     announcing: Vec<TrackerIndex>,
     /// The engine's last orders, emptied after each input.
     out: Outbox,
+    /// What the disk is to do, handed over at the end of each turn.
+    jobs: Vec<Job>,
     /// Something changed since the last snapshot.
     changed: bool,
     next_snapshot: Time,
@@ -161,6 +163,7 @@ impl Driver {
         let mut arrivals = Vec::with_capacity(ARRIVALS_MAX);
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         self.feed(Input::Tick);
+        self.store.submit_all(self.state.jobs.drain(..));
         while !self.is_done() {
             self.set_alarm(&mut sleep);
             let stopping = self.state.stop_at.is_some();
@@ -177,6 +180,7 @@ impl Driver {
                 () = &mut sleep => {}
             }
             self.on_time();
+            self.store.submit_all(self.state.jobs.drain(..));
         }
         self.finish().await;
     }
@@ -213,22 +217,26 @@ impl Driver {
                     self.feed(input);
                 }
             }
-            Arrival::On { conn, input } => {
-                match &input {
-                    Input::Closed { .. } => {
-                        self.state.open -= 1;
-                        self.state.queues.remove(&conn);
-                    }
-                    Input::Flushed { bytes, .. } => {
-                        if let Some(queue) = self.state.queues.get_mut(&conn) {
-                            queue.bytes = queue.bytes.saturating_sub(*bytes);
-                        }
-                    }
-                    _ => {}
-                }
-                self.feed(input);
+            Arrival::On { conn, inputs } => {
+                inputs.into_iter().for_each(|input| self.on_connection(conn, input));
             }
         }
+    }
+
+    fn on_connection(&mut self, conn: ConnId, input: Input) {
+        match &input {
+            Input::Closed { .. } => {
+                self.state.open -= 1;
+                self.state.queues.remove(&conn);
+            }
+            Input::Flushed { bytes, .. } => {
+                if let Some(queue) = self.state.queues.get_mut(&conn) {
+                    queue.bytes = queue.bytes.saturating_sub(*bytes);
+                }
+            }
+            _ => {}
+        }
+        self.feed(input);
     }
 
     /// Lets the engine know the time when it asked for it, and front ends the state when it is due.
@@ -267,15 +275,15 @@ impl Driver {
                 self.send(conn, Message::Goodbye(reason));
                 self.state.queues.remove(&conn);
             }
-            Output::Store { run, data } => self.store.submit(Job::Store { run, data }),
-            Output::Read { conn, run } => self.store.submit(Job::Read { conn, run }),
+            Output::Store { run, data } => self.state.jobs.push(Job::Store { run, data }),
+            Output::Read { conn, run } => self.state.jobs.push(Job::Read { conn, run }),
             Output::ReadLeaves(piece) | Output::Check(piece) => {
-                self.store.submit(Job::ReadLeaves(piece));
+                self.state.jobs.push(Job::ReadLeaves(piece));
             }
-            Output::Record(piece) => self.store.submit(Job::Record(piece)),
-            Output::Forget(piece) => self.store.submit(Job::Forget(piece)),
-            Output::Finish => self.store.submit(Job::Finish),
-            Output::KeepPriorities(all) => self.store.submit(Job::KeepPriorities(all)),
+            Output::Record(piece) => self.state.jobs.push(Job::Record(piece)),
+            Output::Forget(piece) => self.state.jobs.push(Job::Forget(piece)),
+            Output::Finish => self.state.jobs.push(Job::Finish),
+            Output::KeepPriorities(all) => self.state.jobs.push(Job::KeepPriorities(all)),
             Output::Announce { tracker, announce } => {
                 self.state.announcing.push(tracker);
                 self.ask(tracker, Ask::Announce(announce));

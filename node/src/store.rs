@@ -22,6 +22,7 @@ use std::{
     path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 pub(crate) use fd_cache::FdCache;
@@ -45,10 +46,14 @@ use self::{
 use crate::{
     NodeError, Progress, Selection,
     create::below,
-    disk::{DiskPool, Job, Queue, Task, Work},
+    disk::{DiskPool, Job, Queue, Work},
     scan::scan,
     stamp::Stamp,
 };
+
+/// The longest that an answer waits for others: a batch that has to wait for the disk is not answered
+/// all at once.
+const ANSWER_WITHIN: Duration = Duration::from_millis(1);
 
 /// A share on the disk. Everything that the engine wants read or written goes through it.
 #[derive(Debug)]
@@ -189,21 +194,52 @@ impl Store {
     }
 
     /// Queues a job. Never blocks.
+    #[cfg(test)]
     pub(crate) fn submit(&self, job: Job) {
-        let work = match job {
-            Job::Store { run, data } => Work::Store { run, data },
-            Job::Read { conn, run } => Work::Read { conn, run },
-            Job::ReadLeaves(piece) => Work::ReadLeaves(piece),
-            Job::Record(piece) => return self.note(Note::Record(piece)),
-            Job::Forget(piece) => {
-                self.share.forget(piece);
-                return self.note(Note::Forget(piece));
-            }
-            Job::Finish => return self.note(Note::Finish),
-            Job::KeepPriorities(all) => return self.note(Note::Priorities(all)),
-        };
-        if self.share.begin() {
-            self.queue.push(Task { share: Arc::clone(&self.share), work });
+        self.submit_all([job]);
+    }
+
+    /// Queues jobs: together, so that threads are woken once for many. Never blocks.
+    pub(crate) fn submit_all(&self, jobs: impl IntoIterator<Item = Job>) {
+        let (mut works, mut verified) = (Vec::new(), Vec::new());
+        for job in jobs {
+            let note = match job {
+                Job::Store { run, data } => {
+                    works.push(Work::Store { run, data });
+                    continue;
+                }
+                Job::Read { conn, run } => {
+                    works.push(Work::Read { conn, run });
+                    continue;
+                }
+                Job::ReadLeaves(piece) => {
+                    works.push(Work::ReadLeaves(piece));
+                    continue;
+                }
+                Job::Record(piece) => {
+                    verified.push(piece);
+                    continue;
+                }
+                Job::Forget(piece) => {
+                    self.share.forget(piece);
+                    Note::Forget(piece)
+                }
+                Job::Finish => Note::Finish,
+                Job::KeepPriorities(all) => Note::Priorities(all),
+            };
+            // The recorder hears of everything in order.
+            self.note_verified(&mut verified);
+            self.note(note);
+        }
+        self.note_verified(&mut verified);
+        if !works.is_empty() && self.share.begin(works.len()) {
+            self.queue.push(&self.share, works);
+        }
+    }
+
+    fn note_verified(&self, pieces: &mut Vec<PieceIndex>) {
+        if !pieces.is_empty() {
+            self.note(Note::Record(std::mem::take(pieces)));
         }
     }
 
@@ -268,9 +304,23 @@ impl Share {
         Self { files, answers, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Does a task and answers it.
-    pub(crate) fn work(&self, work: Work) {
-        self.answer(match work {
+    /// Does what was queued together, and answers: for as much at a time as takes a moment, so that
+    /// the driver is woken once for many.
+    pub(crate) fn work(&self, works: Vec<Work>) {
+        let (begun, count) = (Instant::now(), works.len());
+        let mut answers = Vec::with_capacity(count);
+        for work in works {
+            answers.push(self.result_of(work));
+            if begun.elapsed() >= ANSWER_WITHIN {
+                answers.drain(..).for_each(|answer| self.answer(answer));
+            }
+        }
+        answers.into_iter().for_each(|answer| self.answer(answer));
+        self.done(count);
+    }
+
+    fn result_of(&self, work: Work) -> Input {
+        match work {
             Work::Store { run, data } => {
                 self.wait_until_forgotten(run.piece());
                 match self.files.store(run, &data) {
@@ -282,12 +332,12 @@ impl Share {
             Work::ReadLeaves(piece) => {
                 Input::LeavesRead { piece, leaves: self.files.leaves(piece) }
             }
-        });
+        }
     }
 
-    /// A task has been done, or dropped.
-    pub(crate) fn done(&self) {
-        self.state().tasks -= 1;
+    /// So many tasks have been done, or dropped.
+    pub(crate) fn done(&self, count: usize) {
+        self.state().tasks -= count;
         self.changed.notify_all();
     }
 
@@ -296,10 +346,12 @@ impl Share {
         let _ = self.answers.send(answer);
     }
 
-    /// Counts a task; false if the store is closed.
-    fn begin(&self) -> bool {
+    /// Counts tasks; false if the store is closed.
+    fn begin(&self, count: usize) -> bool {
         let mut state = self.state();
-        state.tasks += usize::from(!state.closed);
+        if !state.closed {
+            state.tasks += count;
+        }
         !state.closed
     }
 

@@ -8,7 +8,7 @@
 //! from it counts only as long as the file is the one that was verified.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeSet, HashSet},
     fs::File,
     io,
     os::unix::fs::FileExt,
@@ -73,7 +73,7 @@ pub(crate) struct Files {
     /// Held for a look, and while a file gets its final name, so that nobody sees it nowhere.
     places: Mutex<Places>,
     /// Pieces written to since their file was last synced. Held for a look.
-    unsynced: Mutex<BTreeMap<FileIndex, HashSet<PieceIndex>>>,
+    unsynced: Mutex<BTreeSet<PieceIndex>>,
 }
 
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Files {
         let mut leaves = Vec::with_capacity(run.count() as usize);
         hash_blocks(data, &mut leaves);
         let hashed = Instant::now();
-        let part = self.part_for_writing(span.file)?;
+        let part = self.part_for_writing(span.file, data.len() as u64)?;
         // Noted before, for a sync that fails while we write, and after, for the next one.
         self.note_unsynced(run.piece());
         part.write_all_at(data, span.offset + u64::from(run.offset()))
@@ -217,17 +217,18 @@ impl Files {
     }
 
     fn note_unsynced(&self, piece: PieceIndex) {
-        let file = self.manifest.geometry().span(piece).file;
-        self.unsynced().entry(file).or_default().insert(piece);
+        self.unsynced().insert(piece);
     }
 
     /// Takes the pieces written since the last sync: of one file, or of all.
-    pub(crate) fn take_unsynced(&self, file: Option<FileIndex>) -> HashSet<PieceIndex> {
+    pub(crate) fn take_unsynced(&self, file: Option<FileIndex>) -> BTreeSet<PieceIndex> {
         let mut unsynced = self.unsynced();
-        match file {
-            Some(file) => unsynced.remove(&file).unwrap_or_default(),
-            None => std::mem::take(&mut *unsynced).into_values().flatten().collect(),
-        }
+        let Some(file) = file else { return std::mem::take(&mut *unsynced) };
+        let mut pieces = self.manifest.geometry().file_pieces(file);
+        let (Some(first), last) = (pieces.next(), pieces.next_back()) else {
+            return BTreeSet::new();
+        };
+        unsynced.extract_if(first..=last.unwrap_or(first), |_| true).collect()
     }
 
     /// Syncs one file's data.
@@ -272,7 +273,8 @@ impl Files {
         disk_error(&format!("{action} {}", self.path(file).join("/")), error)
     }
 
-    fn part_for_writing(&self, file: FileIndex) -> Result<Arc<File>, DiskError> {
+    /// The part of a file, to write so many bytes to.
+    fn part_for_writing(&self, file: FileIndex, writes: u64) -> Result<Arc<File>, DiskError> {
         let theirs = |path: PathBuf| {
             let path = path.display();
             DiskError::Failed(format!("{path} has changed; what is yours is not written to"))
@@ -291,7 +293,7 @@ impl Files {
         }
         let len = self.manifest.geometry().file_len(file);
         let executable = self.manifest.file(file).executable;
-        let made = self.retry(|| work.make_part(file, len, executable));
+        let made = self.retry(|| work.make_part(file, len, executable, writes == len));
         let (part, now) = made.map_err(|error| self.disk_error("write to", file, &error))?;
         if stamp.is_none_or(|stamp| stamp.inode != now.inode) {
             self.places().files[file.as_usize()] = Place::Part(Some(now));
@@ -365,7 +367,7 @@ impl Files {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unsynced(&self) -> MutexGuard<'_, BTreeMap<FileIndex, HashSet<PieceIndex>>> {
+    fn unsynced(&self) -> MutexGuard<'_, BTreeSet<PieceIndex>> {
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -85,6 +85,11 @@ impl Ledger {
         self.waiting_bytes
     }
 
+    /// How many pieces wait for a sync.
+    pub(crate) fn waiting_pieces(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Takes what waits, to be synced.
     pub(crate) fn take_waiting(&mut self) -> BTreeSet<PieceIndex> {
         self.waiting_bytes = 0;

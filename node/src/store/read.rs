@@ -16,11 +16,11 @@ impl Share {
     /// # Errors
     /// If the store is closed, or the piece cannot be read or is not what it was.
     pub(crate) fn read_piece(&self, piece: PieceIndex) -> Result<Vec<u8>, NodeError> {
-        if !self.begin() {
+        if !self.begin(1) {
             return Err(NodeError::Stopped);
         }
         let read = self.read_and_verify(piece);
-        self.done();
+        self.done(1);
         read.map_err(NodeError::disk)
     }
 

@@ -5,7 +5,7 @@
 //! for a moment and recorded together, so that one sync serves many.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     io,
     os::fd::AsFd,
     sync::{Arc, mpsc},
@@ -33,6 +33,9 @@ use super::{
 const WAIT: Duration = Duration::from_secs(2);
 /// How many bytes may wait: what a fast disk writes in a moment, so that no sync takes long.
 const WAIT_BYTES: u64 = 128 << 20;
+/// How many pieces may wait, if no pass has to be waited for: where they are small, to give files
+/// their names takes longer than to sync them, and can go on beside the download.
+const WAIT_PIECES: usize = 4096;
 /// A pass that took long is followed by a pause this many times as long, so that the disk's time
 /// goes to the payload, however many files the share has.
 const PAUSE: u32 = 10;
@@ -42,7 +45,7 @@ const SYNCS_MAX: usize = 32;
 /// What the recorder is told.
 #[derive(Debug, Clone)]
 pub(crate) enum Note {
-    Record(PieceIndex),
+    Record(Vec<PieceIndex>),
     Forget(PieceIndex),
     Finish,
     Priorities(Vec<Priority>),
@@ -114,24 +117,30 @@ impl Recorder {
             };
             // Whatever came in the meantime is served by the same sync and the same write.
             while open
-                && self.ledger.waiting_bytes() < WAIT_BYTES
+                && !self.is_full()
                 && let Ok(note) = notes.try_recv()
             {
                 open = self.take(note);
             }
             self.unclaim();
             let due = self.due.is_some_and(|due| due <= Instant::now());
-            if due || !open || self.ledger.waiting_bytes() >= WAIT_BYTES {
+            if due || !open || self.is_full() {
                 // What failed has been reported piece by piece.
                 let _ = self.flush();
             }
         }
     }
 
+    /// Whether what waits is recorded before its time.
+    fn is_full(&self) -> bool {
+        let many = self.ledger.waiting_pieces() >= WAIT_PIECES;
+        self.ledger.waiting_bytes() >= WAIT_BYTES || many && self.paused_until <= Instant::now()
+    }
+
     /// Takes one note; false if it is the last.
     fn take(&mut self, note: Note) -> bool {
         match note {
-            Note::Record(piece) => self.record(piece),
+            Note::Record(pieces) => pieces.into_iter().for_each(|piece| self.record(piece)),
             Note::Forget(piece) => self.forget(piece),
             Note::Finish => {
                 self.unclaim();
@@ -272,11 +281,11 @@ impl Recorder {
         &self,
         work: &WorkFolder,
         files: &BTreeSet<FileIndex>,
-    ) -> Result<(), (DiskError, HashSet<PieceIndex>)> {
+    ) -> Result<(), (DiskError, BTreeSet<PieceIndex>)> {
         let all = &self.share.files;
         let geometry = all.manifest().geometry();
         let at_once = cfg!(target_os = "linux") && files.len() > SYNCS_MAX;
-        let take = || -> HashSet<PieceIndex> {
+        let take = || -> BTreeSet<PieceIndex> {
             if at_once {
                 return all.take_unsynced(None);
             }

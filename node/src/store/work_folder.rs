@@ -144,18 +144,20 @@ impl WorkFolder {
     }
 
     /// Opens the part of a file of this length, and makes it if need be: with one hole, so that the
-    /// disk fills as pieces arrive. Also tells what the file is known by.
+    /// disk fills as pieces arrive; or empty, if it is about to be written `whole`. Also tells what
+    /// the file is known by.
     pub(crate) fn make_part(
         &self,
         file: FileIndex,
         len: u64,
         executable: bool,
+        whole: bool,
     ) -> io::Result<(File, Stamp)> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let part = openat(&self.parts, Self::part_name(file), flags, file_mode(executable))?;
         let stamp = Stamp::from(&fstat(&part)?);
         let part = File::from(part);
-        if stamp.size != len {
+        if stamp.size != len && !(whole && stamp.size == 0) {
             part.set_len(len)?;
         }
         Ok((part, Stamp { size: len, ..stamp }))
