@@ -1,22 +1,24 @@
 //! What the settings mean: flag over environment over file over default, and where each came from.
 
+mod file;
+
 use std::{
-    fmt, io,
+    fmt,
     net::{Ipv6Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
 use clap::{ArgMatches, parser::ValueSource};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::Serialize;
 use serde_json::{Value, json};
 use swarm_node::NodeConfig;
 use swarm_proto::link::Endpoint;
 
+pub use self::file::{File, TEMPLATE};
 use crate::{
     args::{FetchArgs, HookArgs, NetworkArgs, OutputArgs, ProgressMode, SwarmArgs, TransportKind},
-    exit::{Code, Failure},
-    read,
+    exit::Failure,
     screen::{Glyphs, Theme},
     share::Policy,
     text::shell_quoted,
@@ -25,131 +27,8 @@ use crate::{
 
 /// The least memory that keeps a few peers busy.
 const MEMORY_MIN: u64 = 1 << 20;
-/// The largest configuration file that is read: thousands of trackers.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 /// How long a download that nobody watches waits for the first or the next byte.
 const TIMEOUT_UNWATCHED: Duration = Duration::from_secs(120);
-
-/// What `config init` writes. Each setting is there with its default, commented out.
-pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a setting with its default.
-# A flag of the same name wins over a SWARM_* variable, which wins over this file.
-
-## How this machine is reached: [::] is every address, IPv4 as well; port 0 picks a free one.
-#listen = "[::]:0"
-## The host that others can reach this machine at. Unset: the address that it has itself.
-#advertise = "files.example.org"
-## "tls", or "plain" for closed networks: unencrypted, and nobody proves who they are.
-#transport = "tls"
-## Trackers to ask beside those that a link names: "KEY@HOST:PORT".
-#tracker = []
-
-## Bytes a second: a number, or such as "10M" or "100Mbit"; "none" for no limit.
-#upload-limit = "none"
-#download-limit = "none"
-## Peers to connect to, and peers to serve at a time.
-#connections = 80
-#upload-slots = 8
-## Data held in memory.
-#memory = "40MiB"
-## Threads that read, write and hash; 0 for one a CPU.
-#disk-threads = 0
-## Whether to keep what is shared and fetched in the history (`swarm history`).
-#history = true
-
-## The folder that downloads appear in.
-#output = "."
-## What to do after completion: "needed", "never", "forever", "ratio:R" or "time:D".
-#seed = "needed"
-## Give up when nothing was received for this long, or "none".
-## Unset: "none" on a terminal, else "2m".
-#timeout = "2m"
-## A program that `swarm get` and `swarm tui` run when everything is there, and its arguments; no
-## shell reads them.
-## `swarm get --help` tells what is in its environment.
-#on-complete = []
-
-## How progress is shown: "auto", "tui", "bar", "plain", "json" or "none".
-#progress = "auto"
-
-## The full screen: "default" for dark backgrounds, "light", "high-contrast" or "mono".
-#theme = "default"
-## What it is drawn with: "block", "half" (two pieces beside each other in a cell of the map) or
-## "ascii". Unset: "block", or "ascii" where the locale is not UTF-8.
-#glyphs = "block"
-"##;
-
-/// The configuration file. The names are those of the flags.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct File {
-    listen: Option<SocketAddr>,
-    advertise: Option<String>,
-    transport: Option<TransportKind>,
-    #[serde(deserialize_with = "endpoints")]
-    tracker: Option<Vec<Endpoint>>,
-    upload_limit: Option<Limit>,
-    download_limit: Option<Limit>,
-    connections: Option<u32>,
-    upload_slots: Option<u32>,
-    memory: Option<Bytes>,
-    disk_threads: Option<usize>,
-    history: Option<bool>,
-    output: Option<PathBuf>,
-    seed: Option<Policy>,
-    timeout: Option<Patience>,
-    on_complete: Option<Vec<String>>,
-    progress: Option<ProgressMode>,
-    theme: Option<Theme>,
-    glyphs: Option<Glyphs>,
-}
-
-fn endpoints<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Vec<Endpoint>>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let parsed = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
-    parsed.map(Some).map_err(de::Error::custom)
-}
-
-impl File {
-    /// Reads the file. One that does not exist is as good as an empty one, unless the user named it.
-    pub fn read(path: Option<&Path>, named: bool) -> Result<Self, Failure> {
-        let Some(path) = path else { return Ok(Self::default()) };
-        let wrong =
-            |why: String| Failure::new(Code::Usage, "config", format!("{}: {why}", path.display()));
-        let text = match read::at_most(path, FILE_BYTES_MAX) {
-            Ok(Some(bytes)) => String::from_utf8(bytes).map_err(|error| error.to_string()),
-            Ok(None) => return Err(wrong("too long for a configuration file".into())),
-            // Nor is it there if what should be its folder is none.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) && !named =>
-            {
-                return Ok(Self::default());
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        let text = text.map_err(|why| {
-            wrong(why).hint("name another file with --config; `swarm config init` writes a new one")
-        })?;
-        Self::parse(&text).map_err(|why| {
-            wrong(why).hint(
-                "correct the file; `swarm config init` writes one that explains every setting",
-            )
-        })
-    }
-
-    /// The settings in the text, or what is wrong with it, on one line.
-    fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| 1 + text[..span.start].matches('\n').count());
-            let message = error.message().replace('\n', ", ");
-            line.map_or_else(|| message.clone(), |line| format!("line {line}: {message}"))
-        })
-    }
-}
 
 /// Where a setting came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -435,108 +314,4 @@ impl Origins<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::{CommandFactory, FromArgMatches};
-
-    use super::*;
-    use crate::args::{Cli, Command, GetArgs};
-
-    fn resolve(args: &[&str], file: &str) -> Result<Settings, Failure> {
-        let matches = Cli::command().try_get_matches_from(args).unwrap();
-        let cli = Cli::from_arg_matches(&matches).unwrap();
-        let Command::Get(get) = cli.command else { panic!("not get") };
-        let GetArgs { network, swarm, fetch, hook, .. } = get;
-        let typed = Typed { network, swarm, fetch, hook };
-        Settings::resolve(&matches, &cli.output, typed, File::parse(file).unwrap(), false)
-    }
-
-    #[test]
-    fn a_flag_wins_over_the_file_which_wins_over_the_default() {
-        let file = "upload-limit = '1M'\nconnections = 9";
-        let settings = resolve(&["swarm", "get", "x", "--upload-limit", "2M"], file).unwrap();
-        let limit = &settings.upload_limit;
-        assert_eq!((limit.value, limit.origin), (Limit(Some(2 << 20)), Origin::Flag));
-        let connections = &settings.connections;
-        assert_eq!((connections.value, connections.origin), (9, Origin::File));
-        let slots = &settings.upload_slots;
-        assert_eq!((slots.value, slots.origin), (8, Origin::Default));
-    }
-
-    #[test]
-    fn a_program_and_its_arguments_stay_apart() {
-        let file = "on-complete = ['tool', 'a b']";
-        let words = |args: &[&str]| resolve(args, file).unwrap().on_complete;
-        assert_eq!(words(&["swarm", "get", "x"]).value, ["tool", "a b"]);
-        let flags = ["swarm", "get", "x", "--on-complete", "run", "--on-complete", "--seed"];
-        let typed = words(&flags);
-        assert_eq!(
-            (typed.value, typed.origin),
-            (vec!["run".into(), "--seed".into()], Origin::Flag)
-        );
-        assert_eq!(words(&["swarm", "get", "x", "--on-complete", ""]).value, [""; 0]);
-    }
-
-    #[test]
-    fn a_global_flag_after_the_command_counts() {
-        let settings = resolve(&["swarm", "get", "x", "--progress", "none"], "").unwrap();
-        assert_eq!(settings.progress.origin, Origin::Flag);
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_file_is_one_line() {
-        let error = |text| File::parse(text).unwrap_err();
-        let unknown = error("listen = '1.2.3.4:5'\nuplaod-limit = 5");
-        assert!(
-            unknown.starts_with("line 2: unknown field `uplaod-limit`, expected "),
-            "{unknown}"
-        );
-        assert_eq!(
-            error("upload-limit = 'fast'"),
-            "line 1: expected a rate such as 10M, 10MiB/s or 100Mbit, or none for no limit"
-        );
-        assert!(!error("listen = ").contains('\n'));
-    }
-
-    #[test]
-    fn the_template_holds_every_setting_with_its_default() {
-        let settings: String = TEMPLATE
-            .lines()
-            .filter_map(|line| line.strip_prefix('#').filter(|l| !l.starts_with(['#', ' '])))
-            .fold(String::new(), |text, line| text + line + "\n");
-        let defaults = resolve(&["swarm", "get", "x"], "").unwrap().rows();
-        let written = resolve(&["swarm", "get", "x"], &settings).unwrap().rows();
-        for (default, written) in defaults.iter().zip(&written) {
-            assert_eq!(written.origin, Origin::File, "{}", written.name);
-            // These depend on the machine.
-            if !matches!(written.name, "advertise" | "glyphs") {
-                assert_eq!(written.text, default.text, "{}", written.name);
-            }
-        }
-    }
-
-    #[test]
-    fn the_template_as_written_changes_nothing() {
-        let rows = resolve(&["swarm", "get", "x"], TEMPLATE).unwrap().rows();
-        assert!(rows.iter().all(|row| row.origin == Origin::Default));
-    }
-
-    #[test]
-    fn nonsense_is_refused() {
-        let error = |flags: &[&str]| {
-            resolve(&[&["swarm", "get", "x"], flags].concat(), "").unwrap_err().message
-        };
-        assert_eq!(error(&["--memory", "5k"]), "memory: at least 1.00 MiB is needed");
-        assert_eq!(
-            error(&["--advertise", "host:80"]),
-            r#"advertise: "host:80" is no host name or address"#
-        );
-    }
-
-    #[test]
-    fn limits_reach_the_engine() {
-        let flags = ["swarm", "get", "x", "--download-limit", "1M", "--connections", "3"];
-        let config = resolve(&flags, "").unwrap().node();
-        assert_eq!(config.engine.download_limit, Some(1 << 20));
-        assert_eq!((config.engine.connections_max, config.engine.dials_max), (3, 2));
-    }
-}
+mod tests;
