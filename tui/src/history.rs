@@ -62,6 +62,29 @@ pub enum End {
     Interrupted,
 }
 
+impl Role {
+    /// The command that does it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Seed => "seed",
+        }
+    }
+}
+
+impl End {
+    /// In a word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// One transfer in one process. Moments are seconds since 1970, lengths of time are seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {

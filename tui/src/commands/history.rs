@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{HistoryArgs, ListArgs, LsArgs},
     exit::{Code, Failure},
-    history::{self, End, History, Role, Run, Share, Sums},
+    history::{self, End, History, Run, Share, Sums},
     output::{
         Console, percent,
         table::{self, Cell},
@@ -86,29 +86,11 @@ fn list(
     table::print(console, &names, &rows, header, aligned)
 }
 
-const fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::Get => "get",
-        Role::Seed => "seed",
-    }
-}
-
-/// How a run ended, in a word.
-pub const fn end_word(end: End) -> &'static str {
-    match end {
-        End::Running => "running",
-        End::Done => "done",
-        End::Stopped => "stopped",
-        End::Failed => "failed",
-        End::Interrupted => "interrupted",
-    }
-}
-
 fn run_row(run: &Run) -> Vec<Cell> {
     let bytes = |bytes| Cell::number(&Bytes(bytes), &bytes);
     vec![
         Cell::moment(&Date(run.started), run.started),
-        Cell::text(role_word(run.role)),
+        Cell::text(run.role.word()),
         Cell::text(&run.name),
         bytes(run.bytes),
         bytes(run.downloaded),
@@ -117,7 +99,7 @@ fn run_row(run: &Run) -> Vec<Cell> {
         bytes(run.uploaded),
         Cell::number(&run.peers_to, &run.peers_to),
         Cell::number(&Clock(run.seconds as u64), &run.seconds),
-        Cell::text(end_word(run.end)),
+        Cell::text(run.end.word()),
         Cell::text(&lossy(&run.path)),
     ]
 }

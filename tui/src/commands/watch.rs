@@ -63,10 +63,7 @@ impl Watch {
     ) -> Self {
         let console = &cx.console;
         let record = Some(cx.history.begin(transfer, role, &link));
-        let verb = match role {
-            Role::Get => "get",
-            Role::Seed => "seed",
-        };
+        let verb = role.word();
         let snapshots = transfer.snapshots();
         // Nobody has waited for what was all here before.
         let asks = console.has_screen()

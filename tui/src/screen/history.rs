@@ -19,7 +19,6 @@ use super::{
     transfers::{kind, rate, ratio, short_percent, span},
 };
 use crate::{
-    commands::history::end_word,
     history::{Role, Run},
     host::Origin,
     text::{counted, inert},
@@ -88,7 +87,7 @@ impl Past {
             },
             path: run.path.clone(),
             link: run.link.clone(),
-            end: end_word(run.end),
+            end: run.end.word(),
             started_s: run.started,
             seconds: run.seconds as u64,
             bytes: run.bytes,
