@@ -15,7 +15,6 @@ use swarm_node::{
     Transport,
 };
 use swarm_proto::link::{Endpoint, Link};
-use tempfile::TempDir;
 use tokio::time;
 
 use super::{Context, create, read_source, show::link_of, watch::Watch};
@@ -68,15 +67,18 @@ async fn fetch(
     node: &Node,
     source: Source,
     begun: Instant,
-    stream: Option<&TempDir>,
+    stream: Option<&stream::Folder>,
 ) -> Result<(), Failure> {
     let link = match &source {
         Source::Link(link) => link.to_string(),
         Source::Manifest(manifest) => link_of(manifest).to_string(),
     };
+    if let (Some(folder), Source::Manifest(manifest)) = (stream, &source) {
+        stream::check(manifest, folder)?;
+    }
     let transfer = start(cx, args, node, source).await?;
     if let Some(folder) = stream {
-        stream::check(&transfer, folder)?;
+        stream::check(transfer.manifest(), folder)?;
     }
     let mut watch = Watch::new(cx, &transfer, Role::Get, link.clone(), begun);
     let first = watch.latest();

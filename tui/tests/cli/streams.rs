@@ -1,6 +1,9 @@
 //! `swarm get -o -`: a file on stdout while it arrives.
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    time::{Duration, SystemTime},
+};
 
 use crate::world::{Ran, Running, World, assert_fails};
 
@@ -65,6 +68,32 @@ fn a_reader_need_not_wait_for_the_end_nor_for_anything_of_it() {
     assert_eq!(running.line().unwrap(), "000000000000000");
     let Ran { code, stderr, .. } = running.stop();
     assert_eq!((code, stderr.lines().last()), (130, Some("error: interrupted")));
+    assert_nothing_left(&world);
+    seeder.stop();
+}
+
+#[test]
+fn what_a_killed_stream_has_left_goes_with_a_later_one() {
+    let world = World::new();
+    world.write("log", text());
+    let (seeder, link) = seed(&world, "log", &["--upload-limit", "1M"]);
+    let mut killed = stream(&world, &link, &["-q"]);
+    assert_eq!(killed.line().unwrap(), "000000000000000");
+    killed.kill();
+    let mut running = stream(&world, &link, &["-q"]);
+    assert_eq!(running.line().unwrap(), "000000000000000");
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    for folder in fs::read_dir(world.path("temp")).unwrap() {
+        File::open(folder.unwrap().path()).unwrap().set_modified(hour_ago).unwrap();
+    }
+    let third = stream(&world, &link, &["--timeout", "1s", "--seed", "forever"]).end();
+    assert_eq!(third.code, 2, "refused, before anything is looked at");
+    assert_eq!(fs::read_dir(world.path("temp")).unwrap().count(), 2);
+    let mut third = stream(&world, &link, &["-q"]);
+    assert_eq!(third.line().unwrap(), "000000000000000");
+    assert_eq!(fs::read_dir(world.path("temp")).unwrap().count(), 2, "the one that runs is left");
+    third.stop();
+    running.stop();
     assert_nothing_left(&world);
     seeder.stop();
 }

@@ -5,14 +5,17 @@
 //! one that waits, and one that is being written.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Write},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::MetadataExt},
     path::Path,
     thread,
+    time::{Duration, SystemTime},
 };
 
+use rustix::fs::{FlockOperation, flock};
 use swarm_node::Transfer;
+use swarm_proto::manifest::Manifest;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
@@ -29,7 +32,7 @@ use crate::{
 /// If the user wants a stream: makes the folder for the data, which goes away with its guard, and sets
 /// what follows from that. Nothing stays, so nothing is shared on, kept in the history or handed to a
 /// program of the user's.
-pub fn prepare(cx: &mut Context, args: &GetArgs) -> Result<Option<TempDir>, Failure> {
+pub fn prepare(cx: &mut Context, args: &GetArgs) -> Result<Option<Folder>, Failure> {
     let settings = &mut cx.settings;
     // A folder of that name can be named `./-`.
     if settings.output.value != Path::new("-") {
@@ -53,20 +56,61 @@ pub fn prepare(cx: &mut Context, args: &GetArgs) -> Result<Option<TempDir>, Fail
             .hint("leave out --on-complete, or name a folder with -o"));
     }
     let parent = std::env::temp_dir();
-    let folder = tempfile::Builder::new().prefix("swarm-get-").tempdir_in(&parent);
+    sweep(&parent, SystemTime::now());
+    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent);
     let folder = folder.map_err(|error| Failure::file(&parent, &error).hint(ELSEWHERE))?;
-    settings.output.value = folder.path().to_owned();
+    let lock = File::open(folder.path()).and_then(|lock| flock_of(&lock).map(|()| lock));
+    // A file system without locks is no reason not to stream.
+    let folder = Folder { dir: folder, _lock: lock.ok() };
+    settings.output.value = folder.dir.path().to_owned();
     settings.seed.value = Policy::Never;
     settings.on_complete.value.clear();
     cx.history = Journal::start(None, |_| {});
     Ok(Some(folder))
 }
 
+/// The folder of a stream. It is ours as long as we hold its lock.
+#[derive(Debug)]
+pub struct Folder {
+    dir: TempDir,
+    _lock: Option<File>,
+}
+
+/// How the folders of streams are called.
+const PREFIX: &str = "swarm-get-";
+/// One that is younger may not be locked yet by who has just made it.
+const STALE: Duration = Duration::from_secs(60);
+
+/// Removes what streams have left that were killed or forced to end.
+fn sweep(parent: &Path, now: SystemTime) {
+    let Ok(found) = fs::read_dir(parent) else { return };
+    for entry in found.flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(PREFIX)) && is_stale(&entry, now) {
+            // What cannot be removed is somebody else's affair.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Whether a folder is the user's and nobody has it any more. A link, which anybody may put into a
+/// common folder, is none.
+fn is_stale(entry: &fs::DirEntry, now: SystemTime) -> bool {
+    let Ok(meta) = entry.metadata() else { return false };
+    let old =
+        meta.modified().is_ok_and(|then| now.duration_since(then).is_ok_and(|age| age >= STALE));
+    let ours = meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
+    ours && old && File::open(entry.path()).is_ok_and(|folder| flock_of(&folder).is_ok())
+}
+
+fn flock_of(folder: &File) -> io::Result<()> {
+    Ok(flock(folder, FlockOperation::NonBlockingLockExclusive)?)
+}
+
 const ELSEWHERE: &str = "name another folder in TMPDIR, or one to fetch into with -o";
 
 /// Refuses a share that is not a file, or does not fit.
-pub fn check(transfer: &Transfer, folder: &TempDir) -> Result<(), Failure> {
-    let manifest = transfer.manifest();
+pub fn check(manifest: &Manifest, folder: &Folder) -> Result<(), Failure> {
     match manifest.info().files.as_slice() {
         [file] if file.path.is_empty() => {}
         _ => {
@@ -74,7 +118,7 @@ pub fn check(transfer: &Transfer, folder: &TempDir) -> Result<(), Failure> {
                 .hint("name a folder to fetch into with -o"));
         }
     }
-    check_space(folder.path(), manifest, 1).map_err(|failure| failure.hint(ELSEWHERE))
+    check_space(folder.dir.path(), manifest, 1).map_err(|failure| failure.hint(ELSEWHERE))
 }
 
 /// Writes every piece as soon as it and all before it are verified. Returns when all is written.
