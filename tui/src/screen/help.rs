@@ -38,7 +38,8 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, top: usize, palette: P
     let shown = window(top + room / 2, lines.len(), room);
     let mut block = Block::bordered().title(" Keys and commands ");
     if shown.len() < lines.len() {
-        let text = format!(" {}-{} of {}, Down scrolls ", shown.start + 1, shown.end, lines.len());
+        let of = format!(" {}-{} of {}", shown.start + 1, shown.end, lines.len());
+        let text = if area.width < 30 { of + " " } else { of + ", Down scrolls " };
         block = block.title_bottom(Line::from(text).right_aligned());
     }
     frame.render_widget(Clear, area);

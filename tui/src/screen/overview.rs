@@ -39,8 +39,8 @@ struct Rows {
 }
 
 impl Rows {
-    /// Gives out `height` rows. What takes first falls away last.
-    fn of(height: u16) -> Self {
+    /// Gives out `height` rows. What takes first falls away last. `map` rows show every piece alone.
+    fn of(height: u16, map: u16) -> Self {
         let mut rows = Self::default();
         let mut left = height;
         // A part takes what it wants only if it can have at least what it needs.
@@ -66,15 +66,18 @@ impl Rows {
             *part += wants;
             left -= wants;
         };
-        take(&mut rows.pieces, spare / 4);
+        let more = (spare / 4).min(map.saturating_sub(rows.pieces));
+        take(&mut rows.pieces, more);
         take(&mut rows.chart, spare / 5);
-        take(&mut rows.peers, spare - spare / 4 - spare / 5);
+        take(&mut rows.peers, spare - more - spare / 5);
         rows
     }
 }
 
 fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
-    let rows = Rows::of(area.height);
+    let map_rows =
+        app.snapshot().map_or(0, |snapshot| pieces::map_rows(snapshot.pieces, area.width, palette));
+    let rows = Rows::of(area.height, map_rows);
     let mut y = area.y;
     let mut next = |height: u16| {
         let part = Rect { y, height, ..area };
@@ -101,13 +104,15 @@ mod tests {
     #[test]
     fn what_matters_most_falls_away_last() {
         let parts = |height| {
-            let rows = Rows::of(height);
+            let rows = Rows::of(height, u16::MAX);
             (rows.pieces, rows.chart, rows.peers, rows.log)
         };
         assert_eq!(parts(24), (9, 6, 7, 2));
         assert_eq!(parts(18), (5, 6, 6, 1));
         assert_eq!(parts(11), (5, 0, 6, 0));
         assert_eq!(parts(3), (3, 0, 0, 0));
+        assert_eq!(parts(64), (19, 14, 29, 2));
+        assert_eq!(Rows::of(64, 12).pieces, 12, "the map takes no more than it can show");
         for height in 0..200 {
             let (pieces, chart, peers, log) = parts(height);
             assert_eq!(pieces + chart + peers + log, height, "no row is lost or given twice");
