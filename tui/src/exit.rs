@@ -187,12 +187,23 @@ impl From<NodeError> for Failure {
         };
         match error {
             NodeError::Io { action, ref path, ref source } => {
-                let message = error.to_string();
-                // What is not there to be read was misspelt. What cannot be made has no room here.
-                if source.kind() == io::ErrorKind::NotFound && action != "read" {
-                    return Self::new(code, kind, message).hint("name another place");
+                let message = without_number(&error.to_string()).to_owned();
+                let failure = Self::new(code, kind, message.clone());
+                match source.kind() {
+                    // What is not there to be read was misspelt. What cannot be made has no room here.
+                    io::ErrorKind::NotFound if action != "read" => {
+                        failure.hint("name another place")
+                    }
+                    // `-o FILE` is what other programs take.
+                    io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
+                        if action == "make the folder" =>
+                    {
+                        failure.hint(
+                            "name a folder with -o: the share appears in it under its own name",
+                        )
+                    }
+                    _ => Self { message, ..Self::file(path, source) },
                 }
-                Self { message, ..Self::file(path, source) }
             }
             NodeError::NoName { .. } => Self::advised(Code::Usage, "usage", &error.to_string()),
             NodeError::Listen { addr, source } => Self::listen("for peers", addr, &source),
@@ -209,12 +220,17 @@ impl From<NodeError> for Failure {
     }
 }
 
+/// What the system says, for people.
+fn without_number(text: &str) -> &str {
+    text.split_once(" (os error").map_or(text, |(words, _)| words)
+}
+
 /// `tracker a:1 and peer b:2: connection refused, peer c:3: no answer in time`, without keys, which
 /// tell nobody anything, and without the system's numbers.
 fn who_and_why(tried: &[(String, String)]) -> String {
     let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
     for (who, why) in tried {
-        let why = why.split(" (os error").next().unwrap_or(why);
+        let why = without_number(why);
         let who = match (who.split_once(' '), who.split_once('@')) {
             (Some((what, _)), Some((_, address))) => format!("{what} {address}"),
             _ => who.clone(),

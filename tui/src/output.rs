@@ -436,10 +436,12 @@ fn figures(snapshot: &Snapshot) -> Vec<String> {
         }
     }
     let slow = bottleneck(snapshot);
-    if !(slow.is_some() && snapshot.peers.is_empty()) {
+    let alone = slow.is_some() && snapshot.peers.is_empty();
+    // Before what a narrow terminal has no room for.
+    parts.extend(slow.map(Into::into));
+    if !alone {
         parts.push(peers(snapshot));
     }
-    parts.extend(slow.map(Into::into));
     parts
 }
 

@@ -175,8 +175,7 @@ async fn ask_until_found(
         }
         if error.message != said {
             let hint = error.hint.as_deref().unwrap_or_default();
-            cx.console
-                .warn(format_args!("{}; asking again and again; {hint}", inert(&error.message)));
+            cx.console.warn(format_args!("{}; asking again; {hint}", inert(&error.message)));
             said = error.message;
         }
         time::sleep(ROUND_PAUSE).await;
@@ -317,7 +316,12 @@ async fn share_on(cx: &Context, policy: Policy, watch: &mut Watch) -> Result<(),
         if let Some(why) = sharing.ended(start.elapsed(), &snapshot) {
             watch.clear();
             let uploaded = Bytes(snapshot.totals.uploaded);
-            cx.console.note(format_args!("stopped sharing: {why}; {uploaded} uploaded"));
+            // Who has chosen knows what else there is.
+            let more = match cx.settings.asks_to_share() {
+                true => "; with --seed forever the same command shares it on",
+                false => "",
+            };
+            cx.console.note(format_args!("stopped sharing: {why}; {uploaded} uploaded{more}"));
             return Ok(());
         }
     }

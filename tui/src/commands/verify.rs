@@ -19,9 +19,16 @@ const NAMED_MAX: usize = 100;
 /// Reads everything, and says what is not as the manifest says.
 pub async fn run(cx: Context, args: VerifyArgs) -> Result<(), Failure> {
     let manifest = Arc::new(read_manifest(&args.manifest)?);
+    let is_named = args.path.is_some();
     let path = args.path.unwrap_or_else(|| beside(&args.manifest, &manifest));
     // Without this, a mistyped path would read as a share of which everything is missing.
-    std::fs::metadata(&path).map_err(|error| Failure::file(&path, &error))?;
+    std::fs::metadata(&path).map_err(|error| {
+        let failure = Failure::file(&path, &error);
+        if is_named {
+            return failure;
+        }
+        failure.hint("it is not beside the manifest: name it, `swarm verify FILE.swarm PATH`")
+    })?;
 
     let (of, at) = (Arc::clone(&manifest), path.clone());
     let found = blocking(&cx, move |progress| swarm_node::verify(&of, &at, progress)).await?;

@@ -79,7 +79,7 @@ fn phrase(entry: &Entry) -> (Tone, String) {
         }
         (Phase::Finding { trouble: Some(why) }, _) => {
             let why = inert(why.strip_prefix("no manifest: ").unwrap_or(why));
-            (Tone::Slow, format!("{why}; asking again and again; is it still shared there?"))
+            (Tone::Slow, format!("{why}; asking again, is it still shared there?"))
         }
         (Phase::Hashing { done, total }, _) => {
             (Tone::Calm, format!("reading and hashing: {} of {}", Bytes(*done), Bytes(*total)))
