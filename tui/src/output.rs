@@ -393,6 +393,12 @@ pub fn changed(path: &[String]) -> String {
     )
 }
 
+/// Whether all trackers were asked and none answered. One that is being asked may still do so.
+pub fn no_tracker_answers(snapshot: &Snapshot) -> bool {
+    let trackers = &snapshot.trackers;
+    !trackers.is_empty() && trackers.iter().all(|tracker| !tracker.up && tracker.next_s > 0)
+}
+
 /// Why it is slow, if that is known.
 pub fn bottleneck(snapshot: &Snapshot) -> Option<Cow<'static, str>> {
     if snapshot.state != State::Downloading {
@@ -400,9 +406,7 @@ pub fn bottleneck(snapshot: &Snapshot) -> Option<Cow<'static, str>> {
     }
     Some(match snapshot.bottleneck {
         Bottleneck::None | Bottleneck::Network => return None,
-        Bottleneck::NoPeers
-            if !snapshot.trackers.is_empty() && snapshot.trackers.iter().all(|t| !t.up) =>
-        {
+        Bottleneck::NoPeers if no_tracker_answers(snapshot) => {
             "no peers: no tracker answers".into()
         }
         Bottleneck::NoPeers => "no peers".into(),

@@ -12,6 +12,7 @@ use swarm_node::{Snapshot, State};
 use super::palette::Palette;
 use crate::{
     host::{Entry, Phase},
+    output::no_tracker_answers,
     text::{counted, inert},
     units::{Bytes, Rate},
 };
@@ -115,10 +116,9 @@ fn running(snapshot: &Snapshot) -> (Tone, String) {
 
 fn downloading(snapshot: &Snapshot) -> (Tone, String) {
     let peers = snapshot.peers.len() as u64;
-    let away = snapshot.trackers.iter().filter(|tracker| !tracker.up).count();
     match snapshot.bottleneck {
         Bottleneck::None => (Tone::Calm, String::new()),
-        Bottleneck::NoPeers if away > 0 && away == snapshot.trackers.len() => {
+        Bottleneck::NoPeers if no_tracker_answers(snapshot) => {
             (Tone::Slow, "no peers: no tracker answers; trying again by itself, n asks now".into())
         }
         Bottleneck::NoPeers => {
