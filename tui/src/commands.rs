@@ -91,12 +91,12 @@ pub fn read_source(text: &str) -> Result<Source, Failure> {
     // A file may be called anything, but nobody means a file by `magnet:?…` that is not there.
     if is_link(text) && !path.exists() {
         let link = text.parse::<Link>().map_err(|error| {
-            let hint = if text.trim_ascii().starts_with("magnet:") {
-                "swarm has links of its own, `swarm:?id=…`, and does not fetch from BitTorrent"
-            } else {
-                "copy the whole link, `swarm:?id=…`, as `swarm seed` printed it, in quotes"
-            };
-            Failure::from(error).hint_if_none(hint)
+            let magnet = text.trim_ascii().starts_with("magnet:");
+            let foreign = if magnet { "; nothing is fetched from BitTorrent" } else { "" };
+            let hint = format!(
+                "copy the whole link, `swarm:?id=…`, as `swarm seed` printed it, in quotes{foreign}"
+            );
+            Failure::from(error).hint_if_none(&hint)
         });
         return Ok(Source::Link(link?));
     }
