@@ -263,10 +263,11 @@ impl Keeper {
         let Some(held) = self.find(id) else { return };
         match news {
             News::StillFinding(failure) => {
-                let trouble = Some(failure.message.clone());
-                // Once is enough as long as it stays the same.
-                if held.entry.phase != (Phase::Finding { trouble: trouble.clone() }) {
-                    held.entry.phase = Phase::Finding { trouble };
+                // It may be stopped meanwhile. Once is enough as long as it stays the same.
+                if let Phase::Finding { trouble } = &mut held.entry.phase
+                    && trouble.as_ref() != Some(&failure.message)
+                {
+                    *trouble = Some(failure.message.clone());
                     self.complain(Some(id), &failure);
                 }
             }
