@@ -337,7 +337,11 @@ impl Driver {
     /// Tells whoever listens.
     fn report(&mut self, event: Event) {
         match &event {
-            Event::Completed => self.views.progress.send_modify(|p| p.completed = true),
+            Event::Completed => {
+                self.views.progress.send_modify(|p| p.completed = true);
+                // Whoever waits for the end wants its figures now, and not those of a moment ago.
+                self.state.next_snapshot = Time::ZERO;
+            }
             Event::DiskFailed { message } => {
                 tracing::warn!(%message, "the disk failed");
                 self.views.progress.send_modify(|p| p.failed = Some(message.clone()));

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt,
     path::Path,
+    time::Instant,
 };
 
 use rustix::process::Signal;
@@ -97,6 +98,51 @@ fn programs_read_events() {
     let ended = seeder.stop();
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(last_event(&ended)["uploaded"], seeding["bytes"]);
+}
+
+/// The rate is held by a limit far below what a busy machine can do, so that what is said about the
+/// time left can be held against what came of it.
+#[test]
+fn what_is_told_of_a_steady_download_is_what_happens() {
+    const RATE: f64 = (800 << 10) as f64;
+    let world = World::new();
+    world.write("share", bytes(SIZE, 1));
+    let (seeder, seeding) = seed(&world, &["--piece-length", "64K"]);
+    let link = seeding["link"].as_str().unwrap();
+    let flags = ["--seed", "never", "--download-limit", "800K"];
+    let mut getter = world.start(&get(link, "copy", &flags));
+    let (mut told, mut completed) = (Vec::new(), None);
+    while let Some(line) = getter.line() {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if event["event"] == "completed" {
+            completed = Some(Instant::now());
+            assert_eq!(fs::read(world.path("copy/share")).unwrap(), bytes(SIZE, 1));
+        } else if event["event"] == "progress" && completed.is_none() {
+            told.push((Instant::now(), event));
+        }
+    }
+    assert_eq!(getter.end().code, 0);
+    seeder.stop();
+
+    let completed = completed.expect("it says when it is complete");
+    let mut estimates = 0;
+    for (at, event) in told {
+        let figure = |name: &str| event[name].as_u64().unwrap();
+        let have = figure("bytes_have");
+        // Whole pieces, of which every byte was received.
+        assert_eq!((have, have % (64 << 10)), (figure("pieces_have") * (64 << 10), 0), "{event}");
+        assert!(have <= figure("downloaded"), "{event}");
+        assert!(have < SIZE as u64 || event["state"] != "downloading", "{event}");
+        if event["state"] == "downloading" && have >= SIZE as u64 / 2 {
+            let rate = event["down_rate"].as_f64().unwrap();
+            assert!((0.8..1.2).contains(&(rate / RATE)), "{event}");
+            // Whole seconds are told, and an event may be read late.
+            let (left, eta) = ((completed - at).as_secs_f64(), figure("eta_s") as f64);
+            assert!((eta - left).abs() <= 0.2 * left + 1.0, "{left} s were left: {event}");
+            estimates += 1;
+        }
+    }
+    assert!(estimates >= 2, "only {estimates} in the second half");
 }
 
 #[test]
