@@ -50,7 +50,8 @@ def markdown(table: Table) -> str:
     titles, *rows = cells(table)
     rule = ["---", *("---:" for _ in titles[1:])]
     lines = ["| " + " | ".join(line) + " |" for line in (titles, rule, *rows)]
-    return "\n".join([table.about, "", *lines])
+    runs = max((len(row.samples) for row in table.rows), default=0)
+    return "\n".join([f"{table.about} Medians of {runs} runs.", "", *lines])
 
 
 def update_page(page: Path, results: Results) -> list[str]:
@@ -61,7 +62,7 @@ def update_page(page: Path, results: Results) -> list[str]:
     """
     content, absent = page.read_text(), []
     versions = "\n".join(f"- {version}" for version in results.versions)
-    where = f"{results.machine}. {results.date}, medians of {results.runs} runs."
+    where = f"{results.machine}. {results.date}."
     parts = {"machine": f"{where}\n\n{versions}"}
     parts.update((table.scenario, markdown(table)) for table in results.tables)
     for name, part in parts.items():

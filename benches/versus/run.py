@@ -98,11 +98,14 @@ def run_case(case: Case, row: Row) -> None:
 
 
 def run_plan(name: str, plan: Plan, runs: int) -> Table:
-    """All cases in alternation, so that what changes on the machine meets all of them alike."""
+    """All cases in alternation, so that what changes on the machine meets all of them alike; each
+    round begins with another one, so that none always comes after the same."""
     rows = [Row(case.name, case.without, note=case.missing) for case in plan.cases]
+    pairs = list(zip(plan.cases, rows))
     for number in range(runs):
         say(f"{name}: run {number + 1} of {runs}")
-        for case, row in zip(plan.cases, rows):
+        first = number % len(pairs)
+        for case, row in pairs[first:] + pairs[:first]:
             run_case(case, row)
     return Table(name, plan.about, list(plan.references), plan.payload, rows)
 

@@ -70,8 +70,10 @@ def make_folder(folder: Path, files: int, file_size: int) -> Share:
     return Share(path, files * file_size, files)
 
 
-def warm_memory(size: int) -> None:
-    """Touches as much memory as a run's copies will need, and frees it.
+def warm_memory(size: int, folder: Path) -> None:
+    """Touches as much memory as a run's copies will need, and frees it: by a file beside the copies,
+    since a disk's file system takes its memory in larger pages than one in memory does, and finds
+    none of the small ones' warm.
 
     A virtual machine that gives free memory back to its host pays for the first touch of each page
     again, which costs more than receiving it. Whoever runs second would gain from the first; so
@@ -79,7 +81,7 @@ def warm_memory(size: int) -> None:
     """
     # For a share that fills the memory the page cache takes what there is.
     size = min(size, _available_memory() // 4 * 3)
-    scratch = TMPFS / f"{PREFIX}-{os.getpid()}-scratch"
+    scratch = folder / f"{PREFIX}-{os.getpid()}-scratch"
     try:
         with scratch.open("wb", buffering=0) as out:
             page = bytes(CHUNK)

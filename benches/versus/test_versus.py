@@ -67,7 +67,7 @@ class Tables(unittest.TestCase):
             self.assertEqual(report.update_page(page, results), ["machine"])
             new = page.read_text()
             self.assertTrue(
-                new.startswith("before\n<!-- versus:race -->\nA race.\n\n|  | median |")
+                new.startswith("before\n<!-- versus:race -->\nA race. Medians of 3 runs.\n\n|  | median |")
             )
             self.assertTrue(new.endswith("|\n<!-- /versus -->\nafter\n"))
             self.assertNotIn("old", new)

@@ -96,7 +96,7 @@ class Transfer:
         if self.synced:
             os.sync()
         time.sleep(SETTLE_S)
-        warm_memory(len(ground.getters) * self.share.size + WARM_EXTRA)
+        warm_memory(len(ground.getters) * self.share.size + WARM_EXTRA, self.folder)
         before = _total(serving.processes)
 
         start = time.monotonic()
