@@ -9,6 +9,7 @@ use ratatui::{
     widgets::Paragraph,
 };
 use swarm_node::Event;
+use swarm_proto::message::Goodbye;
 
 use super::{
     app::{App, RowKey, window},
@@ -133,6 +134,23 @@ fn without_colours(text: &str) -> String {
     plain
 }
 
+/// Why we ended a connection.
+const fn why(reason: Goodbye) -> &'static str {
+    match reason {
+        Goodbye::Shutdown => "this node shuts down",
+        Goodbye::SwarmStopped => "the transfer was stopped",
+        Goodbye::UnknownSwarm => "it wants another share",
+        Goodbye::TooManyPeers => "there is no room for another peer",
+        Goodbye::Duplicate => "connected already",
+        Goodbye::Myself => "it is this node itself",
+        Goodbye::NothingToExchange => "neither has anything for the other",
+        Goodbye::Misbehaved => "it broke the protocol",
+        Goodbye::CorruptData => "it sent data that does not verify",
+        Goodbye::TimedOut => "it did not answer in time",
+        Goodbye::Version => "it speaks another version of the protocol",
+    }
+}
+
 /// What an event means, and whether it is a warning.
 pub fn describe(event: &Event, share: Option<&Share>) -> (bool, String) {
     match event {
@@ -141,7 +159,7 @@ pub fn describe(event: &Event, share: Option<&Share>) -> (bool, String) {
         }
         Event::PeerLeft { peer, reason: None } => (false, format!("peer {} left", peer.short())),
         Event::PeerLeft { peer, reason: Some(reason) } => {
-            (false, format!("peer {} dropped: {reason:?}", peer.short()))
+            (false, format!("peer {} dropped: {}", peer.short(), why(*reason)))
         }
         Event::PeerBanned { peer, piece } => (
             true,
