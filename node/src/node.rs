@@ -129,6 +129,25 @@ impl Node {
         Ok(self.launch(claim, manifest, path, opened, disk, plan))
     }
 
+    /// The manifest of a share: the one at hand, or what a link leads to. Nothing is fetched but that,
+    /// and nothing is written.
+    ///
+    /// # Errors
+    /// If no manifest can be found.
+    pub async fn manifest(
+        &self,
+        source: Source,
+        options: &GetOptions,
+    ) -> Result<Arc<Manifest>, NodeError> {
+        let link = match source {
+            Source::Manifest(manifest) => return Ok(manifest),
+            Source::Link(link) => link,
+        };
+        let trackers = [&options.trackers[..], &link.trackers].concat();
+        let peers = [&options.peers[..], &link.peers].concat();
+        self.find_manifest(link.id, &options.output, &trackers, &peers).await.map(Arc::new)
+    }
+
     /// Fetches a share: finds the manifest if it is not at hand, takes up what an earlier run left,
     /// and starts. Returns when the transfer runs, not when it is complete.
     ///

@@ -18,6 +18,16 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// The files that are wanted, in order; all if nothing was chosen.
+    ///
+    /// # Errors
+    /// If a pattern fits no file, or all files are left out.
+    pub fn files(&self, manifest: &Manifest) -> Result<Vec<FileIndex>, NodeError> {
+        let priorities = self.resolve(manifest)?.unwrap_or_default();
+        let wanted = |file: &FileIndex| priorities.get(file.as_usize()) != Some(&Priority::Skip);
+        Ok(manifest.geometry().files().filter(wanted).collect())
+    }
+
     /// How much each file is wanted, empty if all are wanted alike; `None` if nothing was chosen.
     pub(crate) fn resolve(&self, manifest: &Manifest) -> Result<Option<Vec<Priority>>, NodeError> {
         if self.only.is_empty() && self.skip.is_empty() {

@@ -212,7 +212,7 @@ impl From<NodeError> for Failure {
                     .hint("check that it is still shared there, and that the link is whole")
             }
             NodeError::NoSuchFile { .. } => Self::new(code, kind, error.to_string())
-                .hint("'swarm show' lists the files of a link or manifest"),
+                .hint("the same with --dry-run and without patterns lists its files"),
             NodeError::Locked { .. } => Self::new(code, kind, error.to_string())
                 .hint("wait for it or stop it, or choose another folder with --output"),
             _ => Self::advised(code, kind, &error.to_string()),

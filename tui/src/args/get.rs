@@ -41,6 +41,9 @@ pub struct GetArgs {
     /// Leave out files that fit this pattern; may be given several times
     #[arg(long, value_name = "PATTERN")]
     pub skip: Vec<String>,
+    /// Print what would be fetched, and where to: nothing is, and nothing is written
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub fetch: FetchArgs,
     #[command(flatten)]

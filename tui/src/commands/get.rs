@@ -1,10 +1,12 @@
 //! `swarm get`: fetches a share, verifies it, and shares on for a while.
 
+mod dry;
 mod room;
 mod stream;
 
 use std::{
     env,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -38,6 +40,10 @@ const ROUND_PAUSE: Duration = Duration::from_secs(2);
 /// Fetches until everything is verified and in place, and shares on for as long as the user wants.
 pub async fn run(mut cx: Context, args: GetArgs) -> Result<(), Failure> {
     let begun = Instant::now();
+    if args.dry_run && cx.settings.output.value == Path::new("-") {
+        return Err(Failure::usage("--dry-run writes nothing, and -o - would be nothing else")
+            .hint("leave one of them out"));
+    }
     // The folder goes when all is done, whatever happened.
     let stream = stream::prepare(&mut cx, &args)?;
     let source = read_source(&args.source)?;
@@ -55,6 +61,11 @@ pub async fn run(mut cx: Context, args: GetArgs) -> Result<(), Failure> {
         config.engine.order = Order::Sequential;
     }
     let node = Node::start(identity, config).await?;
+    if args.dry_run {
+        let looked = look(&cx, &args, &node, source).await;
+        node.shutdown().await;
+        return looked;
+    }
     let done = fetch(&cx, &args, &node, source, begun, stream.as_ref()).await;
     node.shutdown().await;
     done
@@ -133,40 +144,55 @@ async fn start(
     node: &Node,
     source: Source,
 ) -> Result<Transfer, Failure> {
-    let settings = &cx.settings;
-    let nobody = nobody_to_ask(&source, settings.trackers.value.len() + args.peer.peers.len());
-    if nobody {
-        return Err(nobody_named(&source));
+    let options = asking(cx, args, &source)?;
+    let ask = async || node.get(source.clone(), options.clone()).await;
+    tokio::select! {
+        () = cx.stop.cancelled() => Err(Failure::interrupted()),
+        transfer = ask_until_found(cx, ask) => transfer,
     }
-    if let Source::Link(link) = &source {
+}
+
+/// Finds the manifest and says what a download would be.
+async fn look(cx: &Context, args: &GetArgs, node: &Node, source: Source) -> Result<(), Failure> {
+    let options = asking(cx, args, &source)?;
+    tokio::select! {
+        () = cx.stop.cancelled() => Err(Failure::interrupted()),
+        looked = dry::run(cx, node, source, &options) => looked,
+    }
+}
+
+/// Whom to ask for what, if there is anybody; says that it begins.
+fn asking(cx: &Context, args: &GetArgs, source: &Source) -> Result<GetOptions, Failure> {
+    let settings = &cx.settings;
+    if nobody_to_ask(source, settings.trackers.value.len() + args.peer.peers.len())
+        // What is at hand can be looked at without anybody.
+        && !(args.dry_run && matches!(source, Source::Manifest(_)))
+    {
+        return Err(nobody_named(source));
+    }
+    if let Source::Link(link) = source {
         let name = link.name.as_deref().map_or_else(|| link.id.short(), inert);
         cx.console.note(format_args!("asking for the manifest of {name}"));
     }
-    let options = GetOptions {
+    Ok(GetOptions {
         output: settings.output.value.clone(),
         trackers: settings.trackers.value.clone(),
         peers: args.peer.peers.clone(),
         selection: Selection { only: args.only.clone(), skip: args.skip.clone() },
-    };
-    tokio::select! {
-        () = cx.stop.cancelled() => Err(Failure::interrupted()),
-        transfer = ask_until_found(cx, node, source, options) => transfer,
-    }
+    })
 }
 
 /// Asks for the manifest until somebody has it or patience ends, and says who does not have it and
 /// why, as often as that changes.
-async fn ask_until_found(
+async fn ask_until_found<T>(
     cx: &Context,
-    node: &Node,
-    source: Source,
-    options: GetOptions,
-) -> Result<Transfer, Failure> {
+    ask: impl AsyncFn() -> Result<T, NodeError>,
+) -> Result<T, Failure> {
     let begun = Instant::now();
     let mut said = String::new();
     loop {
-        let error = match node.get(source.clone(), options.clone()).await {
-            Ok(transfer) => return Ok(transfer),
+        let error = match ask().await {
+            Ok(found) => return Ok(found),
             Err(error @ NodeError::NoManifest { .. }) => Failure::from(error),
             Err(error) => return Err(error.into()),
         };

@@ -10,7 +10,10 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::world::{Ran, Running, World, assert_fails, assert_same, bytes};
+use crate::{
+    queries::assert_like_the_manual,
+    world::{Ran, Running, World, assert_fails, assert_same, bytes},
+};
 
 /// Enough for several pieces from several peers, little enough for a test.
 const SIZE: usize = 6 << 20;
@@ -98,6 +101,38 @@ fn programs_read_events() {
     let ended = seeder.stop();
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(last_event(&ended)["uploaded"], seeding["bytes"]);
+}
+
+#[test]
+fn a_dry_run_of_get_prints_what_would_be_fetched_and_writes_nothing() {
+    let world = World::new();
+    write_share(&world);
+    let (seeder, seeding) = seed(&world, &[]);
+    let link = seeding["link"].as_str().unwrap();
+    let here = ["--dry-run", "-o", "copy", "--listen", "127.0.0.1:0"];
+    let look = |more: &[&str]| world.run(&[&["get", link], &here[..], more].concat());
+    let ran = look(&["-q"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert_eq!(lines[0], "name       share");
+    assert!(lines[1].ends_with(" in 3 files, 1 empty folder"), "{ran:?}");
+    assert_eq!(lines[3], "into       copy/share");
+    assert!(lines[4].starts_with("free       "), "{ran:?}");
+    let chosen = look(&["--only", "bin", "-q"]);
+    let size = "size       68.4 KiB (70000 bytes) in 1 file";
+    assert_eq!(chosen.stdout.lines().nth(1), Some(size), "{chosen:?}");
+
+    let ran = look(&["--only", "bin", "--json"]);
+    let printed = assert_like_the_manual("get --dry-run", &ran.stdout);
+    assert_eq!(printed["bytes_wanted"], 70_000);
+    let wanted = printed["files"].as_array().unwrap().iter().filter(|file| file["wanted"] == true);
+    assert_eq!(wanted.map(|file| &file["path"]).collect::<Vec<_>>(), ["bin/tool"]);
+    assert_fails(&look(&["--only", "none such"]), 2, "no file of the share fits 'none such'");
+    assert!(!world.path("copy").exists());
+    // One could be taken for a stream of the file.
+    let stream = world.run(&["get", link, "--dry-run", "-o", "-"]);
+    assert_fails(&stream, 2, "--dry-run writes nothing, and -o - would be nothing else");
+    assert_eq!(seeder.stop().code, 0);
 }
 
 /// The rate is held by a limit far below what a busy machine can do, so that what is said about the

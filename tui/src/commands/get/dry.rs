@@ -1,0 +1,76 @@
+//! `swarm get --dry-run`: what would be fetched, and where to.
+
+use serde_json::json;
+use swarm_node::{GetOptions, Node, Source};
+use swarm_proto::manifest::Info;
+
+use super::{Context, ask_until_found, room};
+use crate::{
+    commands::show::{file_lines, line, size_lines},
+    exit::Failure,
+    text::inert,
+    units::Bytes,
+};
+
+/// Finds the manifest and prints it.
+pub async fn run(
+    cx: &Context,
+    node: &Node,
+    source: Source,
+    options: &GetOptions,
+) -> Result<(), Failure> {
+    let ask = async || node.manifest(source.clone(), options).await;
+    let manifest = ask_until_found(cx, ask).await?;
+    let (info, geometry) = (manifest.info(), manifest.geometry());
+    let chosen = options.selection.files(&manifest)?;
+    let bytes_wanted: u64 = chosen.iter().map(|&file| geometry.file_len(file)).sum();
+    let pieces_wanted: u32 =
+        chosen.iter().map(|&file| geometry.file_pieces(file).len() as u32).sum();
+    let path = options.output.join(&info.name);
+    let (exists, free) = (path.exists(), room::free(&options.output));
+
+    let files = geometry.files().map(|file| {
+        let info = manifest.file(file);
+        json!({
+            "path": info.path.join("/"),
+            "bytes": info.length,
+            "executable": info.executable,
+            // In order, as the list is.
+            "wanted": chosen.binary_search(&file).is_ok(),
+        })
+    });
+    cx.console.object(&json!({
+        "dry_run": true,
+        "swarm": manifest.id(),
+        "name": info.name,
+        "path": path,
+        "exists": exists,
+        "free": free,
+        "bytes": geometry.total_bytes(),
+        "bytes_wanted": bytes_wanted,
+        "pieces": geometry.piece_count(),
+        "pieces_wanted": pieces_wanted,
+        "files": files.collect::<Vec<_>>(),
+    }))?;
+
+    let whole = chosen.len() == info.files.len();
+    let wanted = Info {
+        files: chosen.iter().map(|&file| manifest.file(file).clone()).collect(),
+        // They are made when everything is there.
+        empty_folders: if whole { info.empty_folders.clone() } else { Vec::new() },
+        ..info.clone()
+    };
+    let mut lines = vec![line("name", &info.name)];
+    lines.extend(size_lines(&wanted, bytes_wanted, pieces_wanted));
+    if !whole {
+        lines.push(line("of", &Bytes(geometry.total_bytes()).to_string()));
+    }
+    let there = if exists { "; it is there already: what is right in it is kept" } else { "" };
+    lines.push(line("into", &format!("{}{there}", inert(&path.display().to_string()))));
+    if let Some(free) = free {
+        let short = if free < bytes_wanted { ", which is too little" } else { "" };
+        lines.push(line("free", &format!("{}{short}", Bytes(free))));
+    }
+    lines.extend(file_lines(&wanted, usize::MAX));
+    cx.console.result(lines.join("\n"))
+}
