@@ -118,7 +118,7 @@ impl Unfinished {
     }
 }
 
-/// Rows in which [`map`] shows every piece by itself, with its frame and the copies.
+/// Rows in which [`map()`] shows every piece by itself, with its frame and the copies.
 pub fn map_rows(pieces: u32, width: u16, palette: Palette) -> u16 {
     let row = usize::from(width.saturating_sub(2)).max(1) * map::slots(palette);
     u16::try_from((pieces as usize).div_ceil(row) + 3).unwrap_or(u16::MAX)
