@@ -74,7 +74,7 @@ impl Swarm {
     /// `seed` decides every random choice.
     ///
     /// If `have` is full, every file is taken to be in its place under its final name, and there
-    /// will be no [`Output::Finish`].
+    /// will be no [`Output::Finish`](crate::Output::Finish).
     #[must_use]
     pub fn new(
         config: Config,
