@@ -15,7 +15,7 @@ use swarm_proto::{
 use crate::{
     ConnId, Order, Outbox, Output, Priority, Swarm, Time,
     eta::Estimate,
-    ledger::Progress,
+    ledger::{Ledger, Progress},
     rate::{Bucket, Rate},
     session::Ask,
     swarm::Mode,
@@ -412,20 +412,14 @@ impl Swarm {
 
     /// Takes back the requests for what is not wanted any more.
     pub(crate) fn take_back_unwanted(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        let ledger = &self.ledger;
-        let taken = session.asked.take_back(now, |ask| !ledger.wants(ask.run.piece()));
-        for ask in &taken {
-            self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
-        }
-        self.release(conn, &taken);
+        self.take_back(now, conn, |ledger, ask| !ledger.wants(ask.run.piece()), out);
     }
 
     /// Takes back all requests.
     pub(crate) fn stop_fetching(&mut self, now: Time, out: &mut Outbox) {
         let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
         for conn in conns {
-            self.take_back(now, conn, |_| true, out);
+            self.take_back(now, conn, |_, _| true, out);
         }
     }
 
@@ -433,11 +427,11 @@ impl Swarm {
         &mut self,
         now: Time,
         conn: ConnId,
-        gone: impl FnMut(&Ask) -> bool,
+        mut gone: impl FnMut(&Ledger, &Ask) -> bool,
         out: &mut Outbox,
     ) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
-        let taken = session.asked.take_back(now, gone);
+        let taken = session.asked.take_back(now, |ask| gone(&self.ledger, ask));
         for ask in &taken {
             self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
         }
@@ -510,7 +504,7 @@ impl Swarm {
         let oldest = asked.oldest();
         if oldest.is_some_and(|oldest| now >= asked.pace.late_at(&oldest.sent, oldest.len)) {
             asked.pace.snub(now);
-            self.take_back(now, conn, |_| true, out);
+            self.take_back(now, conn, |_, _| true, out);
         }
     }
 
@@ -523,7 +517,7 @@ impl Swarm {
             return;
         }
         let mut kept = 0;
-        let excess = |ask: &Ask| {
+        let excess = |_: &Ledger, ask: &Ask| {
             kept += ask.len;
             kept > keep
         };
