@@ -312,6 +312,7 @@ pub fn everywhere(path: &Path) -> PathBuf {
     resolved.or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
+/// Seconds since 1970; 0 if the clock is before that.
 pub fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -198,10 +198,12 @@ impl Terminal {
         }
     }
 
+    /// What the emulator makes of all that was written.
     pub fn screen(&self) -> &Screen {
         self.parser.screen()
     }
 
+    /// What the emulator itself has no place for: frames and the clipboard.
     pub fn heard(&self) -> &Heard {
         self.parser.callbacks()
     }
@@ -247,10 +249,12 @@ impl Terminal {
         );
     }
 
+    /// Sends the program a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// The number of the program's process.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

@@ -18,6 +18,7 @@ pub struct Seeder {
 }
 
 impl Seeder {
+    /// A process that shares a folder on loopback.
     pub fn new() -> Self {
         Self::of(SIZE)
     }

@@ -16,6 +16,16 @@ fn stopped(session: &Session) -> bool {
     matches!(session.entries[0].phase, Phase::Stopped { .. })
 }
 
+/// A seeder, and one that has fetched everything from it and shares it on as this entry.
+async fn fetched() -> (World, World, EntryId) {
+    let mut seeder = World::new(&[]).await;
+    let mut getter = World::new(&["--seed", "forever"]).await;
+    let own = seeder.share().await;
+    getter.order(add(own.link.as_ref().unwrap())).await;
+    let id = getter.until(|session| arrived(session)).await.entries[0].id;
+    (seeder, getter, id)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_removed_keeps_its_files_unless_they_are_to_be_deleted() {
     let (mut seeder, mut getter) =
@@ -45,11 +55,7 @@ fn getter_has(session: &Session, id: EntryId) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_stopped_can_still_be_deleted() {
-    let (mut seeder, mut getter) =
-        (World::new(&[]).await, World::new(&["--seed", "forever"]).await);
-    let own = seeder.share().await;
-    getter.order(add(own.link.as_ref().unwrap())).await;
-    let id = getter.until(|session| arrived(session)).await.entries[0].id;
+    let (seeder, mut getter, id) = fetched().await;
     getter.order(Order::Stop(id)).await;
     getter.until(|session| stopped(session)).await;
     getter.order(Order::Remove { id, delete: true }).await;
@@ -85,11 +91,7 @@ async fn what_never_ran_deletes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_to_be_deleted_is_before_the_session_ends() {
-    let (mut seeder, mut getter) =
-        (World::new(&[]).await, World::new(&["--seed", "forever"]).await);
-    let own = seeder.share().await;
-    getter.order(add(own.link.as_ref().unwrap())).await;
-    let id = getter.until(|session| arrived(session)).await.entries[0].id;
+    let (seeder, mut getter, id) = fetched().await;
     // Both while it is told to stop, and the session right after.
     getter.order(Order::Stop(id)).await;
     getter.order(Order::Remove { id, delete: true }).await;
