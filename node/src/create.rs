@@ -15,19 +15,10 @@ use swarm_proto::{
 
 use crate::{
     NodeError,
-    scan::scan,
+    scan::{Progress, scan},
     stamp::Stamp,
-    walk::{Found, pick, walk},
+    walk::{Found, below, pick, walk},
 };
-
-/// Progress of reading and hashing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes done.
-    pub done: u64,
-    /// Bytes in all, once known.
-    pub total: u64,
-}
 
 /// Settings for making a manifest.
 #[derive(Debug, Clone, Default)]
@@ -190,13 +181,6 @@ fn unreadable(path: PathBuf, source: io::Error) -> NodeError {
         }
         _ => NodeError::Io { action: "read", path, source },
     }
-}
-
-/// Where a file of a share is, if the share is at `root`.
-pub(crate) fn below(root: &Path, components: &[String]) -> PathBuf {
-    let mut path = root.to_path_buf();
-    path.extend(components);
-    path
 }
 
 #[cfg(test)]

@@ -72,10 +72,11 @@ use std::{
     time::Duration,
 };
 
-pub use create::{CreateOptions, Progress, create, default_piece_length, outline};
+pub use create::{CreateOptions, create, default_piece_length, outline};
 pub use discard::discard;
 pub use error::{ErrorKind, NodeError};
 pub use node::Node;
+pub use scan::Progress;
 pub use select::Selection;
 pub use swarm_engine::{Command, Event, Priority, Snapshot, State};
 pub use swarm_net::{Identity, Transport};

@@ -30,6 +30,15 @@ const TAKE_PIECES: usize = 64;
 /// More threads than this gain nothing on any disk that we know of. Each has one file open.
 const THREADS_MAX: usize = 32;
 
+/// Progress of reading and hashing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all, once known.
+    pub total: u64,
+}
+
 /// Opens a file of a share for reading. Called by several threads at a time.
 pub(crate) type Open<'a> = &'a (dyn Fn(FileIndex) -> io::Result<File> + Sync);
 

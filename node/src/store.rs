@@ -35,7 +35,7 @@ use swarm_proto::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 pub(crate) use tree::{Seen, Tree};
-pub(crate) use work_folder::{WORK_PREFIX, work_path};
+pub(crate) use work_folder::work_path;
 
 use self::{
     files::{Files, Home, Place},
@@ -45,10 +45,10 @@ use self::{
 };
 use crate::{
     NodeError, Progress, Selection,
-    create::below,
     disk::{DiskPool, Job, Queue, Work},
     scan::scan,
     stamp::Stamp,
+    walk::{WORK_PREFIX, below},
 };
 
 /// The longest that an answer waits for others: a batch that has to wait for the disk is not answered

@@ -11,7 +11,7 @@ use swarm_proto::{
     manifest::Manifest,
 };
 
-use crate::{NodeError, Progress, create::below, scan::scan};
+use crate::{NodeError, Progress, scan::scan, walk::below};
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -13,8 +13,11 @@ use swarm_proto::{
     path::{NameError, PathError, check_name, faults},
 };
 
-use crate::{NodeError, stamp::Stamp, store::WORK_PREFIX};
+use crate::{NodeError, stamp::Stamp};
 
+/// How the name of every working folder begins. No share and nothing in one may be called so: it
+/// could pose as the folder of another download.
+pub(crate) const WORK_PREFIX: &str = ".swarm-";
 /// How many bad names an error holds: enough to see what kind they are.
 const BAD_NAMES_SHOWN: usize = 3;
 
@@ -167,6 +170,13 @@ impl Found {
             self.bad_names.count + self.files.len() + self.empty_folders.len() + folders.len();
         if count > FILES_MAX as usize { Err(GeometryError::TooManyFiles.into()) } else { Ok(()) }
     }
+}
+
+/// Where a file of a share is, if the share is at `root`.
+pub(crate) fn below(root: &Path, components: &[String]) -> PathBuf {
+    let mut path = root.to_path_buf();
+    path.extend(components);
+    path
 }
 
 /// A name as a manifest holds it, unless it is none of the share's at all.

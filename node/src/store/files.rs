@@ -37,7 +37,7 @@ use super::{
     tree::Tree,
     work_folder::WorkFolder,
 };
-use crate::{create::below, disk::DiskPool, scan::hash_span, stamp::Stamp};
+use crate::{disk::DiskPool, scan::hash_span, stamp::Stamp, walk::below};
 
 /// Where one file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

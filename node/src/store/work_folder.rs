@@ -25,11 +25,8 @@ use rustix::{
 use swarm_proto::{geometry::FileIndex, id::SwarmId};
 
 use super::tree::{Tree, file_mode};
-use crate::{NodeError, stamp::Stamp};
+use crate::{NodeError, stamp::Stamp, walk::WORK_PREFIX};
 
-/// How the name of every working folder begins. No share and nothing in one may be called so: it
-/// could pose as the folder of another download.
-pub(crate) const WORK_PREFIX: &str = ".swarm-";
 /// Characters of the id in the folder's name: 80 bits, and the files in it carry the whole id.
 const ID_LEN: usize = 16;
 /// How often a lock is tried that the process before us just threw away.
