@@ -37,7 +37,7 @@ pub use self::{
 };
 use crate::{
     exit,
-    screen::{Glyphs, Theme},
+    look::{Glyphs, Theme},
 };
 
 const ABOUT: &str = "Get the same large files onto many machines, fast and verified";

@@ -19,7 +19,7 @@ pub use self::file::{File, TEMPLATE};
 use crate::{
     args::{FetchArgs, HookArgs, NetworkArgs, OutputArgs, ProgressMode, SwarmArgs, TransportKind},
     exit::Failure,
-    screen::{Glyphs, Theme},
+    look::{Glyphs, Theme},
     share::Policy,
     text::shell_quoted,
     units::{Bytes, Limit, Patience},

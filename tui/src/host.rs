@@ -152,6 +152,13 @@ pub struct Entry {
     pub hooked: bool,
 }
 
+impl Entry {
+    /// The path of the file of this number in the share, once that is known.
+    pub fn path_of(&self, file: usize) -> Option<&[String]> {
+        self.share.as_ref()?.files.get(file).map(|file| &*file.path)
+    }
+}
+
 /// Whose files they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,11 +4,13 @@
 mod args;
 mod commands;
 mod config;
+mod context;
 mod exit;
 mod history;
 mod hook;
 mod host;
 mod logging;
+mod look;
 mod output;
 mod paths;
 mod reach;
@@ -17,8 +19,10 @@ mod screen;
 mod services;
 mod share;
 mod signals;
+mod source;
 mod text;
 mod units;
+mod words;
 
 use std::{
     io::{self, IsTerminal},
@@ -29,8 +33,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::{
     args::{Cli, Command, ProgressMode},
-    commands::Context,
     config::{File, Settings, Typed},
+    context::Context,
     exit::{Code, Failure},
     history::Journal,
     output::{Console, Mode, on_terminal},

@@ -15,7 +15,6 @@ mod chart;
 mod files;
 mod filter;
 mod frames;
-mod glyphs;
 mod header;
 mod help;
 mod history;
@@ -27,7 +26,6 @@ mod modal;
 mod open_folder;
 mod overview;
 mod page;
-mod palette;
 mod peers;
 mod pieces;
 mod qr;
@@ -61,17 +59,15 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     app::{Action, App, Kind, order_of},
-    glyphs::Glyphs,
     history::Past,
-    log::describe,
-    palette::{Palette, Theme},
     term::give_back,
 };
 use crate::{
     exit::Failure,
     host::{Entry, Order, Remark, Session},
-    output::{Console, View},
+    output::{Console, Listener, View},
     share::Policy,
+    words::describe,
 };
 
 /// Actions that wait to be taken in. The screen takes them as fast as they come; if it is held up,
@@ -130,7 +126,7 @@ impl Raised {
                 let _ = again.try_send(action);
             }
         });
-        console.speak_to(Some(actions.clone()));
+        console.speak_to(Some(Box::new(Ear(actions.clone()))));
         let continued = continued.abort_handle();
         Ok(Self { console: console.clone(), actions, thread: Some(thread), gone, continued })
     }
@@ -165,6 +161,18 @@ impl Raised {
 impl Drop for Raised {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// What the program says while the screen is up: it goes into its log.
+#[derive(Debug)]
+struct Ear(SyncSender<Action>);
+
+impl Listener for Ear {
+    fn hear(&self, warn: bool, line: &str) {
+        // What a screen that is held up cannot take is lost, as it would be off its end.
+        let remark = Remark { entry: None, warn, text: line.to_owned() };
+        let _ = self.0.try_send(Action::Remark(remark));
     }
 }
 
@@ -244,7 +252,7 @@ impl View for Screen {
 
     fn event(&mut self, event: &Event) -> bool {
         let Stage::Up(screen) = &self.stage else { return false };
-        let (warn, text) = describe(event, self.entry.share.as_deref());
+        let (warn, text) = describe(event, |file| self.entry.path_of(file));
         screen.tell(Action::Remark(Remark { entry: Some(self.entry.id), warn, text }));
         true
     }

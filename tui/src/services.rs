@@ -8,11 +8,11 @@ use std::{
 
 use swarm_node::{Identity, Node, NodeConfig, NodeError, Transport};
 use swarm_proto::link::Endpoint;
-use swarm_tracker::Server;
+use swarm_tracker::{Server, ServerConfig};
 
 use crate::{
-    commands::{Context, tracker},
     config::Origin,
+    context::Context,
     exit::Failure,
     paths::Key,
     reach::{link_host, local_ip, usual_port},
@@ -135,12 +135,29 @@ impl OwnTracker {
     async fn start(cx: &Context, at: SocketAddr) -> Result<Self, Failure> {
         let transport = cx.settings.transport.value.into();
         let identity = cx.paths.identity(Key::Tracker, None)?;
-        let server = tracker::start(&identity, at, transport).await?;
+        let server = start_tracker(&identity, at, transport).await?;
         let advertise = cx.settings.advertise.value.as_deref();
-        let public = tracker::endpoint(&server, transport, link_host(at, advertise));
-        let local = tracker::endpoint(&server, transport, local_ip(at.ip()).to_string());
+        let public = tracker_endpoint(&server, transport, link_host(at, advertise));
+        let local = tracker_endpoint(&server, transport, local_ip(at.ip()).to_string());
         Ok(Self { server, public, local })
     }
+}
+
+/// Runs a tracker on this address.
+pub async fn start_tracker(
+    identity: &Identity,
+    listen: SocketAddr,
+    transport: Transport,
+) -> Result<Server, Failure> {
+    let config = ServerConfig { listen, transport, registry: Default::default() };
+    let started = Server::start(identity, config).await;
+    started.map_err(|error| Failure::listen("for the tracker", listen, &error))
+}
+
+/// How a tracker is named to others.
+pub fn tracker_endpoint(server: &Server, transport: Transport, host: String) -> Endpoint {
+    let key = (transport == Transport::Tls).then(|| server.peer_id());
+    Endpoint { key, host, port: server.listen_addr().port() }
 }
 
 /// The address that others can use for a host, if it is not only ours.

@@ -5,7 +5,7 @@ use std::{io, process, thread, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{exit::Code, output::Console};
+use crate::{exit::Code, output::Console, screen};
 
 /// How long a graceful end may take before it is forced: longer than saying goodbye and syncing
 /// needs, shorter than the patience of whoever sent the signal. What is on the disk is good at any
@@ -55,13 +55,19 @@ impl Signals {
 fn watch_dog(console: Console) {
     thread::spawn(move || {
         thread::sleep(GRACE);
-        console.drop_screen();
+        last_words(&console);
         console.warn(format_args!("not stopped after {} s; forced", GRACE.as_secs()));
         force(&console);
     });
 }
 
 fn force(console: &Console) -> ! {
-    console.drop_screen();
+    last_words(console);
     process::exit(Code::Interrupted as i32)
+}
+
+/// Gives the terminal back at once: what is said from now on is the last, and is to be seen.
+fn last_words(console: &Console) {
+    screen::give_back();
+    console.speak_to(None);
 }

@@ -39,12 +39,13 @@ use self::{
     run::Stage,
     scratch::{Place, Scratch},
 };
-use super::{Context, create, demo::source, read_source, show::link_of};
+use super::{Context, create, demo::source};
 use crate::{
     args::{BenchArgs, BenchCommand, BenchSwarmArgs, ManifestArgs},
     config::{Origin, Settings},
     exit::{Code, Failure},
     read,
+    source::{link_of, read_source},
     text::counted,
 };
 

@@ -18,11 +18,12 @@ use swarm_proto::{
     manifest::{Extras, Manifest, Signature},
 };
 
-use super::{Context, blocking, show::link_of};
+use super::{Context, blocking};
 use crate::{
     args::{CreateArgs, ManifestArgs},
     exit::{Code, Failure},
     paths::Key,
+    source::link_of,
     text::{counted, inert},
     units::Bytes,
 };

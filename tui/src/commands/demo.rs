@@ -26,11 +26,13 @@ use tempfile::TempDir;
 use tokio::time;
 
 use self::view::View;
-use super::{Context, blocking, create, show::link_of, tracker, watch::settled};
+use super::{Context, blocking, create, watch::settled};
 use crate::{
     args::{DemoArgs, ManifestArgs},
     exit::{Code, Failure},
     output::json::{Line, from_peers},
+    services::start_tracker,
+    source::link_of,
     text::counted,
     units::{Bytes, Rate},
 };
@@ -122,7 +124,7 @@ impl Downloader {
 
 impl Demo {
     async fn play(&self, cx: &Context, cast: &mut Cast) -> Result<(), Failure> {
-        let server = tracker::start(&Identity::generate(), loopback(), Transport::Tls).await?;
+        let server = start_tracker(&Identity::generate(), loopback(), Transport::Tls).await?;
         let at = Endpoint::at(Some(server.peer_id()), server.listen_addr());
         cast.tracker = Some(server);
         cast.join(self.args.upload_limit.0).await?;

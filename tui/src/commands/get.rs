@@ -19,7 +19,7 @@ use swarm_node::{
 use swarm_proto::link::{Endpoint, Link};
 use tokio::time;
 
-use super::{Context, create, read_source, show::link_of, watch::Watch};
+use super::{Context, create, watch::Watch};
 use crate::{
     args::GetArgs,
     exit::{Code, Failure},
@@ -29,6 +29,7 @@ use crate::{
     paths::Key,
     reach::link_host,
     share::Policy,
+    source::{link_of, read_source},
     text::inert,
     units::{Bytes, Clock, Rate, Span},
 };

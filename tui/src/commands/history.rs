@@ -12,12 +12,13 @@ use crate::{
     exit::{Code, Failure},
     history::{self, End, History, Run, Share, Sums},
     output::{
-        Console, percent,
+        Console,
         table::{self, Cell},
     },
     paths::Paths,
     text::counted,
     units::{Bytes, Clock, Date, Rate, Span},
+    words::percent,
 };
 
 const RUNS: [&str; 12] =

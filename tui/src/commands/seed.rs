@@ -10,10 +10,17 @@ use std::{
 use swarm_node::{SeedOptions, Transfer};
 use swarm_proto::{link::Link, manifest::Manifest};
 
-use super::{Context, beside, create, read_manifest, show::link_of, watch::Watch};
+use super::{Context, create, watch::Watch};
 use crate::{
-    args::SeedArgs, exit::Failure, history::Role, output::json::Line, paths::Key,
-    services::Services, text::shell_quoted, units::Bytes,
+    args::SeedArgs,
+    exit::Failure,
+    history::Role,
+    output::json::Line,
+    paths::Key,
+    services::Services,
+    source::{beside, link_of, read_manifest},
+    text::shell_quoted,
+    units::Bytes,
 };
 
 /// Shares until told to stop.

@@ -7,11 +7,11 @@ use swarm_proto::{
     manifest::{FileInfo, Info, Manifest},
 };
 
-use super::read_source;
 use crate::{
     args::ShowArgs,
     exit::{Code, Failure},
     output::Console,
+    source::{link_of, read_source},
     text::{counted, inert},
     units::{Bytes, Date},
 };
@@ -36,16 +36,6 @@ pub fn run(console: &Console, args: &ShowArgs) -> Result<(), Failure> {
                     .answered()
             })
         }
-    }
-}
-
-/// A link to the share, as far as the manifest alone can make one.
-pub fn link_of(manifest: &Manifest) -> Link {
-    Link {
-        id: manifest.id(),
-        name: Some(manifest.info().name.clone()),
-        trackers: manifest.extras().trackers.clone(),
-        peers: Vec::new(),
     }
 }
 

@@ -1,15 +1,19 @@
 //! `swarm tracker`: tells those who share and fetch about each other.
 
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 
-use swarm_node::{Identity, Transport};
-use swarm_proto::link::Endpoint;
-use swarm_tracker::{Server, ServerConfig, Stats};
+use swarm_node::Transport;
+use swarm_tracker::{Server, Stats};
 use tokio::time::{self, Duration};
 
 use super::Context;
 use crate::{
-    args::TrackerArgs, exit::Failure, output::json::Line, paths::Key, reach::link_host,
+    args::TrackerArgs,
+    exit::Failure,
+    output::json::Line,
+    paths::Key,
+    reach::link_host,
+    services::{start_tracker, tracker_endpoint},
     text::counted,
 };
 
@@ -21,7 +25,7 @@ pub async fn run(cx: Context, args: TrackerArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let identity = cx.paths.identity(Key::Tracker, args.identity.as_deref())?;
     let transport = cx.settings.transport.value.into();
-    let server = start(&identity, cx.settings.listen.value, transport).await?;
+    let server = start_tracker(&identity, cx.settings.listen.value, transport).await?;
     let done = serve(&cx, &server, transport).await;
     server.shutdown().await;
     done?;
@@ -29,27 +33,10 @@ pub async fn run(cx: Context, args: TrackerArgs) -> Result<(), Failure> {
     cx.console.object(&Line::Stopped { swarm: None, seconds, uploaded: None })
 }
 
-/// Runs a tracker on this address.
-pub async fn start(
-    identity: &Identity,
-    listen: SocketAddr,
-    transport: Transport,
-) -> Result<Server, Failure> {
-    let config = ServerConfig { listen, transport, registry: Default::default() };
-    let started = Server::start(identity, config).await;
-    started.map_err(|error| Failure::listen("for the tracker", listen, &error))
-}
-
-/// How a tracker is named to others.
-pub fn endpoint(server: &Server, transport: Transport, host: String) -> Endpoint {
-    let key = (transport == Transport::Tls).then(|| server.peer_id());
-    Endpoint { key, host, port: server.listen_addr().port() }
-}
-
 async fn serve(cx: &Context, server: &Server, transport: Transport) -> Result<(), Failure> {
     let listen = server.listen_addr();
     let host = link_host(listen, cx.settings.advertise.value.as_deref());
-    let tracker = endpoint(server, transport, host).to_string();
+    let tracker = tracker_endpoint(server, transport, host).to_string();
     cx.console.object(&Line::Listening { tracker: &tracker, listen })?;
     cx.console.result(&tracker)?;
     cx.console.note(format_args!("tracker listens on {listen}; give the line above to --tracker"));

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde_json::json;
 use swarm_node::Verification;
 
-use super::{Context, beside, blocking, read_manifest};
+use super::{Context, blocking};
 use crate::{
     args::VerifyArgs,
     exit::{Code, Failure},
+    source::{beside, read_manifest},
     text::{counted, inert},
     units::Bytes,
 };

@@ -12,8 +12,8 @@ use swarm_proto::link::Endpoint;
 use crate::{
     args::{ProgressMode, TransportKind},
     exit::{Code, Failure},
+    look::{Glyphs, Theme},
     read,
-    screen::{Glyphs, Theme},
     share::Policy,
     units::{Bytes, Limit, Patience},
 };

@@ -23,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{EntryId, orders::off_task, run::Setup, unchanged};
 use crate::{
-    commands::show::link_of,
     exit::Failure,
     history::{Record, Role},
+    source::link_of,
 };
 
 /// Between two rounds of asking for a manifest.

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use swarm_proto::{id::SwarmId, manifest::Manifest};
 
 use super::{ENTRIES_MAX, Limits, Origin};
-use crate::{commands::read_manifest, history::unix_now, share::Policy, text::inert};
+use crate::{history::unix_now, share::Policy, source::read_manifest, text::inert};
 
 /// A list of another version is left alone.
 const VERSION: u32 = 1;

@@ -13,9 +13,9 @@ use super::{
     run::{Keeper, Setup, now_s},
 };
 use crate::{
-    commands::{beside, read_manifest},
     exit::{Code, Failure},
     share::Policy,
+    source::{beside, read_manifest},
 };
 
 impl Keeper {

@@ -23,13 +23,13 @@ use super::{
     restore::Kept,
 };
 use crate::{
-    commands::Context,
+    context::Context,
     exit::Failure,
     history::everywhere,
     hook::{Facts, Hook},
-    screen,
     services::Services,
     share::Policy,
+    words::describe,
 };
 
 /// Orders that wait: more than anybody gives while one is carried out.
@@ -290,7 +290,7 @@ impl Keeper {
                     held.entry.completed_s = Some(now_s());
                     held.entry.took_s = held.began.map(|began| began.elapsed().as_secs_f64());
                 }
-                let (warn, text) = screen::describe(&event, held.entry.share.as_deref());
+                let (warn, text) = describe(&event, |file| held.entry.path_of(file));
                 self.say(Some(id), warn, text);
                 if completed {
                     self.run_hook(id);

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     args::{self, Cli},
-    commands::Context,
     config::{File, Settings, Typed},
+    context::Context,
     history::Journal,
     output::{Console, Mode},
     paths::Paths,

@@ -6,8 +6,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use ratatui::crossterm::terminal;
 use swarm_node::{Progress, Snapshot, State};
 
-use super::{View, amount, figures, percent, status};
-use crate::{exit::Failure, units::Rate};
+use super::View;
+use crate::{
+    exit::Failure,
+    units::Rate,
+    words::{amount, figures, percent, status},
+};
 
 /// Where there is room.
 const TEMPLATE: &str = "{prefix} {bar:25} {msg}";

@@ -7,8 +7,8 @@ use swarm_engine::Bottleneck;
 use swarm_node::{Progress, Snapshot, State};
 use swarm_proto::id::SwarmId;
 
-use super::{Console, View, seeds};
-use crate::exit::Failure;
+use super::{Console, View};
+use crate::{exit::Failure, words::seeds};
 
 /// An event a second is enough to draw from.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use swarm_engine::Bottleneck;
 use swarm_node::{Progress, Snapshot, State};
 
-use super::{Console, View, amount, figures, percent, status};
-use crate::exit::Failure;
+use super::{Console, View};
+use crate::{
+    exit::Failure,
+    words::{amount, figures, percent, status},
+};
 
 /// A line at least this often while anything moves.
 const INTERVAL: Duration = Duration::from_secs(10);

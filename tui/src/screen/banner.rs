@@ -7,8 +7,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{app::App, palette::Palette, table::cut};
-use crate::{share::Policy, text::inert};
+use super::{app::App, table::cut};
+use crate::{look::Palette, share::Policy, text::inert};
 
 /// Draws it, if there is something to ask. The choices matter more than the name, and the first more
 /// than the last.

@@ -13,11 +13,10 @@ use swarm_proto::id::PeerId;
 
 use super::{
     map,
-    palette::Palette,
     pieces::{file_of, name, partial},
     table,
 };
-use crate::{host::Share, units::Bytes};
+use crate::{host::Share, look::Palette, units::Bytes};
 
 /// All blocks of the selected piece, each as the letter of who sends it, and whose letter is whose.
 pub fn draw(

@@ -8,8 +8,8 @@ use ratatui::{
     widgets::{Axis, Block, Chart, Dataset, GraphType},
 };
 
-use super::{app::Rates, palette::Palette};
-use crate::units::Rate;
+use super::app::Rates;
+use crate::{look::Palette, units::Rate};
 
 /// Draws both rates of the last `span` seconds; the line of dots is what goes out.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, rates: &Rates, span: usize, palette: Palette) {

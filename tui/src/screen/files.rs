@@ -17,15 +17,15 @@ use super::{
     filter::{Fact, Facts, Value},
     map,
     page::{Page, Spec},
-    palette::Palette,
     table::{self, Column, View},
     transfers::short_percent,
 };
 use crate::{
     host::{Share, ShareFile},
-    output::percent,
+    look::Palette,
     text::{counted, inert},
     units::Bytes,
+    words::percent,
 };
 
 /// Of the selected transfer.

@@ -11,14 +11,14 @@ use swarm_node::State;
 
 use super::{
     app::{App, Kind},
-    palette::Palette,
     why,
 };
 use crate::{
     host::{Entry, Phase},
-    output::{peers, percent, status},
+    look::Palette,
     text::inert,
     units::{Bytes, Clock, Rate},
+    words::{peers, percent, status},
 };
 
 /// ` swarm get  weights          ● downloading  0:41  5 peers (1 seed) `

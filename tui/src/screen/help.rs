@@ -11,10 +11,10 @@ use super::{
     app::{App, Modal, window},
     keys,
     modal::middle,
-    palette::Palette,
     peers::FLAGS,
     verbs,
 };
+use crate::look::Palette;
 
 /// Widest that it gets: the longest line.
 const WIDTH: u16 = 76;

@@ -14,13 +14,13 @@ use super::{
     app::{App, RowKey},
     filter::{Fact, Facts, Value},
     page::{Page, Sort, Spec},
-    palette::Palette,
     table::{self, Column, View, cut},
     transfers::{kind, rate, ratio, short_percent, span},
 };
 use crate::{
     history::{Role, Run},
     host::Origin,
+    look::Palette,
     text::{counted, inert},
     units::{Bytes, Date},
 };

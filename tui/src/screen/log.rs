@@ -8,18 +8,15 @@ use ratatui::{
     text::{self, Span},
     widgets::Paragraph,
 };
-use swarm_node::Event;
-use swarm_proto::message::Goodbye;
 
 use super::{
     app::{App, RowKey, window},
     filter::{Fact, Facts, Value},
     page::{Page, Spec},
-    palette::Palette,
 };
 use crate::{
-    host::{EntryId, Remark, Share},
-    output::changed,
+    host::{EntryId, Remark},
+    look::Palette,
     text::inert,
     units::Clock,
 };
@@ -132,61 +129,6 @@ fn without_colours(text: &str) -> String {
         }
     }
     plain
-}
-
-/// Why we ended a connection.
-const fn why(reason: Goodbye) -> &'static str {
-    match reason {
-        Goodbye::Shutdown => "this node shuts down",
-        Goodbye::SwarmStopped => "the transfer was stopped",
-        Goodbye::UnknownSwarm => "it wants another share",
-        Goodbye::TooManyPeers => "there is no room for another peer",
-        Goodbye::Duplicate => "connected already",
-        Goodbye::Myself => "it is this node itself",
-        Goodbye::NothingToExchange => "neither has anything for the other",
-        Goodbye::Misbehaved => "it broke the protocol",
-        Goodbye::CorruptData => "it sent data that does not verify",
-        Goodbye::TimedOut => "it did not answer in time",
-        Goodbye::Version => "it speaks another version of the protocol",
-    }
-}
-
-/// What an event means, and whether it is a warning.
-pub fn describe(event: &Event, share: Option<&Share>) -> (bool, String) {
-    match event {
-        Event::PeerJoined { peer, addr } => {
-            (false, format!("peer {} joined from {addr}", peer.short()))
-        }
-        Event::PeerLeft { peer, reason: None } => (false, format!("peer {} left", peer.short())),
-        Event::PeerLeft { peer, reason: Some(reason) } => {
-            (false, format!("peer {} dropped: {}", peer.short(), why(*reason)))
-        }
-        Event::PeerBanned { peer, piece } => (
-            true,
-            format!("peer {} sent bad data for piece {piece}: no longer talked to", peer.short()),
-        ),
-        Event::WrongKey { addr } => {
-            (true, format!("the peer at {addr} proved another key than the one that was named"))
-        }
-        Event::PieceCorrupt { piece } => {
-            (true, format!("piece {piece} did not verify; what is bad is fetched again"))
-        }
-        Event::DiskFull => (true, "the disk is full: downloading waits for space".into()),
-        Event::DiskRecovered => (false, "the disk takes data again".into()),
-        Event::DiskFailed { message } => (true, format!("disk: {message}")),
-        Event::FileChanged { file } => {
-            let file = share.and_then(|share| share.files.get(*file as usize));
-            (true, changed(file.map_or(&[], |file| &file.path)))
-        }
-        Event::Completed => (false, "everything is verified and in place".into()),
-        Event::TrackerUp { name, .. } => (false, format!("tracker {name} answers")),
-        Event::TrackerWrongKey { name, .. } => {
-            (true, format!("tracker {name} proved another key than the one that was named"))
-        }
-        Event::TrackerDown { name, .. } => {
-            (true, format!("tracker {name} does not answer; trying again"))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::{glyphs::Glyphs, palette::Palette};
+use crate::look::{Glyphs, Palette};
 
 /// What a cell says of its pieces. The earlier in this list, the more it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,7 +175,7 @@ mod tests {
     use ratatui::style::Color;
 
     use super::*;
-    use crate::screen::palette::Theme;
+    use crate::look::Theme;
 
     const NONE: Pieces<'_> =
         Pieces { count: 0, have: &[], in_flight: &[], started: &[], failed: &[] };

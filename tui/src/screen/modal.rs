@@ -9,11 +9,9 @@ use ratatui::{
 
 use super::{
     app::{App, Confirm, Modal, Prompt},
-    help,
-    palette::Palette,
-    qr,
+    help, qr,
 };
-use crate::text::inert;
+use crate::{look::Palette, text::inert};
 
 /// Draws it. A line to type in stands where the footer is.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, footer: Rect, app: &App, palette: Palette) {

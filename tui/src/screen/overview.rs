@@ -15,9 +15,9 @@ use super::{
     app::App,
     chart, log,
     page::{Page, Spec},
-    palette::Palette,
     peers, pieces, swarm,
 };
+use crate::look::Palette;
 
 /// Of the selected transfer.
 pub const PAGE: Spec = Spec {

@@ -4,10 +4,9 @@ use ratatui::{Frame, layout::Rect};
 
 use super::{
     app::{App, RowKey},
-    files, history, log, overview,
-    palette::Palette,
-    peers, pieces, swarm, transfers,
+    files, history, log, overview, peers, pieces, swarm, transfers,
 };
+use crate::look::Palette;
 
 /// What fills the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

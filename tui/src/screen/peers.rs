@@ -17,14 +17,14 @@ use super::{
     app::{App, RowKey},
     filter::{Fact, Facts, Value},
     page::{Page, Sort, Spec},
-    palette::Palette,
     table::{self, Column, View},
     transfers::rate,
 };
 use crate::{
-    output::percent,
+    look::Palette,
     text::{counted, inert, shell_quoted},
     units::Bytes,
+    words::percent,
 };
 
 /// Of the selected transfer.

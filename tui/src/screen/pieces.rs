@@ -15,14 +15,13 @@ use super::{
     app::{App, RowKey},
     blocks::{self, Senders},
     filter::{Fact, Facts, Value},
-    glyphs::Glyphs,
     map::{self, Pieces},
     page::{Page, Spec},
-    palette::Palette,
     table::{self, Column, View},
 };
 use crate::{
     host::{Share, ShareFile},
+    look::{Glyphs, Palette},
     text::inert,
 };
 

@@ -13,10 +13,7 @@ use ratatui::{
     widgets::{Clear, Paragraph, Wrap},
 };
 
-use super::{
-    glyphs::Glyphs,
-    palette::{Palette, Theme},
-};
+use crate::look::{Glyphs, Palette, Theme};
 
 /// Light modules around the code. The standard asks for 4; 2 are enough for a camera that sees the
 /// whole screen, and leave room for longer links.

@@ -13,11 +13,10 @@ use super::{
     app::{Action, App, Effect},
     input::Keys,
     open_folder,
-    palette::Palette,
     term::{self, Screen},
     view,
 };
-use crate::host::Order;
+use crate::{host::Order, look::Palette};
 
 /// Between two frames: 15 a second look smooth and cost little.
 const FRAME: Duration = Duration::from_millis(66);

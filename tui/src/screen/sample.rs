@@ -14,12 +14,11 @@ use swarm_proto::id::PeerId;
 
 use super::{
     app::{Action, App, Effect, Kind},
-    glyphs::Glyphs,
-    palette::{Palette, Theme},
     view,
 };
 use crate::{
     host::{Entry, EntryId, Limits, Origin, Phase, Remark, Session, Share, ShareFile},
+    look::{Glyphs, Palette, Theme},
     output::sample,
     share::Policy,
 };

@@ -14,14 +14,14 @@ use swarm_node::Snapshot;
 use super::{
     app::{App, RowKey},
     page::Spec,
-    palette::Palette,
     peers::delay,
     transfers::ratio,
 };
 use crate::{
-    output::percent,
+    look::Palette,
     text::{counted, inert},
     units::{Bytes, Clock, Rate},
+    words::percent,
 };
 
 /// Of the selected transfer.

@@ -12,8 +12,8 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{app::window, palette::Palette};
-use crate::output::percent;
+use super::app::window;
+use crate::{look::Palette, words::percent};
 
 /// One column; `K` names it.
 #[derive(Debug, Clone, Copy)]
@@ -215,7 +215,7 @@ pub fn sort<T>(rows: &mut [T], back: bool, compare: impl Fn(&T, &T) -> Ordering)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::{glyphs::Glyphs, palette::Theme};
+    use crate::look::{Glyphs, Theme};
 
     const COLUMNS: &[Column<u8>] = &[
         Column::grow(0, "NAME", 6, 0),

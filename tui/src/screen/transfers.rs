@@ -15,15 +15,15 @@ use super::{
     app::{App, RowKey},
     filter::{Fact, Facts, Value},
     page::{Page, Sort, Spec},
-    palette::Palette,
     table::{self, Column, View},
     why,
 };
 use crate::{
     host::{Entry, Origin, Phase},
-    output::{percent, state},
+    look::Palette,
     text::{counted, inert},
     units::{Bytes, Clock, Rate},
+    words::{percent, state},
 };
 
 /// Of the session.

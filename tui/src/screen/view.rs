@@ -15,14 +15,8 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{
-    app::App,
-    banner,
-    glyphs::{self, Glyphs},
-    header, help, modal,
-    palette::Palette,
-    why,
-};
+use super::{app::App, banner, header, help, modal, why};
+use crate::look::{Glyphs, Palette, flatten};
 
 /// Rows of each part, from the top.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +82,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, palette: Palette) {
     help::footer(frame, footer, app, palette);
     modal::draw(frame, area, footer, app, palette);
     if palette.glyphs() == Glyphs::Ascii {
-        glyphs::flatten(frame.buffer_mut());
+        flatten(frame.buffer_mut());
     }
 }
 
@@ -100,7 +94,10 @@ mod tests {
     use swarm_node::Snapshot;
 
     use super::*;
-    use crate::screen::{app::Modal, palette::Theme, sample};
+    use crate::{
+        look::Theme,
+        screen::{app::Modal, sample},
+    };
 
     #[test]
     fn what_matters_most_falls_away_last() {

@@ -9,12 +9,12 @@ use ratatui::{
 use swarm_engine::Bottleneck;
 use swarm_node::{Snapshot, State};
 
-use super::palette::Palette;
 use crate::{
     host::{Entry, Phase},
-    output::no_tracker_answers,
+    look::Palette,
     text::{counted, inert},
     units::{Bytes, Rate},
+    words::no_tracker_answers,
 };
 
 /// How a phrase is meant.

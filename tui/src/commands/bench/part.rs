@@ -24,8 +24,10 @@ use super::{
 };
 use crate::{
     args::PartArgs,
-    commands::{Context, create, read_manifest, show::link_of, tracker},
+    commands::{Context, create},
     exit::{Code, Failure},
+    services::{start_tracker, tracker_endpoint},
+    source::{link_of, read_manifest},
 };
 
 /// A part that has not ended this long after its stdin is ended by force: it would otherwise stay
@@ -95,8 +97,8 @@ async fn keep(folder: &Path, input: &mut Input) -> Result<(), Failure> {
 async fn seed(cx: &Context, folder: &Path, data: &str, input: &mut Input) -> Result<(), Failure> {
     let manifest = read_manifest(&folder.join(MANIFEST))?;
     let (transport, listen) = (cx.settings.transport.value.into(), cx.settings.listen.value);
-    let server = tracker::start(&Identity::generate(), listen, transport).await?;
-    let at = tracker::endpoint(&server, transport, listen.ip().to_string());
+    let server = start_tracker(&Identity::generate(), listen, transport).await?;
+    let at = tracker_endpoint(&server, transport, listen.ip().to_string());
     let node = Node::start(Identity::generate(), cx.settings.node()).await?;
     let key = (transport == Transport::Tls).then(|| node.peer_id());
     let peer = Endpoint::at(key, node.listen_addr());

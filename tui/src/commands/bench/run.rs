@@ -19,8 +19,9 @@ use super::{
     view::View,
 };
 use crate::{
-    commands::{Context, blocking, demo::compare::first_difference, read_manifest},
+    commands::{Context, blocking, demo::compare::first_difference},
     exit::{Code, Failure},
+    source::read_manifest,
     units::Span,
 };
 

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 
 use crate::{
-    output::{Console, percent, rows},
+    output::{Console, rows},
     units::Rate,
+    words::percent,
 };
 
 /// Lines come this often.

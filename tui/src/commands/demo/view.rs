@@ -8,9 +8,10 @@ use swarm_node::Snapshot;
 use super::Downloader;
 use crate::{
     exit::Failure,
-    output::{Console, json::Line, percent, rows},
+    output::{Console, json::Line, rows},
     text::counted,
     units::{Bytes, Rate},
+    words::percent,
 };
 
 /// Lines and events come this often.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::{
     host::{Entry, Origin, Phase, Session},
-    output::percent,
     text::{counted, inert, shell_quoted},
     units::{Bytes, Clock, Rate},
+    words::percent,
 };
 
 /// The most lines: a screen of 24 rows keeps what was on it before, too.
