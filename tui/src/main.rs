@@ -15,6 +15,7 @@ mod output;
 mod paths;
 mod reach;
 mod read;
+mod room;
 mod screen;
 mod services;
 mod share;

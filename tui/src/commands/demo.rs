@@ -31,6 +31,7 @@ use crate::{
     args::{DemoArgs, ManifestArgs},
     exit::{Code, Failure},
     output::json::{Line, from_peers},
+    room,
     services::start_tracker,
     source::link_of,
     text::counted,
@@ -52,7 +53,7 @@ pub async fn run(cx: Context, args: DemoArgs) -> Result<(), Failure> {
     let options = ManifestArgs::default();
     let manifest = Arc::new(create::make(&cx, &path, None, &options, Vec::new(), None).await?);
     create::announce(&cx, &manifest);
-    source::check_space(folder.path(), &manifest, args.peers)?;
+    room::check_copies(folder.path(), &manifest, args.peers, source::SMALLER)?;
 
     let demo = Demo { args, path, manifest, folder: folder.path().to_owned() };
     let mut cast = Cast::default();

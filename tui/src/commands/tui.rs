@@ -9,7 +9,7 @@ use tokio::{task, time};
 
 use crate::{
     args::TuiArgs,
-    commands::Context,
+    context::Context,
     exit::{Code, Failure},
     history::{self, INTERVAL},
     hook,

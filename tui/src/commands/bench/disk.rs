@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     args::BenchDiskArgs,
-    commands::Context,
+    context::Context,
     exit::Failure,
     text::inert,
     units::{Bytes, Rate},

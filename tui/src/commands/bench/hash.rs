@@ -8,7 +8,7 @@ use swarm_proto::{
 };
 
 use super::{machine::Machine, meter, on_a_thread};
-use crate::{commands::Context, exit::Failure, units::Rate};
+use crate::{context::Context, exit::Failure, units::Rate};
 
 /// Bytes hashed at a time: a piece of usual length, more than the first two caches hold.
 const PIECE: usize = 256 * BLOCK_LEN as usize;

@@ -13,7 +13,7 @@ use swarm_proto::message::Message;
 
 use super::{machine::Machine, meter, on_a_thread, usage::Usage};
 use crate::{
-    commands::Context,
+    context::Context,
     exit::{Code, Failure},
     units::Rate,
 };

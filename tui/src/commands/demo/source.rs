@@ -1,4 +1,4 @@
-//! What a demo shares when the user has nothing at hand, and whether there is room for it.
+//! What a demo shares when the user has nothing at hand.
 
 use std::{
     fs::File,
@@ -7,19 +7,17 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rustix::fs::statvfs;
-use swarm_proto::{geometry::BLOCK_LEN, manifest::Manifest};
 use tokio::task;
 
-use crate::{
-    commands::Context,
-    exit::{Code, Failure},
-    units::Bytes,
-};
+use crate::{context::Context, exit::Failure, room, units::Bytes};
+
+/// What to do if there is too little room.
+pub const SMALLER: &str =
+    "make it smaller with --size or --peers, or name another folder with --temp";
 
 /// A file of random bytes, so that nothing on the way can make it smaller.
 pub async fn random(cx: &Context, folder: &Path, bytes: u64) -> Result<PathBuf, Failure> {
-    check_room(folder, bytes)?;
+    room::check(folder, bytes, SMALLER)?;
     let (path, stop) = (folder.join("random.bin"), cx.stop.clone());
     cx.console.note(format_args!("writing {} of random bytes", Bytes(bytes)));
     let file = path.clone();
@@ -30,26 +28,6 @@ pub async fn random(cx: &Context, folder: &Path, bytes: u64) -> Result<PathBuf, 
         Ok(Ok(false)) => Err(Failure::interrupted()),
         Ok(Err(error)) | Err(error) => Err(Failure::file(&path, &error)),
     }
-}
-
-/// Whether the copies will fit.
-pub fn check_space(folder: &Path, manifest: &Manifest, copies: u32) -> Result<(), Failure> {
-    let geometry = manifest.geometry();
-    // Files take whole blocks of the file system.
-    let one = geometry.total_bytes() + u64::from(geometry.file_count()) * u64::from(BLOCK_LEN);
-    check_room(folder, one.saturating_mul(u64::from(copies)))
-}
-
-fn check_room(folder: &Path, bytes: u64) -> Result<(), Failure> {
-    let stat = statvfs(folder).map_err(|error| Failure::file(folder, &error.into()))?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    if bytes <= free {
-        return Ok(());
-    }
-    let (need, has) = (Bytes(bytes), Bytes(free));
-    let message = format!("{}: {need} are needed, {has} are free", folder.display());
-    Err(Failure::new(Code::Disk, "disk_full", message)
-        .hint("make it smaller with --size or --peers, or name another folder with --temp"))
 }
 
 /// Writes until done or `go_on` says no. Other bytes each time, or a copy of an earlier run would do.

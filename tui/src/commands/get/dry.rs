@@ -1,33 +1,29 @@
 //! `swarm get --dry-run`: what would be fetched, and where to.
 
 use serde_json::json;
-use swarm_node::{GetOptions, Node, Source};
+use swarm_node::{Node, Source};
 use swarm_proto::manifest::Info;
 
-use super::{Context, ask_until_found, room};
+use super::{Context, find};
 use crate::{
+    args::GetArgs,
     commands::show::{file_lines, line, size_lines},
     exit::Failure,
+    room,
     text::inert,
     units::Bytes,
 };
 
 /// Finds the manifest and prints it.
-pub async fn run(
-    cx: &Context,
-    node: &Node,
-    source: Source,
-    options: &GetOptions,
-) -> Result<(), Failure> {
-    let ask = async || node.manifest(source.clone(), options).await;
-    let manifest = ask_until_found(cx, ask).await?;
+pub async fn run(cx: &Context, args: &GetArgs, node: &Node, source: Source) -> Result<(), Failure> {
+    let (manifest, options) = find::manifest(cx, args, node, source).await?;
     let (info, geometry) = (manifest.info(), manifest.geometry());
     let chosen = options.selection.files(&manifest)?;
     let bytes_wanted: u64 = chosen.iter().map(|&file| geometry.file_len(file)).sum();
     let pieces_wanted: u32 =
         chosen.iter().map(|&file| geometry.file_pieces(file).len() as u32).sum();
     let path = options.output.join(&info.name);
-    let (exists, free) = (path.exists(), room::free(&options.output));
+    let (exists, free) = (path.exists(), room::free_at(&options.output));
 
     let files = geometry.files().map(|file| {
         let info = manifest.file(file);

@@ -20,13 +20,8 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    args::GetArgs,
-    commands::{Context, demo::source::check_space},
-    config::Origin,
-    exit::Failure,
-    history::Journal,
-    output::stdout_failure,
-    share::Policy,
+    args::GetArgs, config::Origin, context::Context, exit::Failure, history::Journal,
+    output::stdout_failure, room, share::Policy,
 };
 
 /// If the user wants a stream: makes the folder for the data, which goes away with its guard, and sets
@@ -118,7 +113,7 @@ pub fn check(manifest: &Manifest, folder: &Folder) -> Result<(), Failure> {
                 .hint("name a folder to fetch into with -o"));
         }
     }
-    check_space(folder.dir.path(), manifest, 1).map_err(|failure| failure.hint(ELSEWHERE))
+    room::check_copies(folder.dir.path(), manifest, 1, ELSEWHERE)
 }
 
 /// Writes every piece as soon as it and all before it are verified. Returns when all is written.
