@@ -43,6 +43,7 @@ mod announcer;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
+mod blocking;
 mod conn;
 mod create;
 mod discard;
@@ -52,10 +53,12 @@ mod endpoint;
 mod error;
 mod fetch;
 mod hello;
+mod launch;
 mod listener;
 mod node;
 mod scan;
 mod select;
+mod shared;
 mod stamp;
 mod store;
 mod swarms;

@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     conn::{self, Opened},
     hello::{self, HelloError},
-    node::Shared,
+    shared::Shared,
 };
 
 /// Handshakes under way at a time, if there are descriptors enough. An honest one takes a tenth of a

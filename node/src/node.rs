@@ -1,70 +1,34 @@
 //! One identity, one listener, any number of swarms.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, net::SocketAddr, path::Path, sync::Arc};
 
-use swarm_engine::{Command, Input, Swarm, Time, TrackerIndex};
-use swarm_net::{Identity, Security, Transport, random_seed, socket};
+use swarm_net::{Identity, Security, socket};
 use swarm_proto::{
     id::{PeerId, SwarmId},
     link::Endpoint,
     manifest::Manifest,
 };
-use tokio::{
-    sync::{broadcast, mpsc, watch},
-    task::AbortHandle,
-    time::sleep,
-};
+use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    GetOptions, NodeConfig, NodeError, Progress, SeedOptions, Source, Transfer,
-    announcer::{Announcer, TrackerClient},
+    GetOptions, NodeConfig, NodeError, SeedOptions, Source, Transfer,
+    blocking::{abandonable, blocking},
     disk::DiskPool,
-    driver::{ARRIVALS_MAX, Driver, Running, Scope, Sources, Views, queue_max},
-    endpoint::{check_transport, resolve},
+    endpoint::check_transport,
     fetch::{Origin, Search},
+    launch::{Plan, launch},
     listener,
-    store::{Opened, Store, stored_manifest},
-    swarms::{Claim, Entry, Swarms},
-    transfer::{Events, Progressed},
+    shared::Shared,
+    store::{Store, stored_manifest},
 };
-
-/// Events that wait for a receiver that lags.
-const EVENTS_MAX: usize = 1024;
-/// First wait before a host name that leads nowhere is looked up again; doubled each time.
-const RESOLVE_RETRY_FIRST: Duration = Duration::from_secs(1);
-/// Longest such wait.
-const RESOLVE_RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// One identity, one listener, any number of swarms. Dropping it stops everything as
 /// [`Node::shutdown`] does, but nobody waits for it.
 #[derive(Debug)]
 pub struct Node {
-    listen_addr: SocketAddr,
     shared: Arc<Shared>,
     stop: StopAll,
-}
-
-/// What the tasks of a node share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) identity: Identity,
-    pub(crate) config: NodeConfig,
-    pub(crate) security: Security,
-    pub(crate) swarms: Arc<Swarms>,
-    pool: DiskPool,
-    tasks: TaskTracker,
-    /// Ends the listener and handshakes.
-    accepting: CancellationToken,
-    conn_ids: Arc<AtomicU64>,
 }
 
 impl Node {
@@ -86,6 +50,7 @@ impl Node {
             identity,
             config,
             swarms: Arc::default(),
+            listen_addr,
             pool,
             tasks: TaskTracker::new(),
             accepting: CancellationToken::new(),
@@ -93,7 +58,7 @@ impl Node {
         });
         shared.spawn(listener::run(listener, Arc::clone(&shared)));
         let stop = StopAll(Arc::clone(&shared));
-        Ok(Self { listen_addr, shared, stop })
+        Ok(Self { shared, stop })
     }
 
     /// The public key.
@@ -104,8 +69,8 @@ impl Node {
 
     /// The address that peers are accepted on.
     #[must_use]
-    pub const fn listen_addr(&self) -> SocketAddr {
-        self.listen_addr
+    pub fn listen_addr(&self) -> SocketAddr {
+        self.shared.listen_addr
     }
 
     /// Shares what is on the disk.
@@ -126,7 +91,7 @@ impl Node {
             Store::for_seeding(&shared.pool, of, &from, verify, answers, progress)
         })
         .await?;
-        Ok(self.launch(claim, manifest, path, opened, disk, plan))
+        Ok(launch(&self.shared, claim, manifest, path, opened, disk, plan))
     }
 
     /// The manifest of a share: the one at hand, or what a link leads to. Nothing is fetched but that,
@@ -174,7 +139,7 @@ impl Node {
             Store::for_download(&shared.pool, of, &output, &selection, answers, progress)
         })
         .await?;
-        Ok(self.launch(claim, manifest, path, opened, disk, plan))
+        Ok(launch(&self.shared, claim, manifest, path, opened, disk, plan))
     }
 
     /// Stops everything: says goodbye, syncs, saves resume state, joins every task. Takes no longer
@@ -226,7 +191,7 @@ impl Node {
     async fn find_manifest(
         &self,
         swarm: SwarmId,
-        output: &std::path::Path,
+        output: &Path,
         trackers: &[Endpoint],
         peers: &[Endpoint],
     ) -> Result<Manifest, NodeError> {
@@ -240,134 +205,10 @@ impl Node {
         let Some(Origin::Tracker(any) | Origin::Peer(any)) = origins.first() else {
             return Err(NodeError::NoManifest { tried: Vec::new() });
         };
-        let client = self.tracker_client(any.clone());
+        let client = self.shared.tracker_client(any.clone());
         let patience = self.shared.config.manifest_patience;
         Search { swarm, origins, client, patience }.run().await
     }
-
-    fn tracker_client(&self, endpoint: Endpoint) -> TrackerClient {
-        let Shared { identity, security, config, .. } = &*self.shared;
-        TrackerClient {
-            security: security.clone(),
-            transport: config.transport,
-            me: identity.peer_id(),
-            client: config.engine.client.clone(),
-            endpoint,
-        }
-    }
-
-    /// Starts the tasks of a swarm whose store is open.
-    fn launch(
-        &self,
-        claim: Claim,
-        manifest: Arc<Manifest>,
-        path: PathBuf,
-        Opened { store, have, priorities }: Opened,
-        disk: mpsc::UnboundedReceiver<Input>,
-        plan: Plan,
-    ) -> Transfer {
-        let shared = &self.shared;
-        let config = swarm_engine::Config {
-            listen_port: self.listen_addr.port(),
-            advertise: shared.config.advertise,
-            priorities,
-            read_only: store.is_read_only(),
-            trackers: plan.trackers.iter().map(place).collect(),
-            ..shared.config.engine.clone()
-        };
-        let queue_max = queue_max(config.send_bytes);
-        // A share without bytes has still to get its empty files.
-        let completed = have.is_full() && !have.is_empty();
-        let (start, me) = (Instant::now(), self.peer_id());
-        let mut engine =
-            Swarm::new(config, me, Arc::clone(&manifest), have, random_seed(), Time::ZERO);
-        let scope = Arc::new(Scope {
-            swarm: manifest.id(),
-            security: shared.security.clone(),
-            hello: engine.hello(),
-            cancel: CancellationToken::new(),
-            tasks: shared.tasks.clone(),
-            conn_ids: Arc::clone(&shared.conn_ids),
-        });
-        let (control, control_out) = mpsc::unbounded_channel();
-        let (arrivals, arrivals_out) = mpsc::channel(ARRIVALS_MAX);
-        let stop = CancellationToken::new();
-        let (snapshots, snapshots_out) = watch::channel(Arc::new(engine.snapshot(Time::ZERO)));
-        let (progress, progress_out) =
-            watch::channel(Progressed { completed, ..Default::default() });
-        let sender = broadcast::Sender::new(EVENTS_MAX);
-        let events = Events::new(&sender);
-
-        let trackers = plan.trackers.into_iter().zip(0..).map(|(endpoint, index)| {
-            let (asks, asks_out) = mpsc::unbounded_channel();
-            let announcer = Announcer {
-                client: self.tracker_client(endpoint),
-                index: TrackerIndex(index),
-                manifest: Arc::clone(&manifest),
-                driver: control.clone(),
-            };
-            scope.spawn(announcer.run(asks_out));
-            asks
-        });
-        let share = store.share();
-        let driver = Driver {
-            engine,
-            store: Arc::new(store),
-            trackers: trackers.collect(),
-            views: Views { snapshots, events: sender, progress },
-            arrivals: arrivals.clone(),
-            control: control.clone(),
-            queue_max,
-            start,
-            state: Running::default(),
-            scope: Arc::clone(&scope),
-        };
-        for peer in plan.peers {
-            scope.spawn(introduce(peer, control.clone()));
-        }
-        let sources =
-            Sources { disk, control: control_out, arrivals: arrivals_out, stop: stop.clone() };
-        claim.fill(Entry { scope, arrivals, stop: stop.clone() });
-        shared.tasks.spawn(async move {
-            driver.run(sources).await;
-            drop(claim);
-        });
-        Transfer {
-            manifest,
-            path,
-            reach: self.reach(),
-            snapshots: snapshots_out,
-            events,
-            progress: progress_out,
-            control,
-            stop,
-            share,
-        }
-    }
-
-    /// This node as links name it, but for the host.
-    fn reach(&self) -> Endpoint {
-        let key = (self.shared.config.transport == Transport::Tls).then(|| self.peer_id());
-        Endpoint { key, host: String::new(), port: self.listen_addr.port() }
-    }
-}
-
-impl Shared {
-    /// Runs a task that ends when nobody is accepted any more.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
-        let accepting = self.accepting.clone();
-        let task = self.tasks.spawn(async move {
-            accepting.run_until_cancelled(task).await;
-        });
-        task.abort_handle()
-    }
-}
-
-/// The trackers and peers of a swarm.
-#[derive(Debug)]
-struct Plan {
-    trackers: Vec<Endpoint>,
-    peers: Vec<Endpoint>,
 }
 
 /// Stops everything when it is dropped.
@@ -381,67 +222,7 @@ impl Drop for StopAll {
     }
 }
 
-/// Tells the engine where a peer is that somebody named, as soon as its host name leads somewhere.
-async fn introduce(peer: Endpoint, driver: mpsc::UnboundedSender<Input>) {
-    let mut wait = RESOLVE_RETRY_FIRST;
-    loop {
-        match resolve(&peer).await {
-            Ok(addrs) => {
-                for addr in addrs {
-                    let _ = driver.send(Input::Command(Command::AddPeer { id: peer.key, addr }));
-                }
-                return;
-            }
-            Err(error) => tracing::info!(%peer, %error, "cannot find a peer"),
-        }
-        sleep(wait).await;
-        wait = (wait * 2).min(RESOLVE_RETRY_MAX);
-    }
-}
-
-/// Where an endpoint is, for people: without the key.
-fn place(endpoint: &Endpoint) -> String {
-    if endpoint.host.contains(':') {
-        format!("[{}]:{}", endpoint.host, endpoint.port)
-    } else {
-        format!("{}:{}", endpoint.host, endpoint.port)
-    }
-}
-
 fn dedup(endpoints: &mut Vec<Endpoint>) {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     endpoints.retain(|endpoint| seen.insert(endpoint.clone()));
-}
-
-/// Runs something that blocks on a thread that may.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
-) -> Result<T, NodeError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down.
-            Err(_) => Err(NodeError::Stopped),
-        },
-    }
-}
-
-/// The same for work that may be long; it is told to stop when nobody waits for it any more.
-async fn abandonable<T: Send + 'static>(
-    work: impl FnOnce(&mut dyn FnMut(Progress) -> bool) -> Result<T, NodeError> + Send + 'static,
-) -> Result<T, NodeError> {
-    let waiting = Waiting::default();
-    let alive = Arc::clone(&waiting.0);
-    blocking(move || work(&mut |_| !alive.load(Ordering::Relaxed))).await
-}
-
-/// Says, once dropped, that nobody waits any more.
-#[derive(Debug, Default)]
-struct Waiting(Arc<AtomicBool>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

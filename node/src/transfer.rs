@@ -15,7 +15,7 @@ use swarm_proto::{
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{NodeError, node::blocking, store::Share};
+use crate::{NodeError, blocking::blocking, store::Share};
 
 /// How far a swarm has come, for those who wait for it.
 #[derive(Debug, Clone, Default)]
