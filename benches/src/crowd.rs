@@ -58,7 +58,7 @@ impl Crowd {
         black_box(&self.out);
     }
 
-    /// A peer that has every piece but those of its neighbours says so, one by one.
+    /// A peer says that it has a piece, which it may have said before.
     pub fn have(&mut self) {
         self.turn = self.turn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let peer = u64::from(self.turn >> 8) % PEERS;

@@ -1,7 +1,7 @@
 """What is measured: scenarios, their cases, and what one run of a case gives.
 
 A scenario is a question ("how long does one copy take?"), a case one answer's row in its table
-(usually a client). `bench.py` runs the cases of a scenario in alternation and knows nothing else.
+(usually a client). `run.py` runs the cases of a scenario in alternation and knows nothing else.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def update_page(page: Path, results: Results) -> list[str]:
     """Writes the tables into the page, each between its two marks, and leaves the rest as it is.
 
     The marks are comments: `<!-- versus:NAME -->` and `<!-- /versus -->`. `machine` is the name of
-    what was measured on. Returns the names of tables that the page has no marks for.
+    what was measured on. Returns the names of tables that the page lacks a mark of.
     """
     content, absent = page.read_text(), []
     versions = "\n".join(f"- {version}" for version in results.versions)
@@ -67,9 +67,10 @@ def update_page(page: Path, results: Results) -> list[str]:
     parts.update((table.scenario, markdown(table)) for table in results.tables)
     for name, part in parts.items():
         begin, end = f"<!-- versus:{name} -->\n", "<!-- /versus -->"
-        before, found, rest = content.partition(begin)
+        before, _, rest = content.partition(begin)
+        _, found, after = rest.partition(end)
         if found:
-            content = "".join([before, begin, part, "\n", end, rest.partition(end)[2]])
+            content = "".join([before, begin, part, "\n", end, after])
         else:
             absent.append(name)
     page.write_text(content)

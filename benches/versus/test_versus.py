@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 import unittest
 from pathlib import Path
 
 import report
+import run
 import share
 import torrent
-from model import Failed, Reference, Sample, Usage
+from model import Failed, Options, Plan, Reference, Sample, Usage
 from process import Processes
 from results import Results, Row, Table
 
@@ -71,6 +74,25 @@ class Tables(unittest.TestCase):
             )
             self.assertTrue(new.endswith("|\n<!-- /versus -->\nafter\n"))
             self.assertNotIn("old", new)
+
+    def test_a_page_without_the_second_mark_is_left_as_it_is(self) -> None:
+        results = Results("a machine", [], "2026-01-01", 3, [one_table()])
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder) / "page.md"
+            page.write_text("before\n<!-- versus:race -->\nafter\n")
+            self.assertEqual(report.update_page(page, results), ["machine", "race"])
+            self.assertEqual(page.read_text(), "before\n<!-- versus:race -->\nafter\n")
+
+
+class Plans(unittest.TestCase):
+    def test_a_scenario_without_cases_is_skipped(self) -> None:
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), tempfile.TemporaryDirectory() as folder:
+            memory, disk = Path(folder) / "memory", Path(folder) / "disk"
+            options = Options(["curl"], Path("swarm"), memory, disk, mib=0, cap_s=1)
+            table = run.run_scenario("race", lambda _: Plan("A race.", []), options, runs=1)
+        self.assertIsNone(table)
+        self.assertIn("race: skipped: none of the clients", said.getvalue())
 
 
 class Shares(unittest.TestCase):
