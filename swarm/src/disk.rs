@@ -255,7 +255,7 @@ impl Swarm {
     }
 
     /// What was verified in a file is in doubt: it is withdrawn, and read again.
-    pub(crate) fn on_file_changed(&mut self, now: Time, file: FileIndex, out: &mut Outbox) {
+    fn on_file_changed(&mut self, now: Time, file: FileIndex, out: &mut Outbox) {
         let pieces: Vec<_> = self.geometry().file_pieces(file).collect();
         let lost: Vec<_> = pieces.into_iter().filter(|&piece| self.ledger.doubt(piece)).collect();
         if lost.is_empty() {
@@ -266,6 +266,14 @@ impl Swarm {
             self.disk.check(piece);
         }
         self.withdraw(now, &lost, out);
+    }
+
+    /// A piece could not be read because its file is not the one that was verified. If we have not
+    /// claimed the piece any more, that is no news, and what was verified since stays.
+    pub(crate) fn on_piece_changed(&mut self, now: Time, piece: PieceIndex, out: &mut Outbox) {
+        if self.ledger.have().has(piece) {
+            self.on_file_changed(now, self.geometry().span(piece).file, out);
+        }
     }
 
     /// Reading a piece failed: it is withdrawn, and read again.
@@ -325,7 +333,7 @@ impl Swarm {
                 }
             }
         } else if error == Some(DiskError::Changed) {
-            self.on_file_changed(now, self.geometry().span(piece).file, out);
+            self.on_piece_changed(now, piece, out);
         } else if !good && checked && self.ledger.remove(piece) {
             self.refresh(piece);
             self.fetch.freed();
@@ -344,6 +352,7 @@ impl Swarm {
                 self.refresh(piece);
             }
         }
+        self.reject_waiting(now, pieces, out);
         for &piece in pieces {
             out.push(Output::Forget(piece));
             self.announcer.lost(piece.get());

@@ -235,6 +235,16 @@ impl Swarm {
         Some(())
     }
 
+    /// These pieces are withdrawn: requests for them that wait are not worth a read.
+    pub(crate) fn reject_waiting(&mut self, now: Time, pieces: &[PieceIndex], out: &mut Outbox) {
+        let geometry = self.manifest.geometry();
+        for session in self.sessions.values_mut() {
+            for run in session.served.withdraw(geometry, pieces) {
+                self.serve.unflushed += session.send(now, Message::Reject(raw(run)), out);
+            }
+        }
+    }
+
     /// Bytes for a peer have left for the kernel.
     pub(crate) fn on_flushed(&mut self, now: Time, conn: ConnId, bytes: u64) {
         if let Some(session) = self.sessions.get_mut(&conn) {
@@ -333,9 +343,7 @@ impl Swarm {
                     self.send(now, conn, Message::Reject(raw(run)), out);
                 }
                 match result {
-                    Err(DiskError::Changed) => {
-                        self.on_file_changed(now, self.geometry().span(run.piece()).file, out);
-                    }
+                    Err(DiskError::Changed) => self.on_piece_changed(now, run.piece(), out),
                     Err(_) => self.on_unreadable(now, run.piece(), out),
                     Ok(_) => {}
                 }

@@ -441,6 +441,15 @@ impl Served {
         self.read(geometry, run)
     }
 
+    /// Drops the requests for these pieces, ascending, that are not being read.
+    pub(crate) fn withdraw(&mut self, geometry: &Geometry, pieces: &[PieceIndex]) -> Vec<BlockRun> {
+        let gone = |run: &BlockRun| pieces.binary_search(&run.piece()).is_ok();
+        let (dropped, kept): (Vec<_>, _) = self.queue.drain(..).partition(gone);
+        self.queue = kept.into();
+        self.queued -= dropped.iter().map(|&run| u64::from(geometry.run_len(run))).sum::<u64>();
+        dropped
+    }
+
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
         self.queue.clear();

@@ -237,6 +237,39 @@ fn a_changed_file_is_withdrawn_read_again_and_offered_again() {
 }
 
 #[test]
+fn one_change_of_a_file_is_one_event_however_much_of_it_was_asked_for() {
+    let config = Config { send_bytes: 4 * BLOCK, ..Config::default() };
+    let mut s = Stage::new(8, 2, &[0, 1, 2, 3, 4, 5, 6, 7], config);
+    s.leech(1);
+    s.sent(1);
+    for piece in [6, 7, 5, 0] {
+        s.receive(1, Message::Request(run(piece, 0, 2)));
+    }
+    // Two are being read, which is as much as memory allows, and two wait.
+    let [(to, six), (_, seven)] = s.reads()[..] else { panic!("two reads") };
+    // The file ends before piece 5 now.
+    s.input(Input::BlocksRead { conn: to, run: six, data: Err(DiskError::Changed) });
+    let rejected = [6, 5, 0].map(|piece| Message::Reject(run(piece, 0, 2)));
+    assert_eq!(s.sent(1)[..3], rejected);
+    let check = |o: &Output| if let Output::Check(p) = o { Some(*p) } else { None };
+    for piece in s.take(check) {
+        let leaves = s.leaves(piece.get());
+        s.input(Input::LeavesRead { piece, leaves: Ok(leaves) });
+    }
+    assert!(s.snapshot().pieces_have > 0);
+    s.input(Input::BlocksRead { conn: to, run: seven, data: Err(DiskError::Changed) });
+    while let [piece, ..] = s.take(check)[..] {
+        let leaves = s.leaves(piece.get());
+        let leaves = if piece.get() < 5 { Ok(leaves) } else { Err(DiskError::Changed) };
+        s.input(Input::LeavesRead { piece, leaves });
+    }
+    assert_eq!(s.snapshot().pieces_have, 5);
+    let changes = s.events().into_iter().filter(|e| *e == Event::FileChanged { file: 0 });
+    assert_eq!(changes.count(), 1);
+    assert_eq!(s.reads(), []);
+}
+
+#[test]
 fn the_digests_of_a_piece_are_handed_over_if_they_are_right() {
     let mut s = serving();
     s.receive(1, Message::GetLeaves(2));
