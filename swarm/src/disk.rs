@@ -290,11 +290,11 @@ impl Swarm {
         if self.config.read_only {
             // The user may have put back what was lost.
             geometry.pieces().for_each(|piece| self.ledger.hope(piece));
-            self.disk.checks = geometry.pieces().collect();
-        } else {
-            let have = self.ledger.have().iter().filter_map(|number| geometry.piece(number));
-            self.disk.checks = have.collect();
         }
+        // Those in doubt may be waiting for this already, and nobody else would see to them.
+        let ledger = &self.ledger;
+        let due = geometry.pieces().filter(|&p| ledger.have().has(p) || ledger.is_doubted(p));
+        self.disk.checks = due.collect();
     }
 
     /// A piece was read, because it was in doubt or because a peer wants its digests.

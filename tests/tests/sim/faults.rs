@@ -1,6 +1,6 @@
 //! Swarms in which networks, disks, processes and trackers fail.
 
-use swarm_engine::State;
+use swarm_engine::{Command, State};
 use swarm_tests::sim::{KIB, MIB, NodeId, Scenario, World, for_seeds};
 
 use crate::{HOME, millis, ok, secs};
@@ -180,6 +180,25 @@ fn a_file_that_changes_under_a_seeder_reaches_nobody() {
         let report = world.report();
         assert!(report.nodes.iter().all(|node| node.corrupt == 0), "{report:?}");
         assert!(report.nodes.iter().all(|node| node.banned.is_empty()), "{report:?}");
+    });
+}
+
+/// Found by chaos: what waited to be read again was forgotten when the user asked for everything.
+#[test]
+fn a_user_who_verifies_without_end_loses_nothing() {
+    for_seeds(20, |seed| {
+        let mut world = Scenario::new(seed).seeders(1, HOME).leechers(3, HOME).build();
+        ok(world.run_for(millis(150)));
+        world.disk(SEEDER).unwrap().set_failures(1000);
+        ok(world.run_for(secs(1)));
+        world.disk(SEEDER).unwrap().set_failures(0);
+        // What could not be read is tried again after 5 s.
+        for _ in 0..600 {
+            ok(world.run_for(millis(10)));
+            world.command(SEEDER, Command::Verify);
+        }
+        ok(world.finish(secs(60)));
+        assert_eq!(world.recorded(SEEDER), world.env().share.geometry().piece_count());
     });
 }
 
