@@ -26,6 +26,8 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(300);
 /// After so many failures an address that was never proven makes room for a new one.
 const FAILURES_TO_EVICT: u32 = 3;
+/// Wait before we ask again whether a peer has room: it may be the only one who has what we lack.
+const RETRY_FULL: Duration = Duration::from_secs(20);
 /// Wait before we bother a peer again with whom there was nothing to exchange.
 const RETRY_USELESS: Duration = Duration::from_secs(300);
 /// Wait before we talk again to a peer that broke the protocol.
@@ -47,7 +49,9 @@ pub(crate) enum Source {
 pub(crate) enum Grudge {
     /// Nothing: dial again soon.
     None,
-    /// There was nothing to exchange, or no room.
+    /// It has no room for us.
+    Full,
+    /// There was nothing to exchange.
     Useless,
     /// It broke the protocol.
     Fault,
@@ -226,6 +230,7 @@ impl AddressBook {
         self.connected.remove(&peer);
         let wait = match grudge {
             Grudge::None => RETRY_FIRST,
+            Grudge::Full => RETRY_FULL,
             Grudge::Useless => RETRY_USELESS,
             Grudge::Fault => RETRY_FAULT,
         };

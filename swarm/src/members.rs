@@ -26,6 +26,9 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(30);
 /// How long two peers that have everything stay connected: time to tell each other addresses, and
 /// for one of them to find that it lacks something after all.
 const USELESS: Duration = Duration::from_secs(5);
+/// How long a peer with whom there is nothing to exchange may keep its place from a newcomer: time to
+/// say what it has and what it wants.
+const SETTLED: Duration = Duration::from_secs(10);
 /// Dials under way at a time: a list of dead addresses must not use up the file descriptors.
 const DIALS_AT_A_TIME: u32 = 16;
 /// A new peer is told addresses at once, and again after this wait and twice as long each time, up
@@ -95,6 +98,8 @@ impl Swarm {
             self.members.dialing = self.members.dialing.saturating_sub(1);
         }
         let twin = self.sessions.values().find(|s| s.peer == peer).map(|s| (s.conn, s.side));
+        let full = self.sessions.len() >= self.config.connections_max as usize;
+        let gives_way = if full && twin.is_none() { self.least_useful(now) } else { None };
         let refusal = if self.mode == Mode::Stopped {
             Some(Goodbye::SwarmStopped)
         } else if peer == self.me {
@@ -106,7 +111,7 @@ impl Swarm {
             // The address is good, and leads to a peer that we have.
             self.book.connected(now, peer, addr, dialed);
             Some(Goodbye::Duplicate)
-        } else if twin.is_none() && self.sessions.len() >= self.config.connections_max as usize {
+        } else if full && twin.is_none() && gives_way.is_none() {
             self.book.failed(now, Target { id: Some(peer), addr }, false, &mut self.rng);
             Some(Goodbye::TooManyPeers)
         } else {
@@ -118,6 +123,9 @@ impl Swarm {
         }
         if let Some((twin, _)) = twin {
             self.close(now, twin, Goodbye::Duplicate, out);
+        }
+        if let Some(idle) = gives_way {
+            self.close(now, idle, Goodbye::NothingToExchange, out);
         }
         let listens_at = SocketAddr::new(addr.ip(), session.listen_port);
         self.book.connected(now, peer, if dialed { addr } else { listens_at }, dialed);
@@ -140,6 +148,13 @@ impl Swarm {
     fn replaces(&self, old: Side, new: Side, peer: PeerId) -> bool {
         let smaller_dials = if self.me < peer { Side::Dialed } else { Side::Accepted };
         old == new || new == smaller_dials
+    }
+
+    /// Who has been here the longest of those with whom there is nothing to exchange. Without this,
+    /// peers that only stay would keep out everybody who wants something.
+    fn least_useful(&self, now: Time) -> Option<ConnId> {
+        let settled = self.sessions.values().filter(|s| now.since(s.connected) >= SETTLED);
+        settled.filter(|s| s.is_idle()).min_by_key(|s| (s.connected, s.conn)).map(|s| s.conn)
     }
 
     /// Nobody was reached, or somebody else.
@@ -178,6 +193,7 @@ impl Swarm {
     ) -> Option<()> {
         let grudge = match reason {
             Goodbye::Shutdown | Goodbye::Duplicate | Goodbye::TimedOut => Grudge::None,
+            Goodbye::TooManyPeers => Grudge::Full,
             _ => Grudge::Useless,
         };
         // It has left; what we say is not read any more.
@@ -279,7 +295,7 @@ impl Swarm {
         for conn in conns {
             self.note_use(now, conn);
             let Some(session) = self.sessions.get_mut(&conn) else { continue };
-            let silence = now.since(session.last_received);
+            let silence = now.since(session.silent_since());
             let unsaid = session.have.is_none() && now.since(session.connected) > FIRST_MESSAGE;
             if unsaid || silence > self.config.idle_timeout {
                 self.close(now, conn, Goodbye::TimedOut, out);

@@ -250,6 +250,7 @@ impl Swarm {
         if let Some(session) = self.sessions.get_mut(&conn) {
             let bytes = bytes.min(session.served.unflushed);
             session.served.unflushed -= bytes;
+            session.served.taken = now;
             session.served.drain.add(now, bytes);
             self.serve.unflushed -= bytes;
         }

@@ -118,10 +118,27 @@ impl Session {
     /// Queues a message, and counts its bytes as not yet flushed.
     pub(crate) fn send(&mut self, now: Time, message: Message, out: &mut Outbox) -> u64 {
         let len = message.encoded_len() as u64;
+        if self.served.unflushed == 0 {
+            self.served.taken = now;
+        }
         self.served.unflushed += len;
         self.last_sent = now;
         out.push(Output::Send { conn: self.conn, message });
         len
+    }
+
+    /// Since when nothing has come from it, or it has taken nothing of what is there for it.
+    pub(crate) fn silent_since(&self) -> Time {
+        if self.served.unflushed > 0 {
+            self.served.taken.min(self.last_received)
+        } else {
+            self.last_received
+        }
+    }
+
+    /// Whether neither side wants anything of the other, as far as it has said what it has.
+    pub(crate) const fn is_idle(&self) -> bool {
+        !self.wants_us && self.wanted == 0
     }
 
     /// Whether it has a piece.
@@ -379,6 +396,8 @@ pub(crate) struct Served {
     /// Bytes of messages that have not left for the kernel, and how fast they leave.
     pub(crate) unflushed: u64,
     pub(crate) drain: Rate,
+    /// When it last took something, or had nothing to take.
+    pub(crate) taken: Time,
     /// Bytes that it may be sent before others have their turn.
     pub(crate) credit: i64,
     /// It stands in the line of those to be served.
@@ -399,6 +418,7 @@ impl Served {
             reading_bytes: 0,
             unflushed: 0,
             drain: Rate::new(now),
+            taken: now,
             credit: 0,
             in_line: false,
             excess: 0,

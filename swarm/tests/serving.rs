@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use stage::{BLOCK, ME, Stage, conn, id};
 use swarm_engine::{Command, Config, DiskError, Event, Input, Output, Side, State};
-use swarm_proto::message::{Goodbye, Message, PeerAddr, RawRun};
+use swarm_proto::{
+    geometry::PieceIndex,
+    message::{Goodbye, Message, PeerAddr, RawRun},
+};
 
 fn run(piece: u32, first: u32, count: u32) -> RawRun {
     RawRun { piece, first, count }
@@ -237,6 +240,26 @@ fn a_changed_file_is_withdrawn_read_again_and_offered_again() {
 }
 
 #[test]
+fn pieces_in_doubt_are_not_forgotten_when_the_user_has_all_read_again() {
+    let mut s = serving();
+    s.receive(1, Message::Request(run(3, 0, 1)));
+    let (to, wanted) = s.reads()[0];
+    s.input(Input::BlocksRead { conn: to, run: wanted, data: Err(DiskError::Changed) });
+    s.command(Command::Verify);
+    let check = |o: &Output| if let Output::Check(p) = o { Some(*p) } else { None };
+    let mut due = s.take(check);
+    while !due.is_empty() {
+        for piece in due {
+            let leaves = s.leaves(piece.get());
+            s.input(Input::LeavesRead { piece, leaves: Ok(leaves) });
+        }
+        due = s.take(check);
+    }
+    let snapshot = s.snapshot();
+    assert_eq!((snapshot.pieces_have, snapshot.state), (8, State::Seeding));
+}
+
+#[test]
 fn one_change_of_a_file_is_one_event_however_much_of_it_was_asked_for() {
     let config = Config { send_bytes: 4 * BLOCK, ..Config::default() };
     let mut s = Stage::new(8, 2, &[0, 1, 2, 3, 4, 5, 6, 7], config);
@@ -252,16 +275,18 @@ fn one_change_of_a_file_is_one_event_however_much_of_it_was_asked_for() {
     let rejected = [6, 5, 0].map(|piece| Message::Reject(run(piece, 0, 2)));
     assert_eq!(s.sent(1)[..3], rejected);
     let check = |o: &Output| if let Output::Check(p) = o { Some(*p) } else { None };
-    for piece in s.take(check) {
-        let leaves = s.leaves(piece.get());
-        s.input(Input::LeavesRead { piece, leaves: Ok(leaves) });
-    }
-    assert!(s.snapshot().pieces_have > 0);
-    s.input(Input::BlocksRead { conn: to, run: seven, data: Err(DiskError::Changed) });
-    while let [piece, ..] = s.take(check)[..] {
+    let mut due = s.take(check);
+    let answer = |s: &mut Stage, piece: PieceIndex| {
         let leaves = s.leaves(piece.get());
         let leaves = if piece.get() < 5 { Ok(leaves) } else { Err(DiskError::Changed) };
         s.input(Input::LeavesRead { piece, leaves });
+    };
+    answer(&mut s, due.remove(0));
+    assert_eq!(s.snapshot().pieces_have, 1);
+    s.input(Input::BlocksRead { conn: to, run: seven, data: Err(DiskError::Changed) });
+    while !due.is_empty() {
+        due.drain(..).for_each(|piece| answer(&mut s, piece));
+        due = s.take(check);
     }
     assert_eq!(s.snapshot().pieces_have, 5);
     let changes = s.events().into_iter().filter(|e| *e == Event::FileChanged { file: 0 });
@@ -357,6 +382,71 @@ fn silence_is_kept_alive_and_then_ended() {
     assert_eq!(s.sent(1), [Message::KeepAlive, Message::KeepAlive]);
     s.ms(20_000);
     assert_eq!(s.closed(), [(conn(1), Goodbye::TimedOut)]);
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_ended_however_much_it_says() {
+    let mut s = serving();
+    s.receive(1, Message::Request(run(0, 0, 1)));
+    s.read();
+    // A little now and then is enough...
+    for _ in 0..4 {
+        s.ms(60_000);
+        s.receive(1, Message::KeepAlive);
+        s.input(Input::Flushed { conn: conn(1), bytes: 1 });
+    }
+    assert_eq!(s.closed(), []);
+    // ...nothing is not...
+    for _ in 0..2 {
+        s.ms(61_000);
+        s.receive(1, Message::KeepAlive);
+    }
+    assert_eq!(s.closed(), [(conn(1), Goodbye::TimedOut)]);
+    // ...but for who is sent nothing.
+    let mut s = serving();
+    s.input(Input::Flushed { conn: conn(1), bytes: BLOCK });
+    for _ in 0..20 {
+        s.ms(20_000);
+        s.receive(1, Message::KeepAlive);
+        s.input(Input::Flushed { conn: conn(1), bytes: BLOCK });
+    }
+    assert_eq!(s.closed(), []);
+}
+
+#[test]
+fn who_only_stays_gives_way_to_a_newcomer() {
+    let config = Config { connections_max: 3, ..Config::default() };
+    let mut s = Stage::new(4, 2, &[0, 1, 2, 3], config);
+    s.leech(1);
+    s.connect(2);
+    s.receive(2, Message::HaveNone);
+    s.connect(3);
+    // They may be about to say what they want.
+    s.leech(4);
+    assert_eq!(s.closed(), [(conn(4), Goodbye::TooManyPeers)]);
+    s.ms(10_000);
+    s.leech(5);
+    s.leech(6);
+    let nothing = Goodbye::NothingToExchange;
+    assert_eq!(s.closed(), [(conn(2), nothing), (conn(3), nothing)]);
+    // Whoever wants something keeps its place.
+    s.ms(10_000);
+    s.leech(7);
+    assert_eq!(s.closed(), [(conn(7), Goodbye::TooManyPeers)]);
+}
+
+#[test]
+fn a_peer_without_room_is_asked_again_soon() {
+    let mut s = Stage::empty(4, 4);
+    let dials = |s: &mut Stage| s.take(|o| matches!(o, Output::Dial(_)).then_some(())).len();
+    s.command(Command::AddPeer { id: Some(id(1)), addr: ([10, 0, 0, 1], 7001).into() });
+    assert_eq!(dials(&mut s), 1);
+    s.connect_as(1, 1, Side::Dialed);
+    s.receive(1, Message::Goodbye(Goodbye::TooManyPeers));
+    s.ms(9_000);
+    assert_eq!(dials(&mut s), 0);
+    s.ms(11_000);
+    assert_eq!(dials(&mut s), 1);
 }
 
 #[test]
