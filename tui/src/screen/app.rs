@@ -3,9 +3,13 @@
 
 mod act;
 mod action;
+mod adding;
+mod deeds;
 mod list;
 mod modal;
+mod moves;
 mod past;
+mod quit;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -18,8 +22,8 @@ use ratatui::crossterm::event::KeyEvent;
 use swarm_node::Snapshot;
 
 pub use self::{
-    act::order_of,
     action::{Act, Action, Effect, ShareChoice},
+    adding::order_of,
     list::{ListState, RowKey, window},
     modal::{Confirm, EditLine, Modal, Prompt, PromptKind},
     scene::{HISTORY_S, Rates, Scene},

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     look::Palette,
-    text::{counted, inert, shell_quoted},
+    text::{inert, shell_quoted},
     units::Bytes,
     words::percent,
 };
@@ -137,12 +137,7 @@ fn find<'a>(app: &'a App, row: &RowKey) -> Option<&'a PeerSnapshot> {
 pub fn table(frame: &mut Frame<'_>, area: Rect, app: &App, page: Page, palette: Palette) {
     let Some(snapshot) = app.snapshot() else { return };
     let rows = app.rows();
-    let count = counted(snapshot.peers.len() as u64, "peer");
-    let title = if rows.len() < snapshot.peers.len() {
-        format!(" {} of {count} ", rows.len())
-    } else {
-        format!(" {count} ")
-    };
+    let title = table::title(rows.len(), snapshot.peers.len(), "peer");
     let block = Block::bordered().border_style(palette.dim()).title(title);
     let inner = block.inner(area);
     if rows.is_empty() {

@@ -13,7 +13,7 @@ use ratatui::{
 };
 
 use super::app::window;
-use crate::{look::Palette, words::percent};
+use crate::{look::Palette, text::counted, words::percent};
 
 /// One column; `K` names it.
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +129,12 @@ pub fn draw<K: Copy, T>(
         }
     }
     shown
+}
+
+/// The title of a list of which so many rows match: `3 of 5 peers`, or `5 peers` if all do.
+pub fn title(rows: usize, all: usize, what: &str) -> String {
+    let count = counted(all as u64, what);
+    if rows < all { format!(" {rows} of {count} ") } else { format!(" {count} ") }
 }
 
 /// Says in the frame below a list which of its rows are shown, if not all are.

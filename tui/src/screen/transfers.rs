@@ -21,7 +21,7 @@ use super::{
 use crate::{
     host::{Entry, Origin, Phase},
     look::Palette,
-    text::{counted, inert},
+    text::inert,
     units::{Bytes, Clock, Rate},
     words::{percent, state},
 };
@@ -134,12 +134,7 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
             .fold((0_u64, 0_u64), |(down, up), s| {
                 (down.saturating_add(s.down_rate), up.saturating_add(s.up_rate))
             });
-        let count = counted(entries.len() as u64, "transfer");
-        let title = if rows.len() < entries.len() {
-            format!(" {} of {count} ", rows.len())
-        } else {
-            format!(" {count} ")
-        };
+        let title = table::title(rows.len(), entries.len(), "transfer");
         let totals = Line::from(vec![
             Span::styled(format!(" ↓ {:>10}", Rate(down).to_string()), palette.down()),
             Span::styled(format!("  ↑ {:>10} ", Rate(up).to_string()), palette.up()),

@@ -17,6 +17,7 @@ impl App {
         }
     }
 
+    /// What is done with the selected run of the history.
     pub(super) fn with_past(&mut self, act: Act) -> Vec<Effect> {
         let Some(past) = self.selected_past().cloned() else {
             self.say(true, "select a run first");
