@@ -38,6 +38,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    /// Of this sender, from its first event on.
     pub(crate) fn new(sender: &broadcast::Sender<Event>) -> Self {
         let first = Arc::new(Mutex::new(Some(sender.subscribe())));
         Self { sender: sender.clone(), first }

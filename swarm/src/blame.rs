@@ -49,6 +49,7 @@ impl Blame {
         self.corrupt_pieces
     }
 
+    /// When somebody is late with the digests that he was asked for.
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.inquiries.values().map(|inquiry| inquiry.due).min()
     }
@@ -127,6 +128,7 @@ impl Swarm {
         able.min_by_key(|s| contributors.contains(&s.peer)).map(|s| s.conn)
     }
 
+    /// A peer says the digests of a piece's blocks. `None`: there is no such piece.
     pub(crate) fn on_leaves(
         &mut self,
         now: Time,

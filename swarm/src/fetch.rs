@@ -66,6 +66,7 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
+    /// Nothing is asked for yet. `limit` is in bytes a second.
     pub(crate) fn new(limit: Option<u64>, now: Time) -> Self {
         Self {
             bucket: Bucket::new(limit, now),
@@ -90,12 +91,14 @@ impl Fetch {
 }
 
 impl Swarm {
+    /// When [`Self::run_fetch`] has something to do.
     pub(crate) fn fetch_deadline(&self) -> Option<Time> {
         let busy = self.sessions.values().any(|session| !session.asked.is_empty());
         let pulse = busy.then_some(self.fetch.pulse);
         [pulse, self.fetch.limited].into_iter().flatten().min()
     }
 
+    /// Does what is due: looks at who is late, and fills windows.
     pub(crate) fn run_fetch(&mut self, now: Time, out: &mut Outbox) {
         if now >= self.fetch.pulse {
             self.fetch.pulse = now + PULSE;
@@ -267,6 +270,7 @@ impl Swarm {
         }
     }
 
+    /// Asks a peer for a run of blocks.
     pub(crate) fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {
         let len = u64::from(self.geometry().run_len(run));
         let Some(session) = self.sessions.get_mut(&conn) else { return };
@@ -343,6 +347,7 @@ impl Swarm {
         self.fill(now, conn, out);
     }
 
+    /// A peer does not give what it was asked for.
     pub(crate) fn on_reject(
         &mut self,
         now: Time,
@@ -365,6 +370,7 @@ impl Swarm {
         Some(())
     }
 
+    /// A peer does not serve us any more, and drops what it was asked for.
     pub(crate) fn on_choke(&mut self, conn: ConnId) -> Option<()> {
         let session = self.sessions.get_mut(&conn)?;
         session.chokes_us = true;
@@ -373,6 +379,7 @@ impl Swarm {
         Some(())
     }
 
+    /// A peer serves us from now on.
     pub(crate) fn on_unchoke(&mut self, conn: ConnId) -> Option<()> {
         let session = self.sessions.get_mut(&conn)?;
         session.chokes_us = false;
@@ -382,6 +389,7 @@ impl Swarm {
         Some(())
     }
 
+    /// A peer says which piece it would like to give.
     pub(crate) fn on_suggest(
         &mut self,
         now: Time,

@@ -128,6 +128,7 @@ pub(crate) struct Placer<'a> {
 }
 
 impl<'a> Placer<'a> {
+    /// For this tree.
     pub(crate) const fn new(tree: &'a Tree) -> Self {
         Self { tree, folder: None, path: Vec::new(), touched: BTreeSet::new() }
     }

@@ -17,6 +17,7 @@ type V = __m256i;
 pub(super) struct Avx2(());
 
 impl Avx2 {
+    /// This CPU, if it has them.
     pub(super) fn detect() -> Option<Self> {
         is_x86_feature_detected!("avx2").then_some(Self(()))
     }

@@ -17,6 +17,7 @@ type V = __m512i;
 pub(super) struct Avx512(());
 
 impl Avx512 {
+    /// This CPU, if it has them.
     pub(super) fn detect() -> Option<Self> {
         let here = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
         here.then_some(Self(()))

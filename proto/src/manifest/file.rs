@@ -66,6 +66,7 @@ fn id(info: &[u8]) -> SwarmId {
     SwarmId::new(*digest::sha256(info).as_bytes())
 }
 
+/// The bytes of a manifest file.
 pub(super) fn encode(manifest: &Manifest) -> Vec<u8> {
     let info = bin::encode(&manifest.info);
     let extras = bin::encode(&manifest.extras);
@@ -91,6 +92,7 @@ pub(super) fn encode(manifest: &Manifest) -> Vec<u8> {
     bytes
 }
 
+/// What a manifest file says, if nothing in it is damaged or has another encoding.
 pub(super) fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let body = open(bytes)?;
     let info: Info = bin::decode::<_, INFO_MEMORY_MAX>(body.info)

@@ -8,14 +8,17 @@ use std::time::Duration;
 pub(super) struct Source<'a>(&'a [u8]);
 
 impl<'a> Source<'a> {
+    /// Of these bytes.
     pub(super) const fn new(data: &'a [u8]) -> Self {
         Self(data)
     }
 
+    /// Whether they are used up.
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The next of them.
     pub(super) fn byte(&mut self) -> u8 {
         let Some((&byte, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
@@ -27,6 +30,7 @@ impl<'a> Source<'a> {
         self.byte() % n == 1
     }
 
+    /// Any number, made of the next four.
     pub(super) fn number(&mut self) -> u32 {
         u32::from_le_bytes([self.byte(), self.byte(), self.byte(), self.byte()])
     }

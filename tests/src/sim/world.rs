@@ -45,6 +45,7 @@ pub struct World {
 }
 
 impl World {
+    /// Everybody who takes part, before anything happens.
     pub(super) fn new(seed: u64, mut env: Env, actors: Vec<Actor>, trackers: Vec<Tracker>) -> Self {
         if !trackers.is_empty() {
             env.queue.after(EXPIRE_EVERY, Event::Expire);

@@ -26,6 +26,7 @@ use super::{
 const RARE_HOLDERS: u64 = 2;
 
 impl Registry {
+    /// Answers an announce of a peer seen at `from`.
     pub(super) fn announce(
         &mut self,
         now: Duration,

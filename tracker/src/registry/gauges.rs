@@ -13,6 +13,7 @@ use super::interval::Meter;
 pub(super) struct Gauge(AtomicU64);
 
 impl Gauge {
+    /// What it is now.
     pub(super) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -26,6 +27,7 @@ impl Gauge {
         fits
     }
 
+    /// Takes away `n` that were taken before.
     pub(super) fn give_back(&self, n: u64) {
         self.0.fetch_sub(n, Relaxed);
     }

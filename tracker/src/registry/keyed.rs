@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, DefaultHasher, Hasher};
 pub(super) struct Keyed([u64; 2]);
 
 impl Keyed {
+    /// With this secret.
     pub(super) const fn new(secret: [u64; 2]) -> Self {
         Self(secret)
     }

@@ -76,6 +76,7 @@ struct Upload {
 }
 
 impl Uploads {
+    /// None yet.
     pub(super) fn new(keyed: Keyed) -> Self {
         Self { open: HashMap::with_hasher(keyed) }
     }

@@ -39,6 +39,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
+    /// One that has just come and has said nothing of itself.
     pub(super) fn new(id: PeerId, now_ms: u64) -> Self {
         Self {
             row: Some(Row::Empty),
@@ -63,6 +64,7 @@ impl Peer {
         self.claimed = contact.is_some_and(|contact| contact.claimed);
     }
 
+    /// Whether it has every piece.
     pub(super) const fn is_seed(&self) -> bool {
         matches!(self.row, Some(Row::Seed))
     }

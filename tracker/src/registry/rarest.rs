@@ -105,6 +105,7 @@ impl Rarest {
         &self.list
     }
 
+    /// Bytes that the list holds on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         self.list.capacity() * 8
     }

@@ -81,6 +81,7 @@ pub(super) struct Swarm {
 }
 
 impl Swarm {
+    /// One that nobody is in.
     pub(super) fn new(id: SwarmId, keyed: Keyed, now_ms: u64) -> Self {
         Self {
             id,
@@ -98,10 +99,12 @@ impl Swarm {
         }
     }
 
+    /// How many peers are in it.
     pub(super) fn len(&self) -> usize {
         self.leechers.len() + self.seeds.len()
     }
 
+    /// Whether nobody is.
     pub(super) fn is_empty(&self) -> bool {
         self.leechers.is_empty() && self.seeds.is_empty()
     }
@@ -111,6 +114,7 @@ impl Swarm {
         self.known.as_ref().map(|known| known.pieces)
     }
 
+    /// The bytes of the manifest, if they are known.
     pub(super) fn manifest(&self) -> Option<&Bytes> {
         self.known.as_ref().map(|known| &known.bytes)
     }
@@ -120,6 +124,7 @@ impl Swarm {
         self.row_bytes + self.counts.capacity() * 4 + self.rarest.heap_bytes()
     }
 
+    /// Where the peer of this key is, if it is in the swarm.
     pub(super) fn slot(&self, id: &PeerId) -> Option<Slot> {
         self.slots.get(id).copied()
     }

@@ -54,6 +54,7 @@ const GETTERS: u32 = 4;
 /// A report with a hundred runs of 65 processes is smaller.
 const REPORT_LEN_MAX: u64 = 16 << 20;
 
+/// Measures what the user asks for.
 pub async fn run(cx: Context, args: BenchArgs) -> Result<(), Failure> {
     match args.what {
         None => swarm(cx, args.swarm).await,

@@ -93,6 +93,7 @@ pub(super) struct Teller {
 }
 
 impl Teller {
+    /// Tells it, and waits if the host has much to hear.
     pub(super) async fn tell(&self, news: News) {
         // A host that has ended listens no more.
         let _ = self.news.send((self.id, news)).await;

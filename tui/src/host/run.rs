@@ -212,20 +212,24 @@ impl Keeper {
         Arc::into_inner(setup).expect("every task that shared it has ended")
     }
 
+    /// Lets the front end see how everything is.
     pub(super) fn show(&self) {
         let entries = self.held.iter().map(|held| Arc::new(held.entry.clone())).collect();
         self.session.send_replace(Arc::new(Session { entries, ..self.shown.clone() }));
     }
 
+    /// Says something to the user, unless nobody takes it.
     pub(super) fn say(&self, entry: Option<EntryId>, warn: bool, text: impl Into<String>) {
         let _ = self.remarks.try_send(Remark { entry, warn, text: text.into() });
     }
 
+    /// Says what went wrong, and what can be done.
     pub(super) fn complain(&self, entry: Option<EntryId>, failure: &Failure) {
         let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
         self.say(entry, true, format!("{}{hint}", failure.message));
     }
 
+    /// The entry of this number, if it is still held.
     pub(super) fn find(&mut self, id: EntryId) -> Option<&mut Held> {
         self.held.iter_mut().find(|held| held.entry.id == id)
     }

@@ -36,6 +36,7 @@ pub(super) struct Conduct {
 }
 
 impl Conduct {
+    /// Of a peer that was told this hello.
     pub(super) fn new(hello: &Hello) -> Self {
         Self {
             request_bytes_max: hello.request_bytes_max.into(),

@@ -108,6 +108,7 @@ impl World {
         &self.env
     }
 
+    /// The node, unless it is a rogue.
     pub(super) fn honest(&self, node: NodeId) -> Option<&Node> {
         match &self.actors[node.0] {
             Actor::Honest(actor) => Some(actor),
@@ -122,6 +123,7 @@ impl World {
         !report.rogue && report.finished.is_none() && !gone
     }
 
+    /// The connections that a node knows of.
     pub(super) fn conns(&self, node: NodeId) -> impl Iterator<Item = ConnId> + '_ {
         self.ends.iter().filter(move |(_, at)| **at == node).map(|(conn, _)| *conn)
     }
