@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     NodeError,
     announcer::{TrackerClient, TrackerError},
+    blocking::blocking,
     endpoint::{self, EndpointError},
     hello::{self, HelloError},
 };
@@ -144,7 +145,10 @@ impl Search {
                 Origin::Tracker(endpoint) => self.ask_tracker(endpoint).await?,
                 Origin::Peer(endpoint) => self.ask_peer(endpoint).await?,
             };
-            let manifest = Manifest::decode(&bytes)?;
+            // A second for the longest, in which this thread has other tasks to see to. The thread is
+            // refused only when the program ends.
+            let decoded = blocking(move || Ok(Manifest::decode(&bytes))).await;
+            let manifest = decoded.map_err(|_| OriginError::TooSlow)??;
             if manifest.id() == self.swarm { Ok(manifest) } else { Err(OriginError::WrongSwarm) }
         };
         let answer = timeout(SOURCE_TIMEOUT, fetch).await;
