@@ -1,21 +1,20 @@
-//! Getting data: what to ask of whom, and what to do with the answers.
+//! Getting data: how much is asked of whom, and when it is taken back.
 //!
 //! Memory is bounded here: bytes asked for and bytes on their way to the disk never exceed
 //! `Config::buffer_bytes` together. A disk that lags slows the requests, and with them the network.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use swarm_proto::{
-    geometry::{BLOCK_LEN, BlockRun, PieceIndex},
-    id::Digest,
+    geometry::{BLOCK_LEN, BlockRun},
     message::{Message, RawRun},
 };
 
 use crate::{
-    ConnId, Order, Outbox, Output, Priority, Swarm, Time,
+    ConnId, Outbox, Swarm, Time,
+    choose::Choice,
     eta::Estimate,
-    ledger::{Ledger, Progress},
+    ledger::Ledger,
     rate::{Bucket, Rate},
     session::Ask,
     swarm::Mode,
@@ -23,24 +22,6 @@ use crate::{
 
 /// Between two looks at who is late, while anything is asked for.
 const PULSE: Duration = Duration::from_millis(100);
-/// So many pieces are begun at random before the rarest are: to have something to give soon.
-const RANDOM_FIRST: u32 = 4;
-/// Unfinished pieces at a time. It bounds what a state per block may take: 40 KiB a piece of 16 MiB.
-const UNFINISHED_MAX: usize = 4096;
-/// Open pieces that are looked at for one request.
-const OPEN_LOOKED_AT: usize = 64;
-/// First wait after a peer rejected a request; doubled with each more.
-const REJECT_HOLD: Duration = Duration::from_millis(50);
-
-/// What to ask of a peer.
-enum Choice {
-    /// These blocks.
-    Ask(BlockRun),
-    /// Nothing yet: it will be looked at again soon whatever happens.
-    Later,
-    /// Nothing, until blocks become free or it has more.
-    Nothing,
-}
 
 /// The state of downloading over all peers.
 #[derive(Debug)]
@@ -182,94 +163,6 @@ impl Swarm {
         Some(if probing { 1 } else { blocks.min(session.asked.run_blocks()) })
     }
 
-    /// What to ask of a peer next, from the files that are wanted most.
-    fn choose(&mut self, now: Time, conn: ConnId, max: u32) -> Choice {
-        for class in self.picker.classes() {
-            let choice = match self.config.order {
-                Order::RarestFirst => self.choose_from(class, now, conn, max),
-                Order::Sequential => self.choose_first(class, conn, max),
-            };
-            match choice {
-                Choice::Nothing => {}
-                choice => return choice,
-            }
-        }
-        Choice::Nothing
-    }
-
-    /// What to ask of a peer next among files wanted alike: what it suggests, else on with the piece
-    /// that it is at, else an open piece, else a new one.
-    fn choose_from(&mut self, class: Priority, now: Time, conn: ConnId, max: u32) -> Choice {
-        let Some(session) = self.sessions.get_mut(&conn) else { return Choice::Nothing };
-        let Some(theirs) = &session.have else { return Choice::Nothing };
-        let (ledger, picker) = (&mut self.ledger, &self.picker);
-        let fits = |piece: PieceIndex| picker.priority(piece) == class && theirs.has(piece);
-        while let Some(&piece) = session.asked.suggested.front() {
-            if ledger.wants(piece) && picker.priority(piece) != class {
-                break;
-            }
-            if let Some(run) = ledger.free_run(piece, max).filter(|_| fits(piece)) {
-                return Choice::Ask(run);
-            }
-            session.asked.suggested.pop_front();
-        }
-        let current = session.asked.current.filter(|&piece| fits(piece));
-        if let Some(run) = current
-            .filter(|&piece| !ledger.is_missing(piece))
-            .and_then(|piece| ledger.free_run(piece, max))
-        {
-            return Choice::Ask(run);
-        }
-        // The one that is nearest to its end: a piece can be passed on once it is whole.
-        let open = ledger.open().filter(|&(piece, _)| fits(piece)).take(OPEN_LOOKED_AT);
-        let nearest = open.min_by_key(|&(_, free)| free).map(|(piece, _)| piece);
-        if let Some(run) = nearest.and_then(|piece| ledger.free_run(piece, max)) {
-            return Choice::Ask(run);
-        }
-        if ledger.unfinished().len() >= UNFINISHED_MAX {
-            self.fetch.starved = true;
-            return Choice::Later;
-        }
-        let geometry = self.manifest.geometry();
-        let begun = ledger.have().count() + ledger.unfinished().len() as u32;
-        let piece = if begun < RANDOM_FIRST {
-            self.picker.pick_any(geometry, class, theirs, &mut self.rng)
-        } else {
-            self.picker.pick(geometry, class, theirs, self.announcer.rarest(), &mut self.rng)
-        };
-        // A peer that tells everyone which of the pieces that only it has they should fetch is not
-        // asked for those of others.
-        if piece.is_some_and(|piece| self.picker.copies(piece) == 1) && session.asked.is_led(now) {
-            return Choice::Later;
-        }
-        let run = piece.and_then(|piece| ledger.free_run(piece, max));
-        run.map_or(Choice::Nothing, Choice::Ask)
-    }
-
-    /// What to ask of a peer next for a reader who wants the bytes in order: the first piece that it
-    /// has, begun or not, of which a block is free. What it suggests would be for the good of all, and
-    /// is not what comes next.
-    fn choose_first(&mut self, class: Priority, conn: ConnId, max: u32) -> Choice {
-        let session = self.sessions.get(&conn);
-        let Some(theirs) = session.and_then(|session| session.have.as_ref()) else {
-            return Choice::Nothing;
-        };
-        let (ledger, picker) = (&mut self.ledger, &self.picker);
-        let fits = |piece: PieceIndex| picker.priority(piece) == class && theirs.has(piece);
-        let open = ledger.open().map(|(piece, _)| piece).find(|&piece| fits(piece));
-        let has_room = ledger.unfinished().len() < UNFINISHED_MAX;
-        let fresh = picker.pick_first(self.manifest.geometry(), class, theirs);
-        let first = open.into_iter().chain(fresh.filter(|_| has_room)).min();
-        match first.and_then(|piece| ledger.free_run(piece, max)) {
-            Some(run) => Choice::Ask(run),
-            None if has_room => Choice::Nothing,
-            None => {
-                self.fetch.starved = true;
-                Choice::Later
-            }
-        }
-    }
-
     /// Asks a peer for a run of blocks.
     pub(crate) fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {
         let len = u64::from(self.geometry().run_len(run));
@@ -280,131 +173,6 @@ impl Swarm {
         self.picker.remove(run.piece());
         self.fetch.bucket.spend(now, len);
         self.disk.note_probe(run);
-    }
-
-    /// The answer to a request.
-    pub(crate) fn on_block(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        piece: u32,
-        first: u32,
-        data: &Bytes,
-        out: &mut Outbox,
-    ) -> Option<()> {
-        let count = u32::try_from(data.len()).ok()?.div_ceil(BLOCK_LEN);
-        let run = self.geometry().run(self.piece(piece)?, first, count)?;
-        let len = data.len() as u64;
-        if u64::from(self.geometry().run_len(run)) != len {
-            return None;
-        }
-        let session = self.sessions.get_mut(&conn)?;
-        if !session.asked.answered(now, run) {
-            return None;
-        }
-        let (peer, from_seed) = (session.peer, session.is_seed());
-        self.totals.downloaded += len;
-        self.totals.from_seeds += if from_seed { len } else { 0 };
-        self.fetch.rate.add(now, len);
-
-        // What comes late is not counted as asked for any more, so there may be no room for it.
-        let grown = self.ledger.requested() + self.ledger.storing() + self.ledger.uncounted(run);
-        if grown > self.config.buffer_bytes || !self.disk.accepts(run) {
-            self.ledger.release(conn, run);
-            self.refresh(run.piece());
-            self.fetch.epoch += 1;
-        } else {
-            let arrived = self.ledger.arrived(conn, peer, run);
-            // What was taken back because nobody wants it any more is no duplicate.
-            if self.ledger.wants(run.piece()) {
-                self.totals.duplicate += len - arrived.useful;
-            }
-            self.fetch.estimate.add(now, arrived.useful);
-            self.picker.remove(run.piece());
-            for part in arrived.store {
-                let start = (part.offset() - run.offset()) as usize;
-                let len = self.geometry().run_len(part) as usize;
-                out.push(Output::Store { run: part, data: data.slice(start..start + len) });
-            }
-            for other in arrived.others {
-                self.cancel_delivered(now, other, out);
-            }
-        }
-        self.fill(now, conn, out);
-        if self.sessions.get(&conn)?.asked.is_empty() {
-            self.hedge(now, conn, out);
-        }
-        Some(())
-    }
-
-    /// Takes back requests of which nothing is needed any more.
-    fn cancel_delivered(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        let ledger = &self.ledger;
-        for ask in session.asked.take_back(now, |ask| !ledger.is_wanted(ask.run)) {
-            self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
-        }
-        self.fill(now, conn, out);
-    }
-
-    /// A peer does not give what it was asked for.
-    pub(crate) fn on_reject(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        run: RawRun,
-        out: &mut Outbox,
-    ) -> Option<()> {
-        let run = self.run(run)?;
-        let session = self.sessions.get_mut(&conn)?;
-        if let Some(ask) = session.asked.rejected(run) {
-            let hold = REJECT_HOLD * 2_u32.pow(session.asked.rejects.min(8));
-            session.asked.rejects += 1;
-            session.asked.hold_until = now + hold;
-            // Whatever made it reject this piece, another one is the better choice.
-            session.asked.current = None;
-            session.asked.suggested.retain(|&piece| piece != run.piece());
-            self.release(conn, &[ask]);
-        }
-        self.fill(now, conn, out);
-        Some(())
-    }
-
-    /// A peer does not serve us any more, and drops what it was asked for.
-    pub(crate) fn on_choke(&mut self, conn: ConnId) -> Option<()> {
-        let session = self.sessions.get_mut(&conn)?;
-        session.chokes_us = true;
-        let taken = session.asked.dropped();
-        self.release(conn, &taken);
-        Some(())
-    }
-
-    /// A peer serves us from now on.
-    pub(crate) fn on_unchoke(&mut self, conn: ConnId) -> Option<()> {
-        let session = self.sessions.get_mut(&conn)?;
-        session.chokes_us = false;
-        session.asked.pace.forgive();
-        session.asked.dry = None;
-        self.fetch.refill = true;
-        Some(())
-    }
-
-    /// A peer says which piece it would like to give.
-    pub(crate) fn on_suggest(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        piece: u32,
-        out: &mut Outbox,
-    ) -> Option<()> {
-        let piece = self.piece(piece)?;
-        let wanted = self.ledger.lacks(piece);
-        let session = self.sessions.get_mut(&conn)?;
-        if wanted && session.has(piece) {
-            session.asked.suggest(now, piece);
-            self.fill(now, conn, out);
-        }
-        Some(())
     }
 
     /// Requests are no longer to be answered: their blocks are free for others.
@@ -444,30 +212,6 @@ impl Swarm {
             self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
         }
         self.release(conn, &taken);
-    }
-
-    /// Blocks are on the disk.
-    pub(crate) fn on_stored(
-        &mut self,
-        now: Time,
-        run: BlockRun,
-        leaves: &[Digest],
-        out: &mut Outbox,
-    ) {
-        debug_assert_eq!(leaves.len(), run.count() as usize, "one digest a block");
-        let progress = self.ledger.stored(run, leaves);
-        self.disk_works(run, out);
-        match progress {
-            Progress::Unfinished => {}
-            Progress::Verified(liars) => {
-                self.gained(now, run.piece(), out);
-                self.convict(now, run.piece(), &liars, out);
-            }
-            Progress::Corrupt(contributors) => {
-                self.on_corrupt(now, run.piece(), &contributors, out);
-            }
-        }
-        self.fetch.refill |= std::mem::take(&mut self.fetch.starved);
     }
 
     /// Looks after every peer: who is late, whose requests are more than it can answer, who is idle.

@@ -8,10 +8,12 @@
 
 mod addresses;
 mod announce;
+mod answers;
 mod blame;
 mod bottleneck;
 mod check;
 mod choke;
+mod choose;
 mod config;
 mod disk;
 mod endgame;

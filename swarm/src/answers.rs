@@ -1,0 +1,166 @@
+//! What becomes of the answers to requests: blocks, rejections, chokes, and what the disk says.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use swarm_proto::{
+    geometry::{BLOCK_LEN, BlockRun},
+    id::Digest,
+    message::{Message, RawRun},
+};
+
+use crate::{ConnId, Outbox, Output, Swarm, Time, fetch::raw, ledger::Progress};
+
+/// First wait after a peer rejected a request; doubled with each more.
+const REJECT_HOLD: Duration = Duration::from_millis(50);
+
+impl Swarm {
+    /// The answer to a request.
+    pub(crate) fn on_block(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        piece: u32,
+        first: u32,
+        data: &Bytes,
+        out: &mut Outbox,
+    ) -> Option<()> {
+        let count = u32::try_from(data.len()).ok()?.div_ceil(BLOCK_LEN);
+        let run = self.geometry().run(self.piece(piece)?, first, count)?;
+        let len = data.len() as u64;
+        if u64::from(self.geometry().run_len(run)) != len {
+            return None;
+        }
+        let session = self.sessions.get_mut(&conn)?;
+        if !session.asked.answered(now, run) {
+            return None;
+        }
+        let (peer, from_seed) = (session.peer, session.is_seed());
+        self.totals.downloaded += len;
+        self.totals.from_seeds += if from_seed { len } else { 0 };
+        self.fetch.rate.add(now, len);
+
+        // What comes late is not counted as asked for any more, so there may be no room for it.
+        let grown = self.ledger.requested() + self.ledger.storing() + self.ledger.uncounted(run);
+        if grown > self.config.buffer_bytes || !self.disk.accepts(run) {
+            self.ledger.release(conn, run);
+            self.refresh(run.piece());
+            self.fetch.epoch += 1;
+        } else {
+            let arrived = self.ledger.arrived(conn, peer, run);
+            // What was taken back because nobody wants it any more is no duplicate.
+            if self.ledger.wants(run.piece()) {
+                self.totals.duplicate += len - arrived.useful;
+            }
+            self.fetch.estimate.add(now, arrived.useful);
+            self.picker.remove(run.piece());
+            for part in arrived.store {
+                let start = (part.offset() - run.offset()) as usize;
+                let len = self.geometry().run_len(part) as usize;
+                out.push(Output::Store { run: part, data: data.slice(start..start + len) });
+            }
+            for other in arrived.others {
+                self.cancel_delivered(now, other, out);
+            }
+        }
+        self.fill(now, conn, out);
+        if self.sessions.get(&conn)?.asked.is_empty() {
+            self.hedge(now, conn, out);
+        }
+        Some(())
+    }
+
+    /// Takes back requests of which nothing is needed any more.
+    fn cancel_delivered(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let ledger = &self.ledger;
+        for ask in session.asked.take_back(now, |ask| !ledger.is_wanted(ask.run)) {
+            self.serve.unflushed += session.send(now, Message::Cancel(raw(ask.run)), out);
+        }
+        self.fill(now, conn, out);
+    }
+
+    /// A peer does not give what it was asked for.
+    pub(crate) fn on_reject(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        run: RawRun,
+        out: &mut Outbox,
+    ) -> Option<()> {
+        let run = self.run(run)?;
+        let session = self.sessions.get_mut(&conn)?;
+        if let Some(ask) = session.asked.rejected(run) {
+            let hold = REJECT_HOLD * 2_u32.pow(session.asked.rejects.min(8));
+            session.asked.rejects += 1;
+            session.asked.hold_until = now + hold;
+            // Whatever made it reject this piece, another one is the better choice.
+            session.asked.current = None;
+            session.asked.suggested.retain(|&piece| piece != run.piece());
+            self.release(conn, &[ask]);
+        }
+        self.fill(now, conn, out);
+        Some(())
+    }
+
+    /// A peer does not serve us any more, and drops what it was asked for.
+    pub(crate) fn on_choke(&mut self, conn: ConnId) -> Option<()> {
+        let session = self.sessions.get_mut(&conn)?;
+        session.chokes_us = true;
+        let taken = session.asked.dropped();
+        self.release(conn, &taken);
+        Some(())
+    }
+
+    /// A peer serves us from now on.
+    pub(crate) fn on_unchoke(&mut self, conn: ConnId) -> Option<()> {
+        let session = self.sessions.get_mut(&conn)?;
+        session.chokes_us = false;
+        session.asked.pace.forgive();
+        session.asked.dry = None;
+        self.fetch.refill = true;
+        Some(())
+    }
+
+    /// A peer says which piece it would like to give.
+    pub(crate) fn on_suggest(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        piece: u32,
+        out: &mut Outbox,
+    ) -> Option<()> {
+        let piece = self.piece(piece)?;
+        let wanted = self.ledger.lacks(piece);
+        let session = self.sessions.get_mut(&conn)?;
+        if wanted && session.has(piece) {
+            session.asked.suggest(now, piece);
+            self.fill(now, conn, out);
+        }
+        Some(())
+    }
+
+    /// Blocks are on the disk.
+    pub(crate) fn on_stored(
+        &mut self,
+        now: Time,
+        run: BlockRun,
+        leaves: &[Digest],
+        out: &mut Outbox,
+    ) {
+        debug_assert_eq!(leaves.len(), run.count() as usize, "one digest a block");
+        let progress = self.ledger.stored(run, leaves);
+        self.disk_works(run, out);
+        match progress {
+            Progress::Unfinished => {}
+            Progress::Verified(liars) => {
+                self.gained(now, run.piece(), out);
+                self.convict(now, run.piece(), &liars, out);
+            }
+            Progress::Corrupt(contributors) => {
+                self.on_corrupt(now, run.piece(), &contributors, out);
+            }
+        }
+        self.fetch.refill |= std::mem::take(&mut self.fetch.starved);
+    }
+}
