@@ -57,6 +57,18 @@ pub struct ServerConfig {
     pub transport: Transport,
     /// Limits and intervals.
     pub registry: registry::Config,
+    /// Open connections at a time. Each takes a file descriptor, and what else the process does needs
+    /// some too.
+    pub connections_max: u32,
+}
+
+impl ServerConfig {
+    /// With the usual limits, for a process that has nothing else to do and descriptors enough.
+    #[must_use]
+    pub fn new(listen: SocketAddr, transport: Transport) -> Self {
+        let registry = registry::Config::default();
+        Self { listen, transport, registry, connections_max: gate::CONNECTIONS_MAX }
+    }
 }
 
 /// What a running tracker holds.
@@ -115,7 +127,7 @@ impl Server {
             security: Security::new(identity, config.transport),
             hello: TrackerHello { version: TRACKER_VERSION, peer: identity.peer_id(), client },
             shards: Shards::new(&config.registry, random_seed(), tasks.clone()),
-            gate: Gate::default(),
+            gate: Gate::new(config.connections_max),
             announces: AtomicU64::new(0),
             started: Instant::now(),
             stop: stop.clone(),

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use swarm_net::{Identity, Transport};
-use swarm_tracker::{Server, ServerConfig, registry};
+use swarm_tracker::{Server, ServerConfig};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -258,11 +258,7 @@ impl Wire {
 }
 
 async fn tracker() -> Server {
-    let config = ServerConfig {
-        listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        transport: Transport::Plain,
-        registry: registry::Config::default(),
-    };
+    let config = ServerConfig::new((Ipv4Addr::LOCALHOST, 0).into(), Transport::Plain);
     Server::start(&Identity::generate(), config).await.unwrap()
 }
 

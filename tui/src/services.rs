@@ -6,6 +6,7 @@ use std::{
     sync::OnceLock,
 };
 
+use rustix::process::{Resource, getrlimit};
 use swarm_node::{Identity, Node, NodeConfig, NodeError, Transport};
 use swarm_proto::link::Endpoint;
 use swarm_tracker::{Server, ServerConfig};
@@ -149,7 +150,11 @@ pub async fn start_tracker(
     listen: SocketAddr,
     transport: Transport,
 ) -> Result<Server, Failure> {
-    let config = ServerConfig { listen, transport, registry: Default::default() };
+    let mut config = ServerConfig::new(listen, transport);
+    // The other half is for peers and files.
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let half = u32::try_from(descriptors / 2).unwrap_or(u32::MAX);
+    config.connections_max = config.connections_max.min(half);
     let started = Server::start(identity, config).await;
     started.map_err(|error| Failure::listen("for the tracker", listen, &error))
 }

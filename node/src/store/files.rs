@@ -13,7 +13,10 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -74,6 +77,9 @@ pub(crate) struct Files {
     places: Mutex<Places>,
     /// Pieces written to since their file was last synced. Held for a look.
     unsynced: Mutex<BTreeSet<PieceIndex>>,
+    /// Somebody removed the working folder. Files that are open could still be written to, and
+    /// nobody would ever see it.
+    orphaned: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -95,7 +101,8 @@ impl Files {
         let key = cache.new_share();
         let places = Mutex::new(Places { files, doubted: HashSet::new() });
         let unsynced = Mutex::default();
-        Self { manifest, home, cache, buffers, key, places, unsynced }
+        let orphaned = AtomicBool::new(false);
+        Self { manifest, home, cache, buffers, key, places, unsynced, orphaned }
     }
 
     pub(crate) const fn manifest(&self) -> &Arc<Manifest> {
@@ -216,6 +223,11 @@ impl Files {
         Ok(())
     }
 
+    /// The working folder is gone: nothing is written any more.
+    pub(crate) fn orphan(&self) {
+        self.orphaned.store(true, Ordering::Relaxed);
+    }
+
     fn note_unsynced(&self, piece: PieceIndex) {
         self.unsynced().insert(piece);
     }
@@ -280,6 +292,10 @@ impl Files {
             DiskError::Failed(format!("{path} has changed; what is yours is not written to"))
         };
         let (work, stamp) = match (&self.home, self.place(file)) {
+            (Home::Download { work, .. }, _) if self.orphaned.load(Ordering::Relaxed) => {
+                let path = work.path().display();
+                return Err(DiskError::Failed(format!("{path} was removed by another program")));
+            }
             (Home::Download { work, .. }, Place::Part(stamp)) => (work, stamp),
             (Home::Download { .. }, Place::Final(_)) => {
                 return Err(theirs(self.path(file).iter().collect()));

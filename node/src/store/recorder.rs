@@ -364,6 +364,9 @@ impl Recorder {
             Ok(()) => self.claims_too_much = false,
             Err(error) => {
                 tracing::warn!(path = %work.path().display(), %error, "cannot save resume state");
+                if error.kind() == io::ErrorKind::NotFound {
+                    files.orphan();
+                }
             }
         }
     }
@@ -384,6 +387,9 @@ fn in_place_error(path: &[&str], error: &io::Error) -> DiskError {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
             DiskError::Failed(format!("{path} exists and is something else; move it away"))
         }
+        io::ErrorKind::NotFound => DiskError::Failed(format!(
+            "cannot put {path} in its place: its folder, or what had arrived of it, was removed"
+        )),
         _ => disk_error(&format!("put {path} in its place"), error),
     }
 }

@@ -248,6 +248,23 @@ fn a_file_that_appears_during_a_download_is_not_overwritten() {
 }
 
 #[test]
+fn nothing_is_written_once_the_working_folder_is_removed() {
+    let (sample, output) = (varied(), output());
+    let mut download = download(&sample, output.path()).unwrap();
+    let first = download.pieces()[0];
+    // All of the first file.
+    download.pieces()[..3].iter().for_each(|&piece| download.fetch(piece));
+    let work = work_path(&fs::canonicalize(output.path()).unwrap(), sample.manifest.id());
+    fs::remove_dir_all(&work).unwrap();
+    let removed = "its folder, or what had arrived of it, was removed";
+    let why = format!("cannot put share/a in its place: {removed}");
+    assert_eq!(download.finish(), Err(DiskError::Failed(why)));
+    // Its file is still open.
+    let why = format!("{} was removed by another program", work.display());
+    assert_eq!(download.try_write(first), Err(DiskError::Failed(why)));
+}
+
+#[test]
 fn a_link_in_the_output_leads_nowhere() {
     let (sample, elsewhere) = (varied(), output());
     // The share's own folder; a folder in it; a file in it.

@@ -17,7 +17,7 @@ use swarm_proto::{
     link::{Endpoint, Link},
     manifest::Manifest,
 };
-use swarm_tracker::{Server, ServerConfig, registry};
+use swarm_tracker::{Server, ServerConfig};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -91,11 +91,7 @@ pub(crate) fn endpoint(key: PeerId, addr: SocketAddr) -> Endpoint {
 }
 
 pub(crate) async fn tracker(identity: &Identity, port: u16) -> (Server, Endpoint) {
-    let config = ServerConfig {
-        listen: (Ipv4Addr::LOCALHOST, port).into(),
-        transport: Transport::Tls,
-        registry: registry::Config::default(),
-    };
+    let config = ServerConfig::new((Ipv4Addr::LOCALHOST, port).into(), Transport::Tls);
     let server = Server::start(identity, config).await.unwrap();
     let at = endpoint(server.peer_id(), server.listen_addr());
     (server, at)

@@ -9,8 +9,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Open connections. With TLS one takes about 40 KiB, so this is 640 MiB if all are busy.
-const CONNECTIONS_MAX: u32 = 16 * 1024;
+/// Open connections, where nothing else limits them. With TLS one takes about 40 KiB, so this is 640
+/// MiB if all are busy.
+pub(super) const CONNECTIONS_MAX: u32 = 16 * 1024;
 /// Open connections from one network: an office or a cluster behind one address, whose nodes open one
 /// for each of their swarms.
 const NETWORK_CONNECTIONS_MAX: u32 = 1024;
@@ -43,6 +44,12 @@ struct Count {
     greeting: u32,
 }
 
+impl Count {
+    const fn reaches(self, max: Self) -> bool {
+        self.open >= max.open || self.greeting >= max.greeting
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     total: Count,
@@ -50,23 +57,33 @@ struct Counts {
 }
 
 /// Lets connections in.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Gate {
+    /// How many there may be in all, and from one network.
+    total_max: Count,
+    network_max: Count,
     /// Held for a few instructions, never over an await.
     counts: Arc<Mutex<Counts>>,
 }
 
 impl Gate {
+    /// With room for so many connections. If they are few, one network gets half of them.
+    pub(super) fn new(connections_max: u32) -> Self {
+        let open = connections_max.clamp(4, CONNECTIONS_MAX);
+        let greeting = GREETING_MAX.min(open / 2);
+        let network_max = Count {
+            open: NETWORK_CONNECTIONS_MAX.min(open / 2),
+            greeting: NETWORK_GREETING_MAX.min(greeting / 2),
+        };
+        Self { total_max: Count { open, greeting }, network_max, counts: Arc::default() }
+    }
+
     /// A pass for a connection from there, if there is room.
     pub(super) fn enter(&self, ip: IpAddr) -> Option<Pass> {
         let network = Network::of(ip);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let here = network.and_then(|n| counts.networks.get(&n).copied()).unwrap_or_default();
-        let full = counts.total.open >= CONNECTIONS_MAX
-            || counts.total.greeting >= GREETING_MAX
-            || here.open >= NETWORK_CONNECTIONS_MAX
-            || here.greeting >= NETWORK_GREETING_MAX;
-        if full {
+        if counts.total.reaches(self.total_max) || here.reaches(self.network_max) {
             return None;
         }
         counts.change(network, |count| {
@@ -134,7 +151,7 @@ mod tests {
 
     #[test]
     fn one_network_leaves_room_for_others() {
-        let gate = Gate::default();
+        let gate = Gate::new(CONNECTIONS_MAX);
         let mut passes: Vec<Pass> = (0..).map_while(|_| gate.enter(ip("192.0.2.1"))).collect();
         assert_eq!(passes.len() as u32, NETWORK_GREETING_MAX);
         assert!(gate.enter(ip("192.0.2.2")).is_some());
@@ -158,8 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn where_descriptors_are_few_there_is_room_for_others_still() {
+        let gate = Gate::new(64);
+        let mut passes: Vec<Pass> = (0..).map_while(|_| gate.enter(ip("192.0.2.1"))).collect();
+        assert_eq!(passes.len(), 16);
+        for n in 2..100 {
+            passes.extend((0..).map_while(|_| gate.enter(IpAddr::from([192, 0, 2, n]))));
+            passes.iter_mut().for_each(Pass::greeted);
+        }
+        assert_eq!(passes.len(), 64);
+    }
+
+    #[test]
     fn there_is_an_end_to_it() {
-        let gate = Gate::default();
+        let gate = Gate::new(CONNECTIONS_MAX);
         let passes: Vec<Pass> = (0..).map_while(|_| gate.enter(ip("127.0.0.1"))).collect();
         assert_eq!(passes.len() as u32, GREETING_MAX);
         assert!(gate.enter(ip("192.0.2.1")).is_none());

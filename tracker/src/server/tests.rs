@@ -22,7 +22,7 @@ const SWARM: SwarmId = SwarmId::new([7; 32]);
 async fn start(transport: Transport, listen: &str) -> (Server, Identity) {
     let identity = Identity::generate();
     let listen = listen.parse().unwrap();
-    let config = ServerConfig { listen, transport, registry: registry::Config::default() };
+    let config = ServerConfig::new(listen, transport);
     (Server::start(&identity, config).await.unwrap(), identity)
 }
 
@@ -281,8 +281,7 @@ async fn a_tracker_starts_again_on_its_old_port() {
     drop(server);
     while client.connection.read::<TrackerReply>().await.is_ok_and(|end| end.is_some()) {}
 
-    let config =
-        ServerConfig { listen, transport: Transport::Tls, registry: registry::Config::default() };
+    let config = ServerConfig::new(listen, Transport::Tls);
     let server = loop {
         // The old listener closes when its task has noticed.
         match Server::start(&identity, config.clone()).await {
@@ -302,11 +301,7 @@ async fn a_tracker_starts_again_on_its_old_port() {
 #[tokio::test]
 async fn a_taken_port_is_an_error() {
     let server = plain().await;
-    let config = ServerConfig {
-        listen: server.listen_addr(),
-        transport: Transport::Plain,
-        registry: registry::Config::default(),
-    };
+    let config = ServerConfig::new(server.listen_addr(), Transport::Plain);
     let error = Server::start(&Identity::generate(), config).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     server.shutdown().await;
