@@ -7,7 +7,9 @@
 mod compare;
 mod disk;
 mod hash;
+mod limit;
 mod machine;
+mod measures;
 mod message;
 mod meter;
 mod part;
@@ -18,6 +20,7 @@ mod run;
 #[cfg(test)]
 mod sample;
 mod scratch;
+mod spread;
 mod stats;
 mod table;
 mod tls;
@@ -34,8 +37,9 @@ use tokio::task;
 use self::{
     compare::Comparison,
     machine::Machine,
+    measures::{Rates, Run, Setup, Waits},
     message::MANIFEST,
-    report::{Kind, Rates, Report, Run, Setup, Waits},
+    report::{Kind, Report},
     run::Stage,
     scratch::{Place, Scratch},
 };
@@ -226,7 +230,7 @@ fn finish(
         bench: Kind::Swarm,
         version: env!("CARGO_PKG_VERSION").into(),
         figures,
-        limited_by: verdict::limit(at_set_rate, busy, others, waits),
+        limited_by: limit::limit(at_set_rate, busy, others, waits),
         machine,
         settings,
         rates,
@@ -242,7 +246,8 @@ fn finish(
         for difference in report.machine.differences(&old.machine) {
             cx.console.warn(format_args!("not the same machine: {difference}"));
         }
-        report.compared = Some(Comparison::new(old, &report, args.threshold.0));
+        report.compared =
+            Some(Comparison::new(&old.version, &old.figures, &report.figures, args.threshold.0));
     }
     cx.console.object(&report)?;
     cx.console.result(table::render(&report))?;

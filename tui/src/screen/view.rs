@@ -88,8 +88,6 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, palette: Palette) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use ratatui::style::Color;
     use swarm_node::Snapshot;
 
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_a_million_pieces_takes_no_time() {
+    fn a_million_pieces_fit_any_size() {
         let app = sample::with(&Snapshot {
             pieces: 1_000_000,
             have: (0..125_000_u32).map(|n| (n % 251) as u8).collect(),
@@ -182,10 +180,8 @@ mod tests {
             ..sample::downloading()
         });
         for (width, height) in [(200, 60), (80, 24), (200, 60)] {
-            let start = Instant::now();
-            sample::drawn(&app, width, height);
-            // For whoever runs it with --nocapture; a slow machine is no failure.
-            println!("a frame of 10^6 pieces at {width}x{height}: {:?}", start.elapsed());
+            let drawn = sample::drawn(&app, width, height);
+            assert!(drawn.contains("1000 in flight"), "{drawn}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    report::{Report, Setup},
+    measures::{Figures, Setup},
     rows::{Better, ROWS, Row},
 };
 use crate::{
@@ -50,10 +50,11 @@ pub enum Verdict {
 }
 
 impl Comparison {
-    /// Compares the medians. A figure that either side lacks is left out.
-    pub fn new(old: &Report, new: &Report, threshold: f64) -> Self {
+    /// Compares the medians with those of an earlier run, which was of this version. A figure that
+    /// either side lacks is left out.
+    pub fn new(version: &str, old: &Figures, new: &Figures, threshold: f64) -> Self {
         let changes = ROWS.iter().filter_map(|row| {
-            let (then, now) = ((row.get)(&old.figures)?.median, (row.get)(&new.figures)?.median);
+            let (then, now) = ((row.get)(old)?.median, (row.get)(new)?.median);
             Some(Change {
                 figure: row.key.into(),
                 then,
@@ -62,7 +63,7 @@ impl Comparison {
                 verdict: judge(row, then, now, threshold),
             })
         });
-        Self { version: old.version.clone(), threshold, changes: changes.collect() }
+        Self { version: version.into(), threshold, changes: changes.collect() }
     }
 
     /// The figures that are worse, as a table calls them.
@@ -122,10 +123,14 @@ pub fn differences(old: &Setup, new: &Setup) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::bench::{sample, stats::Spread};
+    use crate::commands::bench::{report::Report, sample, spread::Spread};
 
     fn at(value: f64) -> Option<Spread> {
         Some(Spread { median: value, lowest: value, highest: value })
+    }
+
+    fn compared(old: &Report, new: &Report, threshold: f64) -> Comparison {
+        Comparison::new(&old.version, &old.figures, &new.figures, threshold)
     }
 
     fn verdict(comparison: &Comparison, figure: &str) -> (Option<f64>, Verdict) {
@@ -136,7 +141,7 @@ mod tests {
     #[test]
     fn nothing_has_changed_since_the_same_report() {
         let report = sample::report();
-        let comparison = Comparison::new(&report, &report, 0.0);
+        let comparison = compared(&report, &report, 0.0);
         assert_eq!(comparison.worse(), [""; 0]);
         assert_eq!(verdict(&comparison, "last_s"), (Some(1.0), Verdict::Same));
         assert_eq!(verdict(&comparison, "duplicate_bytes"), (Some(1.0), Verdict::Unjudged));
@@ -150,7 +155,7 @@ mod tests {
         new.figures.median_s = at(1.5 * 1.09);
         new.figures.first_s = at(0.5);
         new.figures.rate = at(f64::from(128 << 20));
-        let comparison = Comparison::new(&old, &new, 10.0);
+        let comparison = compared(&old, &new, 10.0);
         assert_eq!(verdict(&comparison, "last_s"), (Some(1.25), Verdict::Worse));
         assert_eq!(verdict(&comparison, "first_s"), (Some(0.5), Verdict::Better));
         assert_eq!(verdict(&comparison, "median_s").1, Verdict::Same, "within the threshold");
@@ -163,7 +168,7 @@ mod tests {
         let (mut old, mut new) = (sample::report(), sample::report());
         (old.figures.seeder_cpu_s, new.figures.seeder_cpu_s) = (at(0.02), at(0.04));
         (old.figures.corrupt_bytes, new.figures.corrupt_bytes) = (at(0.0), at(5.0));
-        let comparison = Comparison::new(&old, &new, 0.0);
+        let comparison = compared(&old, &new, 0.0);
         assert_eq!(verdict(&comparison, "seeder_cpu_s"), (Some(2.0), Verdict::Same));
         assert_eq!(verdict(&comparison, "corrupt_bytes"), (None, Verdict::Unjudged));
     }
@@ -172,7 +177,7 @@ mod tests {
     fn a_figure_that_one_side_lacks_is_left_out() {
         let (mut old, new) = (sample::report(), sample::report());
         old.figures.seeder_cpu_s = None;
-        let comparison = Comparison::new(&old, &new, 10.0);
+        let comparison = compared(&old, &new, 10.0);
         assert_eq!(comparison.changes.len(), ROWS.len() - 1);
     }
 

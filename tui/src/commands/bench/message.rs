@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use swarm_engine::Bottleneck;
 
-use super::report::Process;
+use super::measures::Process;
 
 /// The second line that a part reads.
 pub const GO: &str = "go";

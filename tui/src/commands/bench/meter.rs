@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::stats::median;
+use super::spread::median;
 
 /// How long one sample lasts: hundreds of turns of the scheduler.
 const SAMPLE: Duration = Duration::from_millis(150);

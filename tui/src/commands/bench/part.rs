@@ -18,8 +18,8 @@ use swarm_proto::link::{Endpoint, Link};
 use tokio::{sync::mpsc, time};
 
 use super::{
+    measures::Process,
     message::{GO, Job, MANIFEST, News, manifest_of},
-    report::Process,
     usage::Usage,
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! The figures as people read them: names, units, and which way is better.
 
-use super::{report::Figures, stats::Spread};
+use super::{measures::Figures, spread::Spread};
 use crate::units::{Bytes, Rate};
 
 /// One figure.

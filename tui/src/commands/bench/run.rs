@@ -11,10 +11,10 @@ use tokio::time;
 
 use super::{
     machine::work_and_time,
+    measures::{Process, Run, Setup, Waits},
     message::{Job, News, manifest_of},
     on_a_thread,
     party::{self, Party},
-    report::{Process, Run, Setup, Waits},
     scratch::{Place, warm},
     view::View,
 };

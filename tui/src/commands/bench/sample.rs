@@ -1,11 +1,12 @@
 //! A report for tests.
 
 use super::{
+    limit::Limit,
     machine::Machine,
-    report::{Kind, Process, Rates, Report, Run, Setup, Waits},
+    measures::{Process, Rates, Run, Setup, Waits},
+    report::{Kind, Report},
     stats,
     usage::Usage,
-    verdict::Limit,
 };
 use crate::args::TransportKind;
 

@@ -2,7 +2,8 @@
 
 use super::{
     compare::{Comparison, Verdict},
-    report::{Report, Setup},
+    measures::Setup,
+    report::Report,
     rows::{ROWS, Row},
     verdict,
 };
@@ -163,7 +164,7 @@ mod tests {
         let (old, mut new) = (sample::report(), sample::report());
         let spread = new.figures.last_s.as_mut().unwrap();
         spread.median = 2.5;
-        new.compared = Some(Comparison::new(&old, &new, 10.0));
+        new.compared = Some(Comparison::new(&old.version, &old.figures, &new.figures, 10.0));
         let text = render(&new);
         let lines: Vec<_> = text.lines().skip(3).take(5).collect();
         assert_eq!(
