@@ -39,17 +39,23 @@ pub fn run(console: &Console, args: &ShowArgs) -> Result<(), Failure> {
     }
 }
 
+/// What `--json` says of a file, wherever files are listed. A share that is one file has no path in
+/// it but its name.
+pub fn file_object(info: &Info, file: &FileInfo) -> Value {
+    json!({
+        "path": if file.path.is_empty() { info.name.clone() } else { file.path.join("/") },
+        "bytes": file.length,
+        "executable": file.executable,
+    })
+}
+
 /// What `--json` says of a manifest.
 fn manifest_object(manifest: &Manifest) -> Value {
     let (info, extras, geometry) = (manifest.info(), manifest.extras(), manifest.geometry());
-    let path = |components: &[String]| components.join("/");
     let file = |file: &FileInfo| {
-        json!({
-            "path": if file.path.is_empty() { info.name.clone() } else { path(&file.path) },
-            "bytes": file.length,
-            "executable": file.executable,
-            "root": file.root.map(|root| root.to_string()),
-        })
+        let mut object = file_object(info, file);
+        object["root"] = file.root.map(|root| root.to_string()).into();
+        object
     };
     let publisher = extras.signature.as_ref().map(|signature| {
         json!({
@@ -65,7 +71,7 @@ fn manifest_object(manifest: &Manifest) -> Value {
         "piece_length": info.piece_length,
         "pieces": geometry.piece_count(),
         "files": info.files.iter().map(file).collect::<Vec<_>>(),
-        "empty_folders": info.empty_folders.iter().map(|f| path(f)).collect::<Vec<_>>(),
+        "empty_folders": info.empty_folders.iter().map(|f| f.join("/")).collect::<Vec<_>>(),
         "trackers": texts(&extras.trackers),
         "webseeds": extras.webseeds,
         "comment": extras.comment,

@@ -79,6 +79,21 @@ fn a_dry_run_of_create_prints_what_would_be_in_it_and_writes_nothing() {
 }
 
 #[test]
+fn a_share_of_one_file_is_listed_by_its_name() {
+    let world = World::new();
+    world.write("film", "a film");
+    let path = |args: &[&str]| {
+        let ran = world.run(args);
+        let printed: Value = serde_json::from_str(&ran.stdout).unwrap();
+        printed["files"][0]["path"].clone()
+    };
+    assert_eq!(path(&["create", "film", "--dry-run", "--json"]), "film");
+    assert_eq!(world.run(&["create", "film"]).code, 0);
+    assert_eq!(path(&["show", "film.swarm", "--json"]), "film");
+    assert_eq!(path(&["get", "film.swarm", "-o", "copy", "--dry-run", "--json"]), "film");
+}
+
+#[test]
 fn create_prints_the_link_and_nothing_else() {
     let world = world_with_share();
     let ran = world.run(&["create", "share", "--comment", "hello", "--tag", "a", "--tag", "b"]);

@@ -8,7 +8,7 @@ use swarm_proto::geometry::Geometry;
 
 use super::{Context, blocking, default_output, unfit};
 use crate::{
-    commands::show::{file_lines, line, size_lines},
+    commands::show::{file_lines, file_object, line, size_lines},
     exit::{Code, Failure},
 };
 
@@ -26,13 +26,7 @@ pub async fn run(
         geometry.map_err(|error| Failure::new(Code::Usage, "usage", error.to_string()))?;
     let (bytes, pieces) = (geometry.total_bytes(), geometry.piece_count());
     let output = output.unwrap_or_else(|| default_output(&info.name));
-    let files = info.files.iter().map(|file| {
-        json!({
-            "path": file.path.join("/"),
-            "bytes": file.length,
-            "executable": file.executable,
-        })
-    });
+    let files = info.files.iter().map(|file| file_object(&info, file));
     cx.console.object(&json!({
         "dry_run": true,
         "name": info.name,

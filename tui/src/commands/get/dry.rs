@@ -7,7 +7,7 @@ use swarm_proto::manifest::Info;
 use super::{Context, find};
 use crate::{
     args::GetArgs,
-    commands::show::{file_lines, line, size_lines},
+    commands::show::{file_lines, file_object, line, size_lines},
     exit::Failure,
     room,
     text::inert,
@@ -26,14 +26,10 @@ pub async fn run(cx: &Context, args: &GetArgs, node: &Node, source: Source) -> R
     let (exists, free) = (path.exists(), room::free_at(&options.output));
 
     let files = geometry.files().map(|file| {
-        let info = manifest.file(file);
-        json!({
-            "path": info.path.join("/"),
-            "bytes": info.length,
-            "executable": info.executable,
-            // In order, as the list is.
-            "wanted": chosen.binary_search(&file).is_ok(),
-        })
+        let mut object = file_object(info, manifest.file(file));
+        // In order, as the list is.
+        object["wanted"] = chosen.binary_search(&file).is_ok().into();
+        object
     });
     cx.console.object(&json!({
         "dry_run": true,
