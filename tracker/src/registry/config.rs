@@ -24,7 +24,7 @@ pub struct Config {
     pub manifest_len_max: u32,
     /// Bytes of manifests that are arriving. Room for one of the largest and many usual ones.
     pub upload_bytes_max: u64,
-    /// Manifests arriving at a time. Each is asked for, and two for each new swarm are.
+    /// Manifests arriving at a time. Of each new swarm two members are asked for it.
     pub uploads_max: usize,
     /// How long a manifest may take to arrive: the largest over 1 Mbit/s.
     pub upload_ms_max: u64,

@@ -16,6 +16,11 @@ use swarm_proto::{
 
 use super::{Config, gauges::Gauges, keyed::Keyed};
 
+/// While room for manifests is short, one of which nothing has come for this long is given up: twice
+/// what a part takes over 70 kbit/s. Else a few keys that begin many and go on with none could keep
+/// everybody's manifests out.
+const STALLED_MS: u64 = 60_000;
+
 /// All bytes of what may be a manifest have arrived.
 #[derive(Debug)]
 pub(crate) struct Candidate {
@@ -73,6 +78,8 @@ struct Upload {
     total: u32,
     bytes: Vec<u8>,
     started_ms: u64,
+    /// When the last part came.
+    touched_ms: u64,
 }
 
 impl Uploads {
@@ -109,7 +116,10 @@ impl Uploads {
             if !gauges.uploads.take(1, config.uploads_max as u64) {
                 return Part::Full;
             }
-            self.open.insert(key, Upload { total, bytes: Vec::new(), started_ms: now_ms });
+            self.open.insert(
+                key,
+                Upload { total, bytes: Vec::new(), started_ms: now_ms, touched_ms: now_ms },
+            );
         }
         let Some(upload) = self.open.get_mut(&key) else { return Part::Invalid };
         if upload.total != total || upload.bytes.len() != offset as usize {
@@ -120,6 +130,7 @@ impl Uploads {
             self.drop_upload(&key, gauges);
             return Part::Full;
         }
+        upload.touched_ms = now_ms;
         upload.bytes.extend_from_slice(data);
         if end < total as usize {
             return Part::Received(end as u32);
@@ -130,14 +141,17 @@ impl Uploads {
         Part::Complete(Candidate { swarm, bytes })
     }
 
-    /// Forgets those that take too long. Looks at all: they are few.
+    /// Forgets those that take too long, and, if others have no room, those that do not go on. Looks at
+    /// all: they are few.
     pub(super) fn expire(&mut self, now_ms: u64, config: &Config, gauges: &Gauges) {
-        let late: Vec<_> = self
-            .open
-            .iter()
-            .filter(|(_, upload)| now_ms >= upload.started_ms + config.upload_ms_max)
-            .map(|(&key, _)| key)
-            .collect();
+        let crowded = gauges.uploads.get() >= config.uploads_max as u64
+            || gauges.upload_bytes.get() >= config.upload_bytes_max / 2;
+        let is_late = |upload: &Upload| {
+            now_ms >= upload.started_ms + config.upload_ms_max
+                || crowded && now_ms >= upload.touched_ms + STALLED_MS
+        };
+        let late: Vec<_> =
+            self.open.iter().filter(|(_, upload)| is_late(upload)).map(|(&key, _)| key).collect();
         for key in late {
             self.drop_upload(&key, gauges);
         }

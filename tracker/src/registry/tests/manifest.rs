@@ -121,6 +121,33 @@ fn parts_come_in_order_or_begin_anew() {
 }
 
 #[test]
+fn who_begins_and_does_not_go_on_makes_room_for_others() {
+    let manifest = manifest(100);
+    let (swarm, bytes) = (manifest.id(), manifest.encode());
+    let mut world = World::with(Config { uploads_max: 2, ..Config::default() });
+    // So long, with everybody still there.
+    let pass = |world: &mut World, tens: u32| {
+        for _ in 0..tens {
+            world.wait(10);
+            for n in 1..=3 {
+                world.announced(n, Announce { swarm, ..announce(HaveReport::All) });
+            }
+            world.expire();
+        }
+    };
+    pass(&mut world, 1);
+    assert_eq!(world.put(1, swarm, &bytes, 0, 1), received(1));
+    pass(&mut world, 5);
+    assert_eq!(world.put(2, swarm, &bytes, 0, 1), received(1));
+    let full = TrackerReply::Refused { why: Refusal::Full, retry_s: FULL_RETRY_S };
+    assert_eq!(world.put(3, swarm, &bytes, 0, 1), full, "both may still go on");
+    pass(&mut world, 1);
+    assert_eq!(world.put(3, swarm, &bytes, 0, 1), received(1));
+    assert_eq!(world.put(1, swarm, &bytes, 1, 1), INVALID, "it has stood still for a minute");
+    assert_eq!(world.put(2, swarm, &bytes, 1, 1), received(2));
+}
+
+#[test]
 fn uploads_have_limits() {
     let config = Config {
         uploads_max: 2,
