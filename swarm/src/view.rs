@@ -6,6 +6,7 @@ use crate::{
     BlockState, ConnId, PARTIALS_MAX, PartialSnapshot, PeerSnapshot, RUNS_MAX, RunSnapshot, Side,
     Snapshot, State, Swarm, Time,
     partial::{Block, Partial},
+    rate::Rate,
     session::Session,
     swarm::Mode,
 };
@@ -18,6 +19,9 @@ impl Swarm {
         let have = self.ledger.have();
         let (bytes, bytes_have) = (self.geometry().total_bytes(), self.ledger.bytes_have());
         let state = self.state();
+        // A mean goes on for a while; where nobody is there is nothing to go on.
+        let alone = self.sessions.is_empty();
+        let rate = |rate: &Rate| if alone { 0 } else { rate.per_second(now) };
         Snapshot {
             swarm: self.manifest.id(),
             state,
@@ -28,8 +32,8 @@ impl Swarm {
             bytes,
             bytes_have,
             bytes_wanted: bytes_have + self.ledger.bytes_lacking(),
-            down_rate: self.fetch.rate.per_second(now),
-            up_rate: self.serve.rate.per_second(now),
+            down_rate: rate(&self.fetch.rate),
+            up_rate: rate(&self.serve.rate),
             down_limit: self.fetch.bucket.limit(),
             up_limit: self.serve.bucket.limit(),
             eta_s: (state == State::Downloading)

@@ -215,7 +215,7 @@ impl From<NodeError> for Failure {
                 .hint("the same with --dry-run and without patterns lists its files"),
             NodeError::Locked { .. } => Self::new(code, kind, error.to_string())
                 .hint("wait for it or stop it, or choose another folder with --output"),
-            _ => Self::advised(code, kind, &error.to_string()),
+            _ => Self::advised(code, kind, without_number(&error.to_string())),
         }
     }
 }

@@ -271,6 +271,12 @@ pub fn read(path: &Path, limit: usize) -> Result<History, HistoryError> {
     Ok(History { runs, shares, sums })
 }
 
+/// Whether a share was ever fetched to this place, as far as the history can be read. Blocks.
+pub fn was_fetched(file: &Path, swarm: SwarmId, path: &Path) -> bool {
+    let known = read(file, 0).unwrap_or_default().shares;
+    known.iter().any(|share| share.swarm == swarm && share.path == path && !share.own)
+}
+
 /// The shares of these runs, which are in the order newest first.
 fn shares(runs: &[Run]) -> Vec<Share> {
     let mut shares: Vec<Share> = Vec::new();

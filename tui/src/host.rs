@@ -4,12 +4,15 @@
 //! written down and sent, so that it need not live in the same process.
 
 mod attempt;
+mod completion;
 mod ending;
 mod held;
+mod lost;
 mod memory;
 mod orders;
 mod restore;
 mod run;
+mod stopwatch;
 #[cfg(test)]
 mod tests;
 mod unchanged;
@@ -21,6 +24,7 @@ use swarm_node::{Command, Snapshot};
 use swarm_proto::{geometry::PieceIndex, id::SwarmId, manifest::Manifest};
 
 pub use self::{
+    lost::Lost,
     memory::Earlier,
     run::{Host, Setup},
 };
@@ -125,6 +129,8 @@ pub struct Entry {
     pub link: Option<String>,
     /// Whose it is.
     pub origin: Origin,
+    /// It is shared as the user's own, and was fetched to its place at some time before.
+    pub fetched: bool,
     /// How far it is on its way to running.
     pub phase: Phase,
     /// What is in it, once the manifest is here.
@@ -142,8 +148,10 @@ pub struct Entry {
     /// When everything was verified and in place, in seconds since 1970; not if it was from the
     /// start.
     pub completed_s: Option<u64>,
-    /// How long that took, in seconds.
+    /// How long it was fetched until then, in seconds, without the time in which it was held.
     pub took_s: Option<f64>,
+    /// Payload received before this run of it, in bytes.
+    pub received_before: u64,
     /// Payload sent before this run of it, in bytes.
     pub sent_before: u64,
     /// How many peers sent something to us or took something from us.

@@ -50,6 +50,8 @@ pub struct Console {
 pub trait Listener: Debug + Send {
     /// Takes in one line.
     fn hear(&self, warn: bool, line: &str);
+    /// The process is to stop for a while: gives the terminal back and stops it.
+    fn suspend(&self);
 }
 
 /// How progress is shown, once that is decided.
@@ -247,6 +249,13 @@ impl Console {
     /// From now on all that is said goes to who has the terminal, or to stderr again.
     pub fn speak_to(&self, listener: Option<Box<dyn Listener>>) {
         *self.screen.lock().unwrap_or_else(PoisonError::into_inner) = listener;
+    }
+
+    /// Asks who has the terminal to stop the process for a while. Whether there is anybody.
+    pub fn suspend(&self) -> bool {
+        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        screen.iter().for_each(|screen| screen.suspend());
+        screen.is_some()
     }
 
     /// Whether the screen is up and took the text.

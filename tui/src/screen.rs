@@ -32,6 +32,7 @@ mod qr;
 mod run;
 #[cfg(test)]
 pub mod sample;
+mod suspend;
 mod swarm;
 mod table;
 mod term;
@@ -64,14 +65,14 @@ pub use self::{
 };
 use crate::{
     exit::Failure,
-    host::{Entry, Order, Remark, Session},
+    host::{Entry, Lost, Order, Remark, Session},
     output::{Console, Listener, View},
     share::Policy,
     words::describe,
 };
 
 /// Actions that wait to be taken in. The screen takes them as fast as they come; if it is held up,
-/// news is lost rather than kept.
+/// news is lost rather than kept, and lines of the log are counted.
 const QUEUE: usize = 256;
 
 /// The terminal while it is ours.
@@ -79,6 +80,7 @@ const QUEUE: usize = 256;
 pub struct Raised {
     console: Console,
     actions: SyncSender<Action>,
+    ear: Ear,
     thread: Option<JoinHandle<App>>,
     /// The thread has ended.
     gone: CancellationToken,
@@ -100,6 +102,7 @@ impl Raised {
         let mut continues =
             signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw())).map_err(failed)?;
         let mut resizes = signal(SignalKind::window_change()).map_err(failed)?;
+        suspend::listen(console).map_err(failed)?;
         let screen = term::take().map_err(failed)?;
         let (actions, inbox) = mpsc::sync_channel(QUEUE);
         let palette = console.palette();
@@ -126,9 +129,10 @@ impl Raised {
                 let _ = again.try_send(action);
             }
         });
-        console.speak_to(Some(Box::new(Ear(actions.clone()))));
+        let ear = Ear { actions: actions.clone(), lost: Lost::default() };
+        console.speak_to(Some(Box::new(ear.clone())));
         let continued = continued.abort_handle();
-        Ok(Self { console: console.clone(), actions, thread: Some(thread), gone, continued })
+        Ok(Self { console: console.clone(), actions, ear, thread: Some(thread), gone, continued })
     }
 
     /// Waits until the screen has ended by itself: the terminal is gone, or something panicked.
@@ -139,6 +143,11 @@ impl Raised {
     /// Tells the screen what happened. What it cannot take now is followed by more.
     pub fn tell(&self, action: Action) {
         let _ = self.actions.try_send(action);
+    }
+
+    /// Adds a line to the log. Those that it cannot take now are counted, and the count is said.
+    pub fn remark(&self, remark: Remark) {
+        self.ear.remark(remark);
     }
 
     /// Gives the terminal back. Returns the state, unless the screen panicked: then the message is on
@@ -165,14 +174,28 @@ impl Drop for Raised {
 }
 
 /// What the program says while the screen is up: it goes into its log.
-#[derive(Debug)]
-struct Ear(SyncSender<Action>);
+#[derive(Debug, Clone)]
+struct Ear {
+    actions: SyncSender<Action>,
+    /// What a screen that was held up could not take.
+    lost: Lost,
+}
+
+impl Ear {
+    fn remark(&self, remark: Remark) {
+        let send = |remark| self.actions.try_send(Action::Remark(remark)).is_ok();
+        self.lost.say(remark, send);
+    }
+}
 
 impl Listener for Ear {
     fn hear(&self, warn: bool, line: &str) {
-        // What a screen that is held up cannot take is lost, as it would be off its end.
-        let remark = Remark { entry: None, warn, text: line.to_owned() };
-        let _ = self.0.try_send(Action::Remark(remark));
+        self.remark(Remark { entry: None, warn, text: line.to_owned() });
+    }
+
+    fn suspend(&self) {
+        // A screen that is held up does without, as with all that comes then.
+        let _ = self.actions.try_send(Action::Suspended);
     }
 }
 
@@ -253,7 +276,7 @@ impl View for Screen {
     fn event(&mut self, event: &Event) -> bool {
         let Stage::Up(screen) = &self.stage else { return false };
         let (warn, text) = describe(event, |file| self.entry.path_of(file));
-        screen.tell(Action::Remark(Remark { entry: Some(self.entry.id), warn, text }));
+        screen.remark(Remark { entry: Some(self.entry.id), warn, text });
         true
     }
 

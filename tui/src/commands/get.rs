@@ -77,13 +77,7 @@ async fn fetch(
         Source::Link(link) => link.to_string(),
         Source::Manifest(manifest) => link_of(manifest).to_string(),
     };
-    if let (Some(folder), Source::Manifest(manifest)) = (stream, &source) {
-        stream::check(manifest, folder)?;
-    }
-    let transfer = find::transfer(cx, args, node, source).await?;
-    if let Some(folder) = stream {
-        stream::check(transfer.manifest(), folder)?;
-    }
+    let transfer = find::transfer(cx, args, node, source, stream).await?;
     let mut watch = Watch::new(cx, &transfer, Role::Get, link.clone(), begun);
     let first = watch.latest();
     let resumed = first.bytes_have;
@@ -98,6 +92,8 @@ async fn fetch(
         }
     };
     let arrived = download(cx, &transfer, &mut watch, everything).await;
+    // What has led to the end is said before it.
+    watch.catch_up()?;
     watch.clear();
     arrived.map_err(|failure| match stream {
         None => failure,

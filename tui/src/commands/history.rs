@@ -5,6 +5,7 @@ use std::{
     path::Path,
 };
 
+use ratatui::crossterm::terminal;
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     history::{self, End, History, Run, Share, Sums},
     output::{
         Console,
-        table::{self, Cell},
+        table::{self, Cell, Column},
     },
     paths::Paths,
     text::counted,
@@ -21,9 +22,32 @@ use crate::{
     words::percent,
 };
 
-const RUNS: [&str; 12] =
-    ["STARTED", "WHAT", "NAME", "SIZE", "DOWN", "RATE", "FROM", "UP", "TO", "TIME", "END", "PATH"];
-const SHARES: [&str; 8] = ["NAME", "SIZE", "HAVE", "KIND", "STATE", "UP", "LAST", "PATH"];
+/// Of `history`, as programs know them. On a narrow terminal some fall away.
+const RUNS: [Column; 12] = [
+    Column::new("STARTED", 0),
+    Column::new("WHAT", 2),
+    Column::name("NAME", 0),
+    Column::new("SIZE", 4),
+    Column::new("DOWN", 5),
+    Column::new("RATE", 6),
+    Column::new("FROM", 9),
+    Column::new("UP", 3),
+    Column::new("TO", 10),
+    Column::new("TIME", 7),
+    Column::new("END", 1),
+    Column::path("PATH", 8),
+];
+/// The same of `ls`.
+const SHARES: [Column; 8] = [
+    Column::name("NAME", 0),
+    Column::new("SIZE", 3),
+    Column::new("HAVE", 1),
+    Column::new("KIND", 4),
+    Column::new("STATE", 0),
+    Column::new("UP", 5),
+    Column::new("LAST", 6),
+    Column::path("PATH", 2),
+];
 
 /// `swarm history`.
 pub fn history(console: &Console, paths: &Paths, args: &HistoryArgs) -> Result<(), Failure> {
@@ -71,20 +95,28 @@ fn read(paths: &Paths, limit: usize) -> Result<History, Failure> {
 /// Prints rows, each with a link.
 fn list(
     console: &Console,
-    names: &[&str],
+    columns: &[Column],
     rows: Vec<(Vec<Cell>, &str)>,
     args: &ListArgs,
 ) -> Result<(), Failure> {
     let (mut rows, links): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-    let mut names = names.to_vec();
+    let mut columns = columns.to_vec();
     if args.links {
-        names.push("LINK");
+        columns.push(Column::new("LINK", 0));
         rows.iter_mut().zip(links).for_each(|(row, link)| row.push(Cell::text(link)));
     }
-    let aligned = io::stdout().is_terminal();
+    // A link is to be copied, so that everything else may take what room it likes.
+    let room = || {
+        if args.links {
+            usize::MAX / 2
+        } else {
+            terminal::size().map_or(80, |(columns, _)| columns.into())
+        }
+    };
+    let width = io::stdout().is_terminal().then(room);
     // People need no heading of nothing; a program gets the same first line each time.
-    let header = !(args.no_header || aligned && rows.is_empty());
-    table::print(console, &names, &rows, header, aligned)
+    let header = !(args.no_header || width.is_some() && rows.is_empty());
+    table::print(console, &columns, &rows, header, width)
 }
 
 fn run_row(run: &Run) -> Vec<Cell> {

@@ -2,7 +2,7 @@
 
 mod farewell;
 
-use std::{env, path::PathBuf, sync::Arc, time::Instant};
+use std::{collections::HashSet, env, path::PathBuf, sync::Arc, time::Instant};
 
 use swarm_node::Identity;
 use tokio::{task, time};
@@ -77,7 +77,7 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
                 let session = Arc::clone(&host.session.borrow_and_update());
                 screen.tell(Action::Session(start.elapsed(), session));
             }
-            Some(remark) = host.remarks.recv() => screen.tell(Action::Remark(remark)),
+            Some(remark) = host.remarks.recv() => screen.remark(remark),
         }
     }
     screen.tell(Action::Stopping);
@@ -106,5 +106,10 @@ async fn past(path: Option<PathBuf>) -> Option<Vec<Past>> {
     let history = task::spawn_blocking(read).await.ok()??;
     // Counted from the first that ever was, so that a new one changes no other's number.
     let numbers = (0..history.sums.runs).rev();
-    Some(numbers.zip(&history.runs).map(|(number, run)| Past::of(run, number)).collect())
+    let fetched: HashSet<_> =
+        history.shares.iter().filter(|s| !s.own).map(|s| (s.swarm, s.path.as_path())).collect();
+    let past = numbers.zip(&history.runs).map(|(number, run)| {
+        Past::of(run, number, fetched.contains(&(run.swarm, run.path.as_path())))
+    });
+    Some(past.collect())
 }

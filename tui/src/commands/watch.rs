@@ -8,7 +8,13 @@ use std::{
 use swarm_node::{Event, Snapshot, State, Transfer};
 use swarm_proto::manifest::Manifest;
 use tokio::{
-    sync::{broadcast, watch},
+    sync::{
+        broadcast::{
+            self,
+            error::{RecvError, TryRecvError},
+        },
+        watch,
+    },
     time,
 };
 
@@ -20,6 +26,7 @@ use crate::{
     output::{Console, View},
     screen::Screen,
     share::{Policy, Sharing},
+    text::counted,
 };
 
 /// Even when nothing happens the caller looks at the clock this often.
@@ -102,11 +109,12 @@ impl Watch {
         tokio::select! {
             // The sender goes away with the transfer; then the clock is all that is left.
             Ok(()) = self.snapshots.changed() => {}
-            Ok(event) = self.events.recv() => {
-                if !self.view.event(&event) {
-                    self.console.event(&event, &self.manifest)?;
-                }
-            }
+            event = self.events.recv() => match event {
+                Ok(event) => self.say(&event)?,
+                Err(RecvError::Lagged(lost)) => self.say_lost(lost),
+                // The transfer has ended.
+                Err(RecvError::Closed) => time::sleep(TICK).await,
+            },
             // There is somebody to answer only where there is a screen.
             Ok(()) = self.answer.changed() => {}
             () = time::sleep(TICK) => {}
@@ -117,6 +125,30 @@ impl Watch {
         }
         self.view.snapshot(self.start.elapsed(), &snapshot)?;
         Ok(snapshot)
+    }
+
+    /// Says what has happened up to now and was not said yet.
+    ///
+    /// # Errors
+    /// If the reader of stdout went away.
+    pub fn catch_up(&mut self) -> Result<(), Failure> {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => self.say(&event)?,
+                Err(TryRecvError::Lagged(lost)) => self.say_lost(lost),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+
+    fn say(&mut self, event: &Event) -> Result<(), Failure> {
+        if self.view.event(event) { Ok(()) } else { self.console.event(event, &self.manifest) }
+    }
+
+    /// Whoever reads our output has kept us from listening.
+    fn say_lost(&self, events: u64) {
+        self.console
+            .warn(format_args!("{} lost: nobody read them in time", counted(events, "event")));
     }
 
     /// The latest snapshot.
@@ -155,6 +187,7 @@ fn entry(transfer: &Transfer, verb: &'static str, link: String) -> Entry {
         path: transfer.path().to_owned(),
         link: Some(link),
         origin: if verb == "seed" { Origin::Own } else { Origin::Downloaded },
+        fetched: false,
         phase: Phase::Running,
         share: Some(Arc::new(Share::of(transfer.manifest()))),
         snapshot: None,
@@ -164,6 +197,7 @@ fn entry(transfer: &Transfer, verb: &'static str, link: String) -> Entry {
         added_s: 0,
         completed_s: None,
         took_s: None,
+        received_before: 0,
         sent_before: 0,
         met: 0,
         hooked: false,

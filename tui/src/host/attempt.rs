@@ -18,13 +18,16 @@ use swarm_proto::{
     link::{Endpoint, Link},
     manifest::{Extras, Manifest},
 };
-use tokio::{sync::mpsc, time};
+use tokio::{
+    sync::{broadcast::error::RecvError, mpsc, watch},
+    time,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{EntryId, orders::off_task, run::Setup, unchanged};
+use super::{EntryId, completion::Completion, orders::off_task, run::Setup, unchanged};
 use crate::{
     exit::Failure,
-    history::{Record, Role},
+    history::{self, Record, Role, everywhere},
     source::link_of,
 };
 
@@ -68,14 +71,16 @@ pub(super) enum News {
     StillFinding(Failure),
     /// Files are read.
     Hashing(Progress),
-    /// It runs.
-    Started { transfer: Transfer, link: Link },
+    /// It runs. `fetched`: what is the user's own was fetched to its place before.
+    Started { transfer: Transfer, link: Box<Link>, fetched: bool },
     /// All of it is verified and in place, and its files have this print.
     Whole { print: Option<String> },
     /// How it is.
     Snapshot(Arc<Snapshot>),
     /// What the engine says.
     Event(Event),
+    /// So many events came faster than they were taken.
+    Lost(u64),
     /// The attempt is over, and nothing of it runs any more: as it was told to, by itself, or with a
     /// failure. The last that it tells.
     Ended(Result<(), Failure>),
@@ -121,7 +126,11 @@ pub(super) async fn run(setup: Arc<Setup>, goal: Goal, end: CancellationToken, t
     let ended = match end.run_until_cancelled(starting).await {
         Some(Ok((transfer, link))) => {
             let record = setup.cx.history.begin(&transfer, role, &link.to_string());
-            follow(transfer, link, record, &end, &teller).await;
+            let fetched = role == Role::Seed && was_fetched(&setup, &transfer).await;
+            teller
+                .tell(News::Started { transfer: transfer.clone(), link: Box::new(link), fetched })
+                .await;
+            follow(transfer, record, &end, &teller).await;
             Ok(())
         }
         Some(Err(failure)) => Err(failure),
@@ -132,19 +141,13 @@ pub(super) async fn run(setup: Arc<Setup>, goal: Goal, end: CancellationToken, t
 }
 
 /// Tells of a transfer that runs and writes its row of the history, until it has ended.
-async fn follow(
-    transfer: Transfer,
-    link: Link,
-    mut record: Record,
-    end: &CancellationToken,
-    teller: &Teller,
-) {
+async fn follow(transfer: Transfer, mut record: Record, end: &CancellationToken, teller: &Teller) {
     let (mut snapshots, mut events) = (transfer.snapshots(), transfer.events());
-    teller.tell(News::Started { transfer: transfer.clone(), link }).await;
     let first = Arc::clone(&snapshots.borrow());
     if first.state == State::Seeding && is_whole(&first) {
         teller.tell(News::Whole { print: print_of(&transfer).await }).await;
     }
+    let mut completion = Completion::of(first.state);
     loop {
         tokio::select! {
             () = end.cancelled() => break,
@@ -156,20 +159,46 @@ async fn follow(
                 record.observe(&snapshot);
                 teller.tell(News::Snapshot(snapshot)).await;
             }
-            Ok(event) = events.recv() => {
-                let whole = event == Event::Completed && is_whole(&snapshots.borrow());
-                if whole {
-                    // Before anybody is told who may do something with the files.
-                    teller.tell(News::Whole { print: print_of(&transfer).await }).await;
+            event = events.recv() => match event {
+                Ok(Event::Completed) => {
+                    completion.told();
+                    tell_completed(&transfer, &snapshots, teller).await;
                 }
-                teller.tell(News::Event(event)).await;
+                Ok(event) => teller.tell(News::Event(event)).await,
+                Err(RecvError::Lagged(lost)) => teller.tell(News::Lost(lost)).await,
+                Err(RecvError::Closed) => break,
             }
+        }
+        let (state, heard) = (snapshots.borrow().state, events.is_empty());
+        if completion.is_lost(state, heard) {
+            tell_completed(&transfer, &snapshots, teller).await;
         }
     }
     transfer.stop().await;
     let last = Arc::clone(&snapshots.borrow());
     record.end(&last);
     teller.tell(News::Snapshot(last)).await;
+}
+
+async fn tell_completed(
+    transfer: &Transfer,
+    snapshots: &watch::Receiver<Arc<Snapshot>>,
+    teller: &Teller,
+) {
+    let whole = is_whole(&snapshots.borrow());
+    if whole {
+        // Before anybody is told who may do something with the files.
+        teller.tell(News::Whole { print: print_of(transfer).await }).await;
+    }
+    teller.tell(News::Event(Event::Completed)).await;
+}
+
+/// Whether the history knows that this share was fetched to this place.
+async fn was_fetched(setup: &Setup, transfer: &Transfer) -> bool {
+    let Some(file) = setup.cx.paths.history.clone() else { return false };
+    let (swarm, path) = (transfer.id(), transfer.path().to_owned());
+    let look = move || Ok(history::was_fetched(&file, swarm, &everywhere(&path)));
+    off_task(look).await.unwrap_or(false)
 }
 
 /// Whether a share that is complete lacks no file, for none was left out.

@@ -57,6 +57,7 @@ impl Keeper {
     pub(super) fn ended(&mut self, id: EntryId, result: Result<(), Failure>) {
         let Some(held) = self.find(id) else { return };
         held.stop_sharing();
+        held.fetching.run(false, Instant::now());
         (held.attempt, held.transfer) = (None, None);
         let why = held.ending.as_ref().map_or_else(String::new, |ending| ending.why.clone());
         match result {

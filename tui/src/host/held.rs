@@ -19,6 +19,8 @@ use super::{
     Entry, Origin, Phase, Share,
     attempt::{Check, Goal},
     memory::{SoFar, Stand},
+    run::now_s,
+    stopwatch::Stopwatch,
 };
 use crate::share::Sharing;
 
@@ -46,8 +48,8 @@ pub(super) struct Held {
     pub(super) at_end: Option<Stand>,
     /// What earlier attempts did.
     pub(super) so_far: SoFar,
-    /// When its first attempt ran.
-    pub(super) began: Option<Instant>,
+    /// How long this attempt has fetched.
+    pub(super) fetching: Stopwatch,
     /// Whom payload came from or went to, as far as [`MET_MAX`].
     pub(super) met: HashSet<PeerId>,
 }
@@ -78,7 +80,7 @@ impl Held {
             paused: false,
             at_end: None,
             so_far: SoFar::default(),
-            began: None,
+            fetching: Stopwatch::default(),
             met: HashSet::new(),
         }
     }
@@ -94,12 +96,12 @@ impl Held {
         }
         self.kept = Some((Arc::clone(manifest), transfer.path().to_owned()));
         self.entry.phase = Phase::Running;
-        self.began.get_or_insert_with(Instant::now);
         self.entry.name = manifest.info().name.clone();
         self.entry.path = transfer.path().to_owned();
         self.entry.link = Some(link.to_string());
         self.entry.share = Some(Arc::new(Share::of(manifest)));
-        self.entry.snapshot = Some(Arc::clone(&transfer.snapshots().borrow()));
+        let snapshot = Arc::clone(&transfer.snapshots().borrow());
+        self.take_in(snapshot);
         if let Goal::Seed { manifest: kept, .. } = &mut self.goal {
             // Another attempt need not make it again.
             *kept = Some(Arc::clone(manifest));
@@ -128,7 +130,26 @@ impl Held {
         self.stop_sharing();
         self.so_far = self.sums();
         self.entry.snapshot = None;
+        self.fetching = Stopwatch::default();
+        self.entry.received_before = self.so_far.downloaded;
         self.entry.sent_before = self.so_far.uploaded;
+    }
+
+    /// How its transfer is now.
+    pub(super) fn take_in(&mut self, snapshot: Arc<Snapshot>) {
+        self.meet(&snapshot);
+        let fetches = match snapshot.state {
+            State::Checking | State::Downloading | State::Finishing | State::DiskTrouble => true,
+            State::Seeding | State::Paused | State::Stopped => false,
+        };
+        self.fetching.run(fetches, Instant::now());
+        self.entry.snapshot = Some(snapshot);
+    }
+
+    /// Everything that is wanted is here.
+    pub(super) fn complete(&mut self) {
+        self.entry.completed_s = Some(now_s());
+        self.entry.took_s = Some(self.sums().fetched_s);
     }
 
     /// The time that it was shared is kept.
@@ -139,7 +160,7 @@ impl Held {
     }
 
     /// Counts those who sent or took something.
-    pub(super) fn meet(&mut self, snapshot: &Snapshot) {
+    fn meet(&mut self, snapshot: &Snapshot) {
         for peer in &snapshot.peers {
             if (peer.downloaded > 0 || peer.uploaded > 0) && self.met.len() < MET_MAX {
                 self.met.insert(peer.id);

@@ -88,6 +88,9 @@ pub(super) struct SoFar {
     pub(super) uploaded: u64,
     /// Time that it was shared on after completion, in seconds.
     pub(super) shared_s: u64,
+    /// Time that it was fetched, in seconds; an older version did not keep it.
+    #[serde(default)]
+    pub(super) fetched_s: f64,
 }
 
 /// The file.
@@ -347,7 +350,7 @@ mod tests {
             limits: Limits { up: Some(5), down: None },
             added_s: 1,
             completed_s: Some(2),
-            so_far: SoFar { downloaded: 3, uploaded: 4, shared_s: 5 },
+            so_far: SoFar { downloaded: 3, uploaded: 4, shared_s: 5, fetched_s: 6.5 },
         }
     }
 

@@ -12,7 +12,7 @@ use swarm_proto::{id::SwarmId, link::Link, manifest::Manifest};
 use tokio::task;
 
 use super::{
-    Entry, Origin, Phase,
+    Entry, Origin, Phase, Remark, Share,
     attempt::{Check, Goal},
     held::Held,
     memory::{Aim, Memo, Memory, SoFar, Stand, Writer},
@@ -43,9 +43,10 @@ impl Keeper {
         });
         // The process is ending.
         let Ok((memory, earlier)) = read.await else { return };
-        let remarks = self.remarks.clone();
+        let (remarks, lost) = (self.remarks.clone(), self.lost.clone());
         let writer = memory.start(move |text| {
-            let _ = remarks.try_send(super::Remark { entry: None, warn: true, text });
+            let remark = Remark { entry: None, warn: true, text };
+            lost.say(remark, |remark| remarks.try_send(remark).is_ok());
         });
         let manifests = earlier.iter().filter_map(|(_, manifest)| Some(manifest.as_ref()?.id()));
         let manifests = manifests.collect();
@@ -104,6 +105,11 @@ impl Keeper {
             };
             (manifest, path)
         });
+        if let Some((manifest, path)) = &held.kept {
+            // What is there of it is known before it runs, also if it is not to run.
+            held.entry.share = Some(Arc::new(Share::of(manifest)));
+            held.entry.path.clone_from(path);
+        }
         held.paused = memo.stand == Stand::Paused;
         held.enough = matches!(memo.stand, Stand::Stopped { enough: true, .. });
         self.next += 1;
@@ -125,6 +131,7 @@ impl Keeper {
             limits: memo.limits,
             added_s: memo.added_s,
             completed_s: memo.completed_s,
+            received_before: memo.so_far.downloaded,
             sent_before: memo.so_far.uploaded,
             ..self.entry(memo.name.clone(), memo.place.clone(), memo.origin, phase)
         }
@@ -215,7 +222,7 @@ impl Held {
 
     /// What was done, this attempt included.
     pub(super) fn sums(&self) -> SoFar {
-        let SoFar { mut downloaded, mut uploaded, mut shared_s } = self.so_far;
+        let SoFar { mut downloaded, mut uploaded, mut shared_s, mut fetched_s } = self.so_far;
         if let Some(snapshot) = &self.entry.snapshot {
             downloaded = downloaded.saturating_add(snapshot.totals.downloaded);
             uploaded = uploaded.saturating_add(snapshot.totals.uploaded);
@@ -223,7 +230,8 @@ impl Held {
         if let Some((_, since)) = &self.sharing {
             shared_s = shared_s.saturating_add(since.elapsed().as_secs());
         }
-        SoFar { downloaded, uploaded, shared_s }
+        fetched_s += self.fetching.elapsed(Instant::now()).as_secs_f64();
+        SoFar { downloaded, uploaded, shared_s, fetched_s }
     }
 }
 

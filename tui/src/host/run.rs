@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    EntryId, Limits, Order, Phase, Remark, Session,
+    EntryId, Limits, Lost, Order, Phase, Remark, Session,
     attempt::{self, Goal, News, Teller},
     held::Held,
     memory::Earlier,
@@ -29,6 +29,7 @@ use crate::{
     hook::{Facts, Hook},
     services::Services,
     share::Policy,
+    text::counted,
     words::describe,
 };
 
@@ -36,7 +37,7 @@ use crate::{
 const ORDERS: usize = 64;
 /// News that waits. Whoever has more waits too.
 const NEWS: usize = 256;
-/// Remarks that wait for a front end. One that does not take them loses the rest.
+/// Remarks that wait for a front end. One that does not take them loses the rest, and is told how many.
 const REMARKS: usize = 256;
 /// Between two sessions that are shown: as often as an engine makes a snapshot.
 const SHOW: Duration = Duration::from_millis(100);
@@ -92,6 +93,7 @@ impl Host {
             next: 1,
             session,
             remarks,
+            lost: Lost::default(),
             news,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -123,6 +125,8 @@ pub(super) struct Keeper {
     pub(super) next: u64,
     pub(super) session: watch::Sender<Arc<Session>>,
     pub(super) remarks: mpsc::Sender<Remark>,
+    /// Those that nobody took.
+    pub(super) lost: Lost,
     pub(super) news: mpsc::Sender<(EntryId, News)>,
     /// The session ends.
     pub(super) stop: CancellationToken,
@@ -214,13 +218,15 @@ impl Keeper {
 
     /// Lets the front end see how everything is.
     pub(super) fn show(&self) {
+        self.lost.own_up(|remark| self.remarks.try_send(remark).is_ok());
         let entries = self.held.iter().map(|held| Arc::new(held.entry.clone())).collect();
         self.session.send_replace(Arc::new(Session { entries, ..self.shown.clone() }));
     }
 
     /// Says something to the user, unless nobody takes it.
     pub(super) fn say(&self, entry: Option<EntryId>, warn: bool, text: impl Into<String>) {
-        let _ = self.remarks.try_send(Remark { entry, warn, text: text.into() });
+        let remark = Remark { entry, warn, text: text.into() };
+        self.lost.say(remark, |remark| self.remarks.try_send(remark).is_ok());
     }
 
     /// Says what went wrong, and what can be done.
@@ -281,18 +287,23 @@ impl Keeper {
                     (*done, *total) = (progress.done, progress.total);
                 }
             }
-            News::Started { transfer, link } => held.begin(transfer, &link),
+            News::Started { transfer, link, fetched } => {
+                held.entry.fetched = fetched;
+                held.begin(transfer, &link);
+            }
             News::Whole { print } => held.whole(print),
             News::Snapshot(snapshot) => {
-                held.meet(&snapshot);
-                held.entry.snapshot = Some(snapshot);
+                held.take_in(snapshot);
                 self.share_on(id);
+            }
+            News::Lost(events) => {
+                let text = format!("{} lost: too many at a time", counted(events, "event"));
+                self.say(Some(id), true, text);
             }
             News::Event(event) => {
                 let completed = event == Event::Completed;
                 if completed {
-                    held.entry.completed_s = Some(now_s());
-                    held.entry.took_s = held.began.map(|began| began.elapsed().as_secs_f64());
+                    held.complete();
                 }
                 let (warn, text) = describe(&event, |file| held.entry.path_of(file));
                 self.say(Some(id), warn, text);
@@ -321,7 +332,7 @@ impl Keeper {
         // What is wanted is there, also if the snapshot is still one of before.
         let (path, bytes) =
             (everywhere(transfer.path()), transfer.snapshots().borrow().bytes_wanted);
-        let took = held.began.map(|began| began.elapsed()).unwrap_or_default();
+        let took = Duration::from_secs_f64(held.entry.took_s.unwrap_or_default());
         let name = &transfer.manifest().info().name;
         let facts = Facts { path: &path, name, id: transfer.id(), link, bytes, took };
         let cx = &setup.cx;

@@ -218,7 +218,7 @@ impl App {
                 self.sort();
             }
             Action::Stopping => self.stopping = true,
-            Action::Continued | Action::Leave => {}
+            Action::Suspended | Action::Continued | Action::Leave => {}
         }
         Vec::new()
     }

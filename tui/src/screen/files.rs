@@ -178,8 +178,7 @@ fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, palette: Palette) {
         format!(" {} of {count} ", rows.len())
     };
     let block = Block::bordered().border_style(palette.dim()).title(title);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = table::framed(frame, area, block);
     if rows.is_empty() {
         let text = " no file matches the filter";
         return frame.render_widget(Paragraph::new(text).style(palette.dim()), inner);

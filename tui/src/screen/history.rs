@@ -51,6 +51,8 @@ pub struct Past {
     pub name: String,
     /// Whether it was shared or fetched.
     pub origin: Origin,
+    /// What was shared was fetched to its place in another run.
+    pub fetched: bool,
     /// Where it is, or was to be.
     pub path: PathBuf,
     /// What it is fetched with.
@@ -77,7 +79,7 @@ pub struct Past {
 
 impl Past {
     /// A run; `id` tells it from all others. Runs are only ever added, so their count does.
-    pub fn of(run: &Run, id: u64) -> Self {
+    pub fn of(run: &Run, id: u64, fetched: bool) -> Self {
         Self {
             id,
             name: run.name.clone(),
@@ -85,6 +87,7 @@ impl Past {
                 Role::Get => Origin::Downloaded,
                 Role::Seed => Origin::Own,
             },
+            fetched,
             path: run.path.clone(),
             link: run.link.clone(),
             end: run.end.word(),
@@ -113,6 +116,7 @@ enum Col {
     Rate,
     Ran,
     Peers,
+    Place,
 }
 
 /// What falls away first has the highest rank.
@@ -128,6 +132,7 @@ const COLUMNS: &[Column<Col>] = &[
     Column::right(Col::Rate, "↓ MEAN", 10, 7),
     Column::right(Col::Ran, "RAN", 8, 8),
     Column::right(Col::Peers, "PEERS", 5, 9),
+    Column::fill(Col::Place, "PLACE", 24, 10),
 ];
 
 fn rows(app: &App) -> Vec<RowKey> {
@@ -201,7 +206,7 @@ fn cell(past: &Past, column: Col, palette: Palette) -> Line<'static> {
             Line::from(Date(past.started_s).to_string().chars().take(16).collect::<String>())
         }
         Col::Name => Line::from(inert(&past.name)),
-        Col::Kind => Line::styled(kind(past.origin), palette.dim()),
+        Col::Kind => Line::styled(kind(past.origin, past.fetched), palette.dim()),
         Col::End => Line::from(past.end),
         Col::Done => Line::from(short_percent(past.bytes_have, past.bytes)),
         Col::Size => bytes(past.bytes),
@@ -209,6 +214,7 @@ fn cell(past: &Past, column: Col, palette: Palette) -> Line<'static> {
         Col::Sent => bytes(past.uploaded),
         Col::Rate => rate(Some(past.down_rate), palette.down()),
         Col::Ran => Line::from(span(past.seconds)),
+        Col::Place => Line::styled(inert(&past.path.display().to_string()), palette.dim()),
         Col::Peers => Line::from(past.peers.min(99_999).to_string()),
     }
 }
@@ -218,7 +224,7 @@ impl Facts for Past {
         Some(match fact {
             Fact::Name => self.name.as_str().into(),
             Fact::State => self.end.into(),
-            Fact::Kind => kind(self.origin).into(),
+            Fact::Kind => kind(self.origin, self.fetched).into(),
             Fact::Size => self.bytes.into(),
             Fact::Down | Fact::Rate => self.down_rate.into(),
             Fact::Peers => u64::from(self.peers).into(),
@@ -240,6 +246,7 @@ mod tests {
             id,
             name: name.into(),
             origin,
+            fetched: false,
             path: format!("/data/{name}").into(),
             link: format!("swarm:?dn={name}"),
             end: if id == 2 { "interrupted" } else { "done" },

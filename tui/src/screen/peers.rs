@@ -66,15 +66,15 @@ enum Col {
 /// What falls away first has the highest rank.
 const COLUMNS: &[Column<Col>] = &[
     Column::grow(Col::Address, "ADDRESS", 21, 0),
-    Column::left(Col::Client, "CLIENT", 12, 4),
-    Column::left(Col::Flags, "FLAGS", 5, 2),
-    Column::left(Col::Bar, "", BAR as u16, 3),
+    Column::left(Col::Client, "CLIENT", 12, 5),
+    Column::left(Col::Flags, "FLAGS", 5, 3),
+    Column::left(Col::Bar, "", BAR as u16, 4),
     Column::right(Col::Have, "HAVE", 5, 0),
-    Column::right(Col::Down, "↓ RATE", 10, 0),
-    Column::right(Col::Up, "↑ RATE", 10, 1),
-    Column::right(Col::Asked, "ASKED", 8, 7),
-    Column::right(Col::Delay, "DELAY", 7, 6),
-    Column::right(Col::Bad, "BAD", 4, 5),
+    Column::right(Col::Down, "↓ RATE", 10, 1),
+    Column::right(Col::Up, "↑ RATE", 10, 2),
+    Column::right(Col::Asked, "ASKED", 8, 8),
+    Column::right(Col::Delay, "DELAY", 7, 7),
+    Column::right(Col::Bad, "BAD", 4, 6),
 ];
 
 /// What the letters of the flags mean, for the help.
@@ -139,11 +139,10 @@ pub fn table(frame: &mut Frame<'_>, area: Rect, app: &App, page: Page, palette: 
     let rows = app.rows();
     let title = table::title(rows.len(), snapshot.peers.len(), "peer");
     let block = Block::bordered().border_style(palette.dim()).title(title);
-    let inner = block.inner(area);
     if rows.is_empty() {
         return nobody(frame, area, block, app, snapshot, palette);
     }
-    frame.render_widget(block, area);
+    let inner = table::framed(frame, area, block);
     let list = app.list(page);
     let view = View { rows: rows.len(), cursor: app.cursor(), sort: list.heading(PAGE.sorts) };
     let buffer = frame.buffer_mut();
@@ -169,7 +168,7 @@ fn nobody(
     snapshot: &Snapshot,
     palette: Palette,
 ) {
-    let inside = block.inner(area).inner(Margin::new(1.min(area.width / 4), 0));
+    let inside = table::within(area, &block).inner(Margin::new(1.min(area.width / 4), 0));
     let (width, height) = (usize::from(inside.width).max(1), usize::from(inside.height));
     let complete = snapshot.bytes_have == snapshot.bytes_wanted;
     let link = app.entry().and_then(|entry| entry.link.as_ref()).filter(|_| complete);
@@ -189,7 +188,7 @@ fn nobody(
     } else {
         dim("Nobody is connected. It goes on by itself when somebody is.")
     };
-    frame.render_widget(block, area);
+    table::framed(frame, area, block);
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inside);
 }
 
@@ -326,7 +325,8 @@ mod tests {
         assert_eq!(titles(98), "ADDRESS CLIENT FLAGS  HAVE ↓ RATE ↑ RATE DELAY BAD");
         assert_eq!(titles(78), "ADDRESS FLAGS  HAVE ↓ RATE ↑ RATE");
         assert_eq!(titles(58), "ADDRESS FLAGS HAVE ↓ RATE ↑ RATE");
-        assert_eq!(titles(1), "ADDRESS HAVE ↓ RATE");
+        assert_eq!(titles(30), "ADDRESS HAVE");
+        assert_eq!(titles(1), "ADDRESS HAVE");
     }
 
     #[test]

@@ -277,8 +277,7 @@ fn unfinished(
     if area.width >= 60 {
         block = block.title_top(Line::from(" / and a number shows any piece ").right_aligned());
     }
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = table::framed(frame, area, block);
     if rows.is_empty() {
         let text = if snapshot.pieces_have >= snapshot.pieces_wanted {
             " all pieces are verified"

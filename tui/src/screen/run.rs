@@ -12,7 +12,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::{
     app::{Action, App, Effect},
     input::Keys,
-    open_folder,
+    open_folder, suspend,
     term::{self, Screen},
     view,
 };
@@ -74,10 +74,11 @@ fn follow(app: &mut App, stage: Stage) -> io::Result<()> {
             }
         };
         due = true;
-        if matches!(action, Action::Continued) {
-            term::give_back();
-            stage.screen = term::take()?;
-            term::mouse(app.mouse)?;
+        match action {
+            Action::Suspended if !suspended(app, &mut stage)? => return Ok(()),
+            // Somebody may have stopped us without asking, and the shell has used the terminal.
+            Action::Continued => retake(app, &mut stage)?,
+            _ => {}
         }
         for effect in app.update(action) {
             if !perform(app, &mut stage, effect)? {
@@ -100,18 +101,30 @@ fn perform(app: &mut App, stage: &mut Stage, effect: Effect) -> io::Result<bool>
         }
         // The same way as from outside, so that there is one.
         Effect::Quit => kill_process(getpid(), Signal::INT)?,
-        Effect::Suspend => {
-            term::give_back();
-            kill_process(getpid(), Signal::TSTP)?;
-            // The signal may take a moment; nothing is drawn before the process goes on.
-            if !wait_until_continued(app, &stage.inbox) {
-                return Ok(false);
-            }
-            stage.screen = term::take()?;
-            term::mouse(app.mouse)?;
-        }
+        Effect::Suspend if suspend::has_shell() => suspend::ask()?,
+        Effect::Suspend => app.say(true, "there is no shell here that could bring it back"),
     }
     Ok(true)
+}
+
+/// Gives the terminal back, stops the process, and takes the terminal again when it goes on. Whether the
+/// screen is still wanted afterwards.
+fn suspended(app: &mut App, stage: &mut Stage) -> io::Result<bool> {
+    term::give_back();
+    suspend::stop()?;
+    // The signal may take a moment; nothing is drawn before the process goes on.
+    let wanted = wait_until_continued(app, &stage.inbox);
+    if wanted {
+        retake(app, stage)?;
+    }
+    Ok(wanted)
+}
+
+/// Takes the terminal anew, whatever it looks like now.
+fn retake(app: &mut App, stage: &mut Stage) -> io::Result<()> {
+    term::give_back();
+    stage.screen = term::take()?;
+    term::mouse(app.mouse)
 }
 
 /// Whether the screen is still wanted afterwards.

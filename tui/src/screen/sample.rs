@@ -39,6 +39,7 @@ pub fn entry(id: u64, snapshot: &Snapshot) -> Entry {
         path: format!("./weights{}", if id == 0 { String::new() } else { id.to_string() }).into(),
         link: Some("swarm:?id=6kku5bfx".into()),
         origin: Origin::Downloaded,
+        fetched: false,
         phase: Phase::Running,
         share: Some(Arc::new(Share {
             swarm: snapshot.swarm,
@@ -55,6 +56,7 @@ pub fn entry(id: u64, snapshot: &Snapshot) -> Entry {
         added_s: 1_750_000_000,
         completed_s: None,
         took_s: None,
+        received_before: 0,
         sent_before: 0,
         met: 0,
         hooked: false,

@@ -15,6 +15,7 @@ use super::{
     app::{App, RowKey},
     page::Spec,
     peers::delay,
+    table,
     transfers::ratio,
 };
 use crate::{
@@ -123,8 +124,7 @@ fn pane(frame: &mut Frame<'_>, area: Rect, title: &str, facts: &[Fact], palette:
 
 fn draw_trackers(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, palette: Palette) {
     let block = Block::bordered().border_style(palette.dim()).title(" Trackers ");
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = table::framed(frame, area, block);
     if snapshot.trackers.is_empty() {
         let text = " none: peers are found through the link and through other peers";
         return frame.render_widget(Paragraph::new(text).style(palette.dim()), inner);

@@ -5,11 +5,12 @@
 use std::{cmp::Ordering, ops::Range};
 
 use ratatui::{
+    Frame,
     buffer::Buffer,
     layout::Rect,
     style::Style,
     text::{Line, Span},
-    widgets::Widget,
+    widgets::{Block, Widget},
 };
 
 use super::app::window;
@@ -35,8 +36,9 @@ pub enum Shape {
     Left,
     /// At the right: figures.
     Right,
-    /// At the left, with all the room that the others leave.
-    Grow,
+    /// At the left, with what room the others leave, up to so many cells: a figure far from its name is
+    /// nobody's.
+    Grow(u16),
 }
 
 impl<K> Column<K> {
@@ -52,9 +54,23 @@ impl<K> Column<K> {
 
     /// Text at the left, with the room that the others leave.
     pub const fn grow(of: K, title: &'static str, width: u16, rank: u8) -> Self {
-        Self { of, title, width, shape: Shape::Grow, rank }
+        Self { of, title, width, shape: Shape::Grow(GROW_MAX), rank }
+    }
+
+    /// The same, as wide as there is room for.
+    pub const fn fill(of: K, title: &'static str, width: u16, rank: u8) -> Self {
+        Self { of, title, width, shape: Shape::Grow(u16::MAX), rank }
     }
 }
+
+/// Cells of a name that are left at least.
+const NAME_MIN: u16 = 6;
+
+/// Rows of a frame with a header and a row in it.
+const FRAMED_MIN: u16 = 4;
+
+/// Cells of a name, if it is wider than that where it stands alone.
+const GROW_MAX: u16 = 72;
 
 /// The columns that fit, a space between them, each with its width.
 pub fn fitting<K>(columns: &[Column<K>], width: u16) -> Vec<(&Column<K>, u16)> {
@@ -67,11 +83,24 @@ pub fn fitting<K>(columns: &[Column<K>], width: u16) -> Vec<(&Column<K>, u16)> {
         }
         kept.retain(|column| column.rank != worst);
     }
-    let spare = width.saturating_add(1).saturating_sub(needed(&kept));
-    let sized = kept
-        .into_iter()
-        .map(|column| (column, column.width + if column.shape == Shape::Grow { spare } else { 0 }));
-    sized.collect()
+    // A name that is cut tells more than a figure that is.
+    let mut lacking = needed(&kept).saturating_sub(width.saturating_add(1));
+    let mut spare = width.saturating_add(1).saturating_sub(needed(&kept));
+    let grows = |column: &&Column<K>| matches!(column.shape, Shape::Grow(_));
+    let mut growing = kept.iter().copied().filter(grows).count() as u16;
+    let mut sized = Vec::with_capacity(kept.len());
+    for column in kept {
+        let mut cells = column.width;
+        if let Shape::Grow(most) = column.shape {
+            // Those that grow share alike; the last has what the others do not take.
+            let more = (spare / growing).min(most.saturating_sub(cells));
+            let less = lacking.min(cells.saturating_sub(NAME_MIN));
+            (spare, lacking, growing) = (spare - more, lacking - less, growing - 1);
+            cells = cells + more - less;
+        }
+        sized.push((column, cells));
+    }
+    sized
 }
 
 /// What a table shows besides its columns.
@@ -83,6 +112,20 @@ pub struct View {
     pub cursor: Option<usize>,
     /// The title of the column that the rows are in the order of, and whether backwards.
     pub sort: Option<(&'static str, bool)>,
+}
+
+/// Draws a frame and returns what is in it. Where it would leave no row below a header there is none.
+pub fn framed(frame: &mut Frame<'_>, area: Rect, block: Block<'_>) -> Rect {
+    let inner = within(area, &block);
+    if inner != area {
+        frame.render_widget(block, area);
+    }
+    inner
+}
+
+/// What would be in a frame, if there is room for one.
+pub fn within(area: Rect, block: &Block<'_>) -> Rect {
+    if area.height < FRAMED_MIN { area } else { block.inner(area) }
 }
 
 /// Draws a header and as many rows as fit, so that the selected one is among them. Returns which.
@@ -145,7 +188,7 @@ pub fn extent(
     rows: usize,
     palette: Palette,
 ) {
-    if shown.len() < rows && area.width >= 40 && area.height > 0 {
+    if shown.len() < rows && area.width >= 40 && area.height >= FRAMED_MIN {
         let text = format!(" {}-{} of {rows} ", shown.start + 1, shown.end);
         let at = Rect { y: area.bottom() - 1, height: 1, width: area.width - 1, ..area };
         Line::styled(text, palette.dim()).right_aligned().render(at, buffer);

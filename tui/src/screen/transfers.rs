@@ -64,6 +64,7 @@ enum Col {
     Left,
     Peers,
     Ratio,
+    Place,
 }
 
 /// What falls away first has the highest rank.
@@ -80,6 +81,7 @@ const COLUMNS: &[Column<Col>] = &[
     Column::right(Col::Left, "LEFT", 8, 3),
     Column::right(Col::Peers, "PEERS", 5, 4),
     Column::right(Col::Ratio, "RATIO", 5, 7),
+    Column::fill(Col::Place, "PLACE", 24, 10),
 ];
 
 fn rows(app: &App) -> Vec<RowKey> {
@@ -190,7 +192,7 @@ fn cell(entry: &Entry, column: Col, palette: Palette) -> Line<'static> {
     match column {
         Col::Mark => Line::styled(glyph, style),
         Col::Name => plain(inert(&entry.name)),
-        Col::Kind => Line::styled(kind(entry.origin), palette.dim()),
+        Col::Kind => Line::styled(kind(entry.origin, entry.fetched), palette.dim()),
         Col::State => Line::styled(word(entry), style),
         Col::Bar => match parts(entry) {
             Some((part, all)) => Line::styled(table::bar(part, all, BAR), style),
@@ -205,6 +207,7 @@ fn cell(entry: &Entry, column: Col, palette: Palette) -> Line<'static> {
         Col::Up => rate(snapshot.map(|s| s.up_rate), palette.up()),
         Col::Left => plain(left(entry).map_or_else(|| "-".into(), span)),
         Col::Peers => plain(snapshot.map_or_else(|| "-".into(), |s| s.peers.len().to_string())),
+        Col::Place => Line::styled(inert(&entry.path.display().to_string()), palette.dim()),
         Col::Ratio => plain(snapshot.map_or_else(|| "-".into(), |_| ratio(entry.ratio()))),
     }
 }
@@ -269,11 +272,11 @@ pub fn word(entry: &Entry) -> &'static str {
     }
 }
 
-/// Whose files they are, in a word.
-pub const fn kind(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Own => "own",
-        Origin::Downloaded => "got",
+/// Whose files they are, in a word. `fetched`: they were not always the user's own.
+pub const fn kind(origin: Origin, fetched: bool) -> &'static str {
+    match (origin, fetched) {
+        (Origin::Own, false) => "own",
+        (Origin::Own, true) | (Origin::Downloaded, _) => "got",
     }
 }
 
@@ -305,7 +308,7 @@ impl Facts for Entry {
         Some(match fact {
             Fact::Name => self.name.as_str().into(),
             Fact::State => word(self).into(),
-            Fact::Kind => kind(self.origin).into(),
+            Fact::Kind => kind(self.origin, self.fetched).into(),
             Fact::Size => size(self)?.into(),
             Fact::Done => done(self).into(),
             Fact::Down => snapshot?.down_rate.into(),

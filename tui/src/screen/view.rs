@@ -11,11 +11,13 @@
 //! footer     keys
 //! ```
 //! Where there is less room they fall away in this order: the page, the banner, the tabs, the footer,
-//! the title, the phrase, the bar. One row shows the figures alone; on a page of several transfers, the page.
+//! the title, the phrase, the bar. One row shows the figures alone. Where the page has a part of a transfer two
+//! rows of it and the tabs stay longer, since the user has come for it: the title, the phrase, the bar, the
+//! footer, the page, the tabs. Where it has several transfers, it stays longest.
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{app::App, banner, header, help, modal, why};
+use super::{app::App, banner, header, help, modal, page::Page, why};
 use crate::look::{Glyphs, Palette, flatten};
 
 /// Rows of each part, from the top.
@@ -32,8 +34,8 @@ struct Rows {
 }
 
 impl Rows {
-    /// Gives out `height` rows. What takes first falls away last. `one`: the page is of one transfer.
-    fn of(height: u16, one: bool, banner: bool) -> Self {
+    /// Gives out `height` rows. What takes first falls away last.
+    fn of(height: u16, about: About, banner: bool) -> Self {
         let mut rows = Self::default();
         let mut left = height;
         let mut take = |part: &mut u16, wants: u16| {
@@ -41,27 +43,52 @@ impl Rows {
             *part += taken;
             left -= taken;
         };
-        if one {
-            take(&mut rows.figures, 1);
-            take(&mut rows.bar, 1);
-            take(&mut rows.why, 1);
-        } else {
-            take(&mut rows.page, 2);
+        match about {
+            About::One => {
+                take(&mut rows.figures, 1);
+                take(&mut rows.bar, 1);
+                take(&mut rows.why, 1);
+            }
+            About::Part => {
+                take(&mut rows.figures, 1);
+                take(&mut rows.tabs, 1);
+                take(&mut rows.page, 2);
+                take(&mut rows.footer, 1);
+                take(&mut rows.bar, 1);
+                take(&mut rows.why, 1);
+            }
+            About::All => take(&mut rows.page, 2),
         }
         take(&mut rows.title, 1);
-        take(&mut rows.footer, 1);
-        take(&mut rows.tabs, 1);
+        let (footer, tabs) = (1 - rows.footer, 1 - rows.tabs);
+        take(&mut rows.footer, footer);
+        take(&mut rows.tabs, tabs);
         take(&mut rows.banner, u16::from(banner));
         take(&mut rows.page, u16::MAX);
         rows
     }
 }
 
+/// What the page is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// One transfer as a whole: its figures say more than the page.
+    One,
+    /// A part of one transfer, for which the user has come.
+    Part,
+    /// Several transfers.
+    All,
+}
+
 /// Draws everything.
 pub fn draw(frame: &mut Frame<'_>, app: &App, palette: Palette) {
     let area = frame.area();
-    let one = app.subject().is_some();
-    let rows = Rows::of(area.height, one, app.banner().is_some());
+    let about = match (app.subject(), app.page) {
+        (None, _) => About::All,
+        (Some(_), Page::Overview) => About::One,
+        (Some(_), _) => About::Part,
+    };
+    let rows = Rows::of(area.height, about, app.banner().is_some());
     let mut y = area.y;
     let mut next = |height: u16| {
         let part = Rect { y, height, ..area };
@@ -100,11 +127,15 @@ mod tests {
     #[test]
     fn what_matters_most_falls_away_last() {
         let only_figures = Rows { figures: 1, ..Rows::default() };
-        assert_eq!(Rows::of(1, true, true), only_figures);
+        assert_eq!(Rows::of(1, About::One, true), only_figures);
+        assert_eq!(Rows::of(1, About::Part, true), only_figures);
+        let part = Rows { figures: 1, tabs: 1, page: 2, footer: 1, ..Rows::default() };
+        assert_eq!(Rows::of(5, About::Part, true), part);
         let list = Rows { page: 2, title: 1, ..Rows::default() };
-        assert_eq!(Rows::of(3, false, true), list);
+        assert_eq!(Rows::of(3, About::All, true), list);
         for height in 0..200 {
-            let r = Rows::of(height, height % 2 == 0, height % 3 == 0);
+            let about = [About::One, About::Part, About::All][usize::from(height) % 3];
+            let r = Rows::of(height, about, height % 2 == 0);
             let sum = r.title + r.tabs + r.bar + r.figures + r.why + r.page + r.banner + r.footer;
             assert_eq!(sum, height, "no row is lost or given twice");
         }
@@ -122,7 +153,12 @@ mod tests {
 
     #[test]
     fn a_download_in_a_corner() {
-        sample::assert_screen(&sample::app(), 20, 5, "overview-20x5");
+        let mut app = sample::app();
+        sample::assert_screen(&app, 20, 5, "overview-20x5");
+        for (key, name) in [("2", "peers"), ("3", "pieces"), ("4", "files"), ("5", "swarm")] {
+            sample::press(&mut app, key);
+            sample::assert_screen(&app, 20, 5, &format!("{name}-20x5"));
+        }
     }
 
     #[test]

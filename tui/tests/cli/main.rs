@@ -8,10 +8,16 @@ mod bad_input;
 mod bench;
 /// The demo.
 mod demo;
+/// A second request to end, while the first is being obeyed.
+mod endings;
+/// Every event of the manual, from real runs.
+mod events;
 /// What is kept of earlier runs.
 mod history;
 /// Programs that are run when a download is complete.
 mod hooks;
+/// Every command whose output nobody reads.
+mod pipes;
 /// Commands that answer a question and end.
 mod queries;
 /// A file on stdout while it arrives.

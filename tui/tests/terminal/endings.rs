@@ -1,8 +1,8 @@
 //! How it ends, and what the shell gets back.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     terminal::Terminal,
@@ -123,6 +123,101 @@ fn it_is_suspended_and_goes_on() {
     terminal.keys("\x1b");
     terminal.quit();
     assert!(terminal.text().contains("ended 0"), "{}", terminal.text());
+}
+
+#[test]
+fn a_signal_from_outside_suspends_it_too() {
+    let world = World::new();
+    world.write("film", bytes(300_000, 5));
+    let script = r#"set -m; sh -c 'echo $$ > pid; exec "$@"' sh "$@"
+        echo "stopped $?"; read line; fg; echo "ended $?""#;
+    let tui = Terminal::command(&world, &["tui", "--fresh", "film", "--listen", "127.0.0.1:0"]);
+    let mut terminal = Terminal::start(under(&tui, script), USUAL);
+    terminal.up();
+    terminal.see(&["✓ film"]);
+    let pid = fs::read_to_string(world.path("pid")).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TSTP).unwrap();
+    terminal.see(&["stopped 1"]);
+    terminal.assert_restored();
+    terminal.keys("\r");
+    terminal.up();
+    terminal.see(&["✓ film", "q quit"]);
+    terminal.quit();
+    assert!(terminal.text().contains("ended 0"), "{}", terminal.text());
+}
+
+#[test]
+fn where_no_shell_could_bring_it_back_only_a_signal_suspends_it() {
+    let world = World::new();
+    let mut terminal = sharing(&world);
+    terminal.then("\x1a", &["there is no shell here"]);
+    // Whoever sends this can send the other one, too.
+    for _ in 0..2 {
+        terminal.signal(Signal::TSTP);
+        terminal.until("the shell's screen", |screen| {
+            !screen.alternate_screen() && !screen.hide_cursor()
+        });
+        terminal.wait_until_stopped();
+        terminal.assert_restored();
+        terminal.signal(Signal::CONT);
+        terminal.up();
+        terminal.see(&["✓ film", "q quit"]);
+    }
+    // A signal that nobody can handle leaves the terminal as it is; what follows draws all of it.
+    terminal.signal(Signal::STOP);
+    terminal.wait_until_stopped();
+    let drawn = terminal.heard().frames;
+    terminal.signal(Signal::CONT);
+    terminal.read_until(|terminal| terminal.heard().frames > drawn);
+    terminal.see(&["✓ film", "q quit"]);
+    terminal.quit();
+}
+
+#[test]
+fn a_second_request_ends_at_once() {
+    let world = World::new();
+    let mut tracker = world.start(&["tracker", "--listen", "127.0.0.1:0"]);
+    let at = tracker.line().unwrap();
+    world.write("film", bytes(300_000, 5));
+    for (keys, said) in [("q", "stopping"), ("\x03", "stopping")] {
+        let mut terminal = Terminal::tui(&world, &["film", "--tracker", &at], USUAL);
+        terminal.see(&["✓ film"]);
+        terminal.then("6", &["✓ answers"]);
+        // Saying goodbye to a tracker that does not answer takes its time.
+        tracker.signal(Signal::STOP);
+        terminal.then(keys, &[said]);
+        terminal.keys(keys);
+        assert_eq!(terminal.end(), 130);
+        terminal.assert_restored();
+        tracker.signal(Signal::CONT);
+    }
+    assert_eq!(tracker.stop().code, 0);
+}
+
+#[test]
+fn a_second_request_ends_a_download_on_the_whole_screen_at_once() {
+    let world = World::new();
+    let mut tracker = world.start(&["tracker", "--listen", "127.0.0.1:0"]);
+    let at = tracker.line().unwrap();
+    world.write("film", bytes(300_000, 5));
+    let here = ["--tracker", &at, "--listen", "127.0.0.1:0"];
+    let mut seeder = world.start(&[&["seed", "film", "--json"], &here[..]].concat());
+    let link = seeder.event("seeding")["link"].as_str().unwrap().to_owned();
+    let get = ["get", &link, "-o", "out", "--progress", "tui", "--seed", "forever"];
+    let mut terminal =
+        Terminal::start(Terminal::command(&world, &[&get[..], &here].concat()), USUAL);
+    terminal.up();
+    terminal.see(&["✓ sharing"]);
+    tracker.signal(Signal::STOP);
+    // The screen is gone by the time that the rest ends.
+    terminal.keys("\x03");
+    terminal.until("the shell's screen", |screen| !screen.alternate_screen());
+    terminal.signal(Signal::INT);
+    assert_eq!(terminal.end(), 130);
+    terminal.assert_restored();
+    assert_same(&world.path("film"), &world.path("out/film"));
+    tracker.kill();
+    seeder.kill();
 }
 
 /// A command under a shell that runs this script.

@@ -3,6 +3,8 @@
 #![expect(unreachable_pub, reason = "tests offer nothing to anybody outside")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+/// What the shells of users make of the completions.
+mod completions;
 /// How it ends, and what the shell gets back.
 mod endings;
 /// What is drawn, how often, and in which colours.

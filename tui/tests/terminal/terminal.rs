@@ -17,7 +17,7 @@ use pty_process::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::{Pid, Signal, kill_process},
+    process::{Pid, Signal, WaitOptions, kill_process, waitpid},
     termios::{LocalModes, Termios, tcgetattr},
 };
 use vt100::{Callbacks, MouseProtocolMode, Parser, Screen};
@@ -257,6 +257,12 @@ impl Terminal {
     /// The number of the program's process.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// Waits until the program has stopped, but not ended.
+    pub fn wait_until_stopped(&self) {
+        let (_, status) = waitpid(Some(self.pid()), WaitOptions::UNTRACED).unwrap().unwrap();
+        assert!(status.stopped(), "{status:?}");
     }
 
     /// The terminal goes away, as when its window is closed.

@@ -9,6 +9,7 @@ use swarm_node::{GetOptions, Node, NodeError, Selection, Source, Transfer};
 use swarm_proto::{link::Link, manifest::Manifest};
 use tokio::time;
 
+use super::stream;
 use crate::{
     args::GetArgs,
     context::Context,
@@ -20,14 +21,25 @@ use crate::{
 /// no time.
 const ROUND_PAUSE: Duration = Duration::from_secs(2);
 
-/// Finds the manifest and starts the transfer.
+/// Finds the manifest and starts the transfer. Nothing is made on the disk for what cannot be streamed.
 pub async fn transfer(
     cx: &Context,
     args: &GetArgs,
     node: &Node,
-    source: Source,
+    mut source: Source,
+    stream: Option<&stream::Folder>,
 ) -> Result<Transfer, Failure> {
-    let options = asking(cx, args, &source)?;
+    let mut options = asking(cx, args, &source)?;
+    if let Some(folder) = stream {
+        let ask = async || node.manifest(source.clone(), &options).await;
+        let manifest = ask_until_found(cx, ask).await?;
+        stream::check(&manifest, folder)?;
+        if let Source::Link(link) = source {
+            options.trackers.extend(link.trackers);
+            options.peers.extend(link.peers);
+        }
+        source = Source::Manifest(manifest);
+    }
     ask_until_found(cx, async || node.get(source.clone(), options.clone()).await).await
 }
 

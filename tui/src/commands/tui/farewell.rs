@@ -46,7 +46,8 @@ fn outcome(entry: &Entry) -> String {
     match (entry.origin, entry.took_s) {
         (Origin::Own, _) => format!("shared {all} from {path}"),
         (Origin::Downloaded, Some(took)) => {
-            let rate = Rate((snapshot.totals.downloaded as f64 / took.max(0.001)) as u64);
+            let received = entry.received_before.saturating_add(snapshot.totals.downloaded);
+            let rate = Rate((received as f64 / took.max(0.001)) as u64);
             format!("verified {all} in {} ({rate}), in {path}", Clock(took as u64))
         }
         _ if snapshot.pieces_have == snapshot.pieces => format!("{all} verified, in {path}"),

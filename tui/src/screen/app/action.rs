@@ -31,6 +31,8 @@ pub enum Action {
     Resize(u16, u16),
     /// Everything is being stopped.
     Stopping,
+    /// The process is to stop for a while.
+    Suspended,
     /// The process goes on after it was suspended.
     Continued,
     /// Give the terminal back.

@@ -40,6 +40,11 @@ impl App {
                 self.say(false, format!("{name} is off the list; what is on the disk stays"));
                 vec![Effect::Order(Order::Remove { id, delete: false })]
             }
+            Act::Delete if entry.origin == Origin::Downloaded && entry.share.is_none() => {
+                let name = inert(&entry.name);
+                self.say(false, format!("{name} is off the list; nothing of it was on the disk"));
+                vec![Effect::Order(Order::Remove { id, delete: false })]
+            }
             Act::Delete => {
                 self.modal = Some(Modal::Confirm(confirm_delete(&entry)));
                 Vec::new()
@@ -126,6 +131,10 @@ fn confirm_delete(entry: &Entry) -> Confirm {
     let question = match entry.origin {
         Origin::Downloaded => {
             vec![format!("Remove {} and delete what was downloaded?", inert(&entry.name)), path]
+        }
+        Origin::Own if entry.fetched => {
+            let name = inert(&entry.name);
+            vec![format!("{name} was downloaded, and is shared by you. Delete it?"), path]
         }
         Origin::Own => vec![
             "These are YOUR OWN files, not a download. Delete the original?".into(),
