@@ -1,7 +1,7 @@
 //! One tracker, as a swarm sees it: a connection that is kept, and requests over it one at a time.
 //!
 //! The engine decides when to announce and how long to wait after a failure; this task only tries.
-//! A connection that breaks while nothing is asked is reported like a failed announce, so that the
+//! A connection that breaks while no announce is under way is reported like a failed one, so that the
 //! engine soon tries again: a tracker that was restarted has forgotten us.
 
 use std::{io, sync::Arc, time::Duration};
@@ -185,8 +185,9 @@ impl Announcer {
             match result {
                 Ok(Some(input)) => self.tell(input),
                 Ok(None) => {}
-                Err(error) if is_announce => self.tell(self.failed(no_answer(&error))),
-                Err(_) => {}
+                // Lost while it took the manifest. An announce that waits finds that out by itself.
+                Err(_) if !is_announce && !asks.is_empty() => {}
+                Err(error) => self.tell(self.failed(no_answer(&error))),
             }
         }
     }
@@ -240,5 +241,53 @@ async fn ended(held: &mut Option<TrackerConnection>) {
     match held {
         Some(conn) => conn.ended().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use swarm_net::Identity;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::testing::Sample;
+
+    #[tokio::test]
+    async fn a_tracker_that_is_lost_while_it_takes_the_manifest_is_reported() {
+        let (sample, identity) = (Sample::file("film", 5), Identity::generate());
+        let security = Security::new(&identity, Transport::Plain);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (driver, mut told) = mpsc::unbounded_channel();
+        let client = TrackerClient {
+            security: security.clone(),
+            transport: Transport::Plain,
+            me: identity.peer_id(),
+            client: "node".into(),
+            endpoint: Endpoint { key: None, host: "127.0.0.1".into(), port },
+        };
+        let (index, manifest) = (TrackerIndex(3), Arc::clone(&sample.manifest));
+        let announcer = Announcer { client, index, manifest, driver };
+        let (ask, asks) = mpsc::unbounded_channel();
+        ask.send(Ask::PutManifest).unwrap();
+        let task = tokio::spawn(announcer.run(asks));
+
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut conn = security.accept(socket, Protocol::Tracker).await.unwrap();
+        let hello = conn.read::<TrackerHello>().await.unwrap().unwrap();
+        conn.write(&hello).await.unwrap();
+        let request = conn.read::<TrackerRequest>().await.unwrap();
+        assert!(matches!(request, Some(TrackerRequest::PutManifest { .. })), "{request:?}");
+        drop(conn);
+        let lost = told.recv().await;
+        let lost = matches!(
+            lost,
+            Some(Input::AnnounceFailed { tracker: TrackerIndex(3), why: NoAnswer::Lost })
+        );
+        assert!(lost);
+        drop(ask);
+        task.await.unwrap();
     }
 }
