@@ -7,7 +7,6 @@
 
 use std::{
     fmt,
-    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -41,27 +40,25 @@ impl Buffers {
     #[must_use]
     pub fn take(&self, len: usize) -> Buffer {
         let Some(shelf) = shelf_for(len) else {
-            return Buffer { bytes: Vec::with_capacity(len), home: None };
+            return Buffer { bytes: vec![0; len], filled: 0, home: None };
         };
         let bytes = self.with(|pool| {
             let bytes = pool.shelves[shelf].pop();
-            pool.idle -= bytes.as_ref().map_or(0, Vec::capacity);
+            pool.idle -= bytes.as_ref().map_or(0, Vec::len);
             bytes
         });
-        let bytes = bytes.unwrap_or_else(|| Vec::with_capacity(room_on(shelf)));
-        Buffer { bytes, home: Some(self.clone()) }
+        let bytes = bytes.unwrap_or_else(|| vec![0; room_on(shelf)]);
+        Buffer { bytes, filled: 0, home: Some(self.clone()) }
     }
 
-    fn give_back(&self, mut bytes: Vec<u8>) {
-        bytes.clear();
-        let capacity = bytes.capacity();
-        // One that was made to grow has no shelf any more.
-        let Some(shelf) = (0..SHELVES).find(|&shelf| room_on(shelf) == capacity) else { return };
+    fn give_back(&self, bytes: Vec<u8>) {
+        let room = bytes.len();
+        let Some(shelf) = (0..SHELVES).find(|&shelf| room_on(shelf) == room) else { return };
         let surplus = self.with(|pool| {
-            if pool.idle + capacity > IDLE_MAX {
+            if pool.idle + room > IDLE_MAX {
                 return Some(bytes);
             }
-            pool.idle += capacity;
+            pool.idle += room;
             pool.shelves[shelf].push(bytes);
             None
         });
@@ -90,21 +87,60 @@ impl fmt::Debug for Buffers {
     }
 }
 
-/// A vector that goes back to its pool when it is dropped.
-#[derive(Debug, Default)]
+/// Memory that is filled from the front and goes back to its pool when it is dropped. All of it was
+/// written to at some time, so what is not filled holds old bytes and can be handed to a reader.
+#[derive(Default)]
 pub struct Buffer {
     bytes: Vec<u8>,
+    filled: usize,
     home: Option<Buffers>,
 }
 
 impl Buffer {
+    /// Bytes that are filled.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.filled
+    }
+
+    /// Whether nothing is filled.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// What is not filled yet, which may be more than was asked for.
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.filled..]
+    }
+
+    /// So many bytes of the room are filled now.
+    ///
+    /// # Panics
+    /// If the room is shorter.
+    pub fn advance(&mut self, n: usize) {
+        assert!(n <= self.bytes.len() - self.filled, "more was filled than there was room for");
+        self.filled += n;
+    }
+
+    /// Fills in these bytes.
+    ///
+    /// # Panics
+    /// If there is no room for them.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.room()[..bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+
     /// The bytes, to be shared. The buffer goes back when the last one lets go of them.
     #[must_use]
     pub fn freeze(mut self) -> Bytes {
-        match self.home {
-            Some(_) => Bytes::from_owner(self),
-            None => std::mem::take(&mut self.bytes).into(),
+        if self.home.is_some() {
+            return Bytes::from_owner(self);
         }
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.truncate(self.filled);
+        bytes.into()
     }
 }
 
@@ -118,21 +154,19 @@ impl Drop for Buffer {
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.filled]
     }
 }
 
-impl Deref for Buffer {
-    type Target = Vec<u8>;
-
-    fn deref(&self) -> &Vec<u8> {
-        &self.bytes
+impl AsMut<[u8]> for Buffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.filled]
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} of {} bytes)", self.filled, self.bytes.len())
     }
 }
 
@@ -150,12 +184,14 @@ mod tests {
     fn what_was_given_back_last_is_given_out_first() {
         let buffers = Buffers::default();
         let (first, second) = (buffers.take(MIB), buffers.take(MIB));
-        let address = second.as_ptr();
+        let address = second.as_ref().as_ptr();
         drop(first);
         drop(second);
         let mut again = buffers.take(600 << 10);
-        assert_eq!((again.as_ptr(), again.len()), (address, 0));
-        again.extend_from_slice(b"payload");
+        assert_eq!((again.as_ref().as_ptr(), again.len()), (address, 0));
+        again.put(b"pay");
+        again.room()[..4].copy_from_slice(b"load");
+        again.advance(4);
         let shared = again.freeze();
         let part = shared.slice(3..);
         drop(shared);
@@ -177,9 +213,6 @@ mod tests {
         drop(buffers.take(0));
         drop(buffers.take(POOLED_MIN - 1));
         drop(buffers.take(2 * MIB));
-        let mut grown = buffers.take(POOLED_MIN);
-        grown.resize(3 * MIB, 0);
-        drop(grown);
         assert_eq!(idle(&buffers), 0);
     }
 

@@ -200,10 +200,8 @@ impl Connection {
             self.stream.queue_close();
             self.flush().await?;
             self.stream.tcp().shutdown().await?;
-            let mut rest = BytesMut::new();
-            while poll_fn(|cx| self.stream.poll_read(cx, &mut rest, 4096)).await? > 0 {
-                rest.clear();
-            }
+            let mut rest = [0; 4096];
+            while poll_fn(|cx| self.stream.poll_read(cx, &mut rest, 4096)).await? > 0 {}
             io::Result::Ok(())
         })
         .await;
@@ -245,7 +243,7 @@ impl Connection {
         loop {
             if let Some((header, body)) = &mut self.arriving {
                 let here = self.ahead.len().min(header.body_len() - body.len());
-                body.extend_from_slice(&self.ahead[..here]);
+                body.put(&self.ahead[..here]);
                 self.ahead.advance(here);
                 let missing = header.body_len() - body.len();
                 if missing == 0 {
@@ -256,10 +254,11 @@ impl Connection {
                 // The end of a frame comes with what follows it, which may be many small ones.
                 let ahead = self.stream.read_ahead(missing);
                 let n = if ahead > missing {
-                    self.ahead.reserve(ahead);
-                    ready!(self.stream.poll_read(cx, &mut self.ahead, ahead))?
+                    ready!(poll_read_ahead(&mut self.stream, cx, &mut self.ahead, ahead))?
                 } else {
-                    ready!(self.stream.poll_read(cx, &mut **body, missing))?
+                    let n = ready!(self.stream.poll_read(cx, body.room(), missing))?;
+                    body.advance(n);
+                    n
                 };
                 if n == 0 {
                     return Poll::Ready(Err(cut()));
@@ -270,8 +269,7 @@ impl Connection {
                 self.arriving = Some((header, self.buffers.take(header.body_len())));
             } else {
                 let want = self.stream.read_ahead(HEADER_LEN - self.ahead.len());
-                self.ahead.reserve(want);
-                if ready!(self.stream.poll_read(cx, &mut self.ahead, want))? == 0 {
+                if ready!(poll_read_ahead(&mut self.stream, cx, &mut self.ahead, want))? == 0 {
                     let end = if self.ahead.is_empty() { Ok(None) } else { Err(cut()) };
                     return Poll::Ready(end);
                 }
@@ -286,6 +284,21 @@ impl Connection {
             _ => error.into(),
         }
     }
+}
+
+/// Reads up to `limit` bytes behind what is in `ahead`.
+fn poll_read_ahead(
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    ahead: &mut BytesMut,
+    limit: usize,
+) -> Poll<io::Result<usize>> {
+    let here = ahead.len();
+    ahead.resize(here + limit, 0);
+    let read = stream.poll_read(cx, &mut ahead[here..], limit);
+    let n = if let Poll::Ready(Ok(n)) = read { n } else { 0 };
+    ahead.truncate(here + n);
+    read
 }
 
 /// The stream ended in the middle of a frame.

@@ -3,16 +3,19 @@
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use swarm_proto::id::PeerId;
 use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
     Buffers, Connection, Identity, Protocol, Transport, socket,
     stream::Stream,
-    tls::{Tls, proven_peer, server_name},
+    tls::{
+        Tls,
+        handshake::{self, HandshakeError, Secured},
+        server_name,
+    },
 };
 
 /// How long the network may take to connect. Two lost SYNs are sent again after 1 and 3 s.
@@ -91,19 +94,15 @@ impl Security {
             (None, _) => None,
         };
         let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(addr));
-        let tcp = connecting.await.map_err(|_| ConnectError::TimedOut)??;
+        let mut tcp = connecting.await.map_err(|_| ConnectError::TimedOut)??;
         socket::prepare(&tcp)?;
         let Some((tls, expected)) = tls else {
             return Ok(Connection::new(Stream::Plain(tcp), None, addr, self.buffers.clone()));
         };
-        let connector = TlsConnector::from(Arc::new(tls.client(expected, protocol)));
-        let handshake = timeout(HANDSHAKE_TIMEOUT, connector.connect(server_name(addr), tcp));
-        let (tcp, session) = handshake
-            .await
-            .map_err(|_| ConnectError::TimedOut)?
-            .map_err(handshake_error)?
-            .into_inner();
-        self.secured(tcp, session.into(), addr, protocol)
+        let config = tls.client(expected, protocol);
+        let handshake = handshake::connect(config, server_name(addr), &mut tcp);
+        let secured = timeout(HANDSHAKE_TIMEOUT, handshake).await;
+        self.secured(secured.map_err(|_| ConnectError::TimedOut)?, tcp, addr, protocol)
     }
 
     /// Does the accepting side's part on a socket. Times out by itself.
@@ -120,48 +119,47 @@ impl Security {
         let Some(tls) = &self.tls else {
             return Ok(Connection::new(Stream::Plain(socket), None, addr, self.buffers.clone()));
         };
-        let acceptor = TlsAcceptor::from(Arc::new(tls.server(protocol)));
-        let handshake = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket));
-        let (tcp, session) = handshake
-            .await
-            .map_err(|_| ConnectError::TimedOut)?
-            .map_err(handshake_error)?
-            .into_inner();
-        self.secured(tcp, session.into(), addr, protocol)
+        let mut tcp = socket;
+        let handshake = handshake::accept(tls.server(protocol), &mut tcp);
+        let secured = timeout(HANDSHAKE_TIMEOUT, handshake).await;
+        self.secured(secured.map_err(|_| ConnectError::TimedOut)?, tcp, addr, protocol)
     }
 
-    /// A connection from a finished handshake, if the handshake says all that it must.
+    /// A connection from a handshake, if it went well and says all that it must.
     fn secured(
         &self,
+        secured: Result<Secured, HandshakeError>,
         tcp: TcpStream,
-        session: rustls::Connection,
         addr: SocketAddr,
         protocol: Protocol,
     ) -> Result<Connection, ConnectError> {
+        let secured = secured.map_err(handshake_error)?;
         // A side that names no protocol passes rustls's own check.
-        if session.alpn_protocol() != Some(protocol.alpn()) {
+        if secured.protocol.as_deref() != Some(protocol.alpn()) {
             return Err(ConnectError::WrongProtocol);
         }
         let unproven = || ConnectError::Handshake("the other side proved no key".into());
-        let peer = proven_peer(&session).ok_or_else(unproven)?;
-        Ok(Connection::new(Stream::tls(tcp, session), Some(peer), addr, self.buffers.clone()))
+        let peer = secured.peer.ok_or_else(unproven)?;
+        let stream = Stream::tls(tcp, secured, self.buffers.clone());
+        Ok(Connection::new(stream, Some(peer), addr, self.buffers.clone()))
     }
 }
 
 /// Says in our words what rustls found.
-fn handshake_error(error: io::Error) -> ConnectError {
+fn handshake_error(error: HandshakeError) -> ConnectError {
     use rustls::{AlertDescription as Alert, CertificateError, Error};
-    let inner = error.get_ref().and_then(|e| e.downcast_ref::<Error>());
-    match inner {
-        Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
-            ConnectError::WrongKey
+    match error {
+        HandshakeError::Tls(Error::InvalidCertificate(
+            CertificateError::ApplicationVerificationFailure,
+        )) => ConnectError::WrongKey,
+        HandshakeError::Tls(Error::InvalidMessage(_)) => ConnectError::NotTls,
+        HandshakeError::Tls(
+            Error::NoApplicationProtocol | Error::AlertReceived(Alert::NoApplicationProtocol),
+        ) => ConnectError::WrongProtocol,
+        HandshakeError::Tls(other) => ConnectError::Handshake(other.to_string()),
+        HandshakeError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            ConnectError::NotTls
         }
-        Some(Error::InvalidMessage(_)) => ConnectError::NotTls,
-        Some(Error::NoApplicationProtocol | Error::AlertReceived(Alert::NoApplicationProtocol)) => {
-            ConnectError::WrongProtocol
-        }
-        Some(other) => ConnectError::Handshake(other.to_string()),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => ConnectError::NotTls,
-        None => ConnectError::Io(error),
+        HandshakeError::Io(error) => ConnectError::Io(error),
     }
 }

@@ -5,6 +5,10 @@
 //! Ed25519 is spoken. There is no resumption and no early data, so every session shows the key anew
 //! and no byte of an application ever precedes the proof.
 
+pub(crate) mod handshake;
+pub(crate) mod record;
+pub(crate) mod stream;
+
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
@@ -75,6 +79,7 @@ impl Tls {
             )));
         config.resumption = Resumption::disabled();
         config.enable_sni = false;
+        config.enable_secret_extraction = true;
         config.alpn_protocols = vec![protocol.alpn().to_vec()];
         config
     }
@@ -91,6 +96,7 @@ impl Tls {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;
+        config.enable_secret_extraction = true;
         config.alpn_protocols = vec![protocol.alpn().to_vec()];
         config
     }

@@ -21,10 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::{
-    buffer::spare_capacity,
-    io::{Errno, pread},
-};
+use rustix::io::Errno;
 use swarm_engine::{DiskError, Spent};
 use swarm_net::{Buffer, Buffers};
 use swarm_proto::{
@@ -408,16 +405,8 @@ fn stamp_of(file: &File) -> io::Result<Stamp> {
 
 /// Reads so many bytes into a buffer that has room for them.
 fn read_exact(file: &File, offset: u64, len: usize, mut bytes: Buffer) -> io::Result<Buffer> {
-    while bytes.len() < len {
-        let at = offset + bytes.len() as u64;
-        match pread(file, spare_capacity(&mut *bytes), at) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    // There may have been more room than was asked for.
-    bytes.truncate(len);
+    file.read_exact_at(&mut bytes.room()[..len], offset)?;
+    bytes.advance(len);
     Ok(bytes)
 }
 
@@ -439,7 +428,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(&[7; 100], 0).unwrap();
         let read = |len| read_exact(&file, 90, len, Buffers::default().take(len));
-        assert_eq!(**read(10).unwrap(), [7; 10]);
+        assert_eq!(read(10).unwrap().as_ref(), [7; 10]);
         let error = read(11).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
