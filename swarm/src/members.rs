@@ -26,8 +26,8 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(30);
 /// How long two peers that have everything stay connected: time to tell each other addresses, and
 /// for one of them to find that it lacks something after all.
 const USELESS: Duration = Duration::from_secs(5);
-/// How long a peer with whom there is nothing to exchange may keep its place from a newcomer: time to
-/// say what it has and what it wants.
+/// How long a peer with whom there is nothing to exchange, or who takes or asks for nothing, may keep its place
+/// from a newcomer: time to say what it has and what it wants, and for a bad line to recover.
 const SETTLED: Duration = Duration::from_secs(10);
 /// Dials under way at a time: a list of dead addresses must not use up the file descriptors.
 const DIALS_AT_A_TIME: u32 = 16;
@@ -150,11 +150,17 @@ impl Swarm {
         old == new || new == smaller_dials
     }
 
-    /// Who has been here the longest of those with whom there is nothing to exchange. Without this,
-    /// peers that only stay would keep out everybody who wants something.
+    /// Who has been here the longest of those with whom there is nothing to exchange, who take nothing,
+    /// or who ask for nothing though they may. Without this, peers that only stay would keep out
+    /// everybody who wants something.
     fn least_useful(&self, now: Time) -> Option<ConnId> {
-        let settled = self.sessions.values().filter(|s| now.since(s.connected) >= SETTLED);
-        settled.filter(|s| s.is_idle()).min_by_key(|s| (s.connected, s.conn)).map(|s| s.conn)
+        let settled = |since| now.since(since) >= SETTLED;
+        let candidates = self.sessions.values().filter(|s| settled(s.connected));
+        let waste = |s: &Session| s.deaf_since().into_iter().chain(s.unused_since()).any(settled);
+        candidates
+            .filter(|s| s.is_idle() || s.wanted == 0 && waste(s))
+            .min_by_key(|s| (s.connected, s.conn))
+            .map(|s| s.conn)
     }
 
     /// Nobody was reached, or somebody else.

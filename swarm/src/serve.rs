@@ -137,6 +137,7 @@ impl Swarm {
             self.forget_suggestions(&suggestions);
             self.send(now, conn, Message::Choke, out);
         } else {
+            session.served.unchoked = now;
             // Before it asks, so that its first request is for what nobody else will ask for.
             self.suggest(now, conn, out);
             self.send(now, conn, Message::Unchoke, out);

@@ -129,11 +129,19 @@ impl Session {
 
     /// Since when nothing has come from it, or it has taken nothing of what is there for it.
     pub(crate) fn silent_since(&self) -> Time {
-        if self.served.unflushed > 0 {
-            self.served.taken.min(self.last_received)
-        } else {
-            self.last_received
-        }
+        self.deaf_since().map_or(self.last_received, |since| since.min(self.last_received))
+    }
+
+    /// Since when it has taken nothing of what is there for it, if there is something.
+    pub(crate) fn deaf_since(&self) -> Option<Time> {
+        (self.served.unflushed > 0).then_some(self.served.taken)
+    }
+
+    /// Since when it may ask for what it wants and has not.
+    pub(crate) fn unused_since(&self) -> Option<Time> {
+        let Served { sent_since_unchoke, queue, reading, unchoked, .. } = &self.served;
+        let asked = *sent_since_unchoke > 0 || !queue.is_empty() || !reading.is_empty();
+        (!self.choked && !asked).then_some(*unchoked)
     }
 
     /// Whether neither side wants anything of the other, as far as it has said what it has.
@@ -387,6 +395,8 @@ pub(crate) struct Served {
     pub(crate) rate: Rate,
     pub(crate) sent: u64,
     pub(crate) sent_since_unchoke: u64,
+    /// When it was last unchoked.
+    pub(crate) unchoked: Time,
     /// Requests to be read, oldest first.
     pub(crate) queue: VecDeque<BlockRun>,
     pub(crate) queued: u64,
@@ -412,6 +422,7 @@ impl Served {
             rate: Rate::for_people(now),
             sent: 0,
             sent_since_unchoke: 0,
+            unchoked: now,
             queue: VecDeque::new(),
             queued: 0,
             reading: VecDeque::new(),

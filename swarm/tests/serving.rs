@@ -417,22 +417,42 @@ fn a_peer_that_takes_nothing_is_ended_however_much_it_says() {
 fn who_only_stays_gives_way_to_a_newcomer() {
     let config = Config { connections_max: 3, ..Config::default() };
     let mut s = Stage::new(4, 2, &[0, 1, 2, 3], config);
+    let ask = |s: &mut Stage, asker: u8| {
+        s.receive(asker, Message::Request(run(0, 0, 1)));
+        s.read();
+    };
+    let later = |s: &mut Stage, readers: &[u8]| {
+        s.ms(10_000);
+        for &reader in readers {
+            s.input(Input::Flushed { conn: conn(reader), bytes: BLOCK });
+        }
+    };
     s.leech(1);
+    ask(&mut s, 1);
     s.connect(2);
     s.receive(2, Message::HaveNone);
     s.connect(3);
     // They may be about to say what they want.
     s.leech(4);
     assert_eq!(s.closed(), [(conn(4), Goodbye::TooManyPeers)]);
-    s.ms(10_000);
+    later(&mut s, &[1]);
     s.leech(5);
     s.leech(6);
+    [5, 6].into_iter().for_each(|asker| ask(&mut s, asker));
     let nothing = Goodbye::NothingToExchange;
     assert_eq!(s.closed(), [(conn(2), nothing), (conn(3), nothing)]);
-    // Whoever wants something keeps its place.
-    s.ms(10_000);
+    // Whoever wants something keeps its place, unless it takes nothing of what it wants.
+    later(&mut s, &[1, 5, 6]);
     s.leech(7);
     assert_eq!(s.closed(), [(conn(7), Goodbye::TooManyPeers)]);
+    ask(&mut s, 5);
+    later(&mut s, &[1, 6]);
+    s.leech(8);
+    assert_eq!(s.closed(), [(conn(5), nothing)]);
+    // Nor does it if it asks for nothing although it is served.
+    later(&mut s, &[1, 6, 8]);
+    s.leech(9);
+    assert_eq!(s.closed(), [(conn(8), nothing)]);
 }
 
 #[test]
