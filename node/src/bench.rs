@@ -9,8 +9,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::{
     NodeError, Selection,
-    disk::{DiskPool, Job},
     store::Store,
+    store::{DiskPool, Job},
 };
 
 /// A share and the threads that read, write and hash it. All of it blocks.

@@ -32,8 +32,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     announcer::Ask,
     conn::{self, Arrival, Opened},
-    disk::Job,
     hello,
+    store::Job,
     store::Store,
     transfer::Progressed,
 };

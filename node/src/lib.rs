@@ -47,7 +47,7 @@ mod blocking;
 mod conn;
 mod create;
 mod discard;
-mod disk;
+
 mod driver;
 mod endpoint;
 mod error;

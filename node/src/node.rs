@@ -14,12 +14,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     GetOptions, NodeConfig, NodeError, SeedOptions, Source, Transfer,
     blocking::{abandonable, blocking},
-    disk::DiskPool,
     endpoint::check_transport,
     fetch::{Origin, Search},
     launch::{Plan, launch},
     listener,
     shared::Shared,
+    store::DiskPool,
     store::{Store, stored_manifest},
 };
 

@@ -10,7 +10,7 @@ use swarm_proto::link::Endpoint;
 use tokio::task::AbortHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{NodeConfig, announcer::TrackerClient, disk::DiskPool, swarms::Swarms};
+use crate::{NodeConfig, announcer::TrackerClient, store::DiskPool, swarms::Swarms};
 
 /// What the tasks of a node share.
 #[derive(Debug)]

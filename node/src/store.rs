@@ -7,29 +7,31 @@
 mod fd_cache;
 mod files;
 mod ledger;
+mod pool;
 mod priorities;
 mod read;
 mod recorder;
 mod resume;
+mod share;
 mod take_up;
 mod tree;
 mod work_folder;
 
 use std::{
-    collections::HashSet,
     fs::{self, File},
     io,
     path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc},
+    sync::{Arc, Mutex, PoisonError, Weak, mpsc},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
-pub(crate) use fd_cache::FdCache;
-use swarm_engine::{Input, Priority};
+use bytes::Bytes;
+pub(crate) use pool::DiskPool;
+pub(crate) use share::Share;
+use swarm_engine::{ConnId, Input, Priority};
 use swarm_proto::{
     bitfield::Bitfield,
-    geometry::PieceIndex,
+    geometry::{BlockRun, PieceIndex},
     id::SwarmId,
     manifest::{MANIFEST_LEN_MAX, Manifest},
 };
@@ -39,21 +41,51 @@ pub(crate) use work_folder::work_path;
 
 use self::{
     files::{Files, Home, Place},
+    pool::Queue,
     recorder::{Note, Recorder},
+    share::Work,
     take_up::{read_resume, take_up},
     work_folder::{WorkFolder, read_capped},
 };
 use crate::{
     NodeError, Progress, Selection,
-    disk::{DiskPool, Job, Queue, Work},
     scan::scan,
     stamp::Stamp,
     walk::{WORK_PREFIX, below},
 };
 
-/// The longest that an answer waits for others: a batch that has to wait for the disk is not answered
-/// all at once.
-const ANSWER_WITHIN: Duration = Duration::from_millis(1);
+/// What the engine wants done on the disk. The queue of jobs has no limit of its own: the engine's
+/// byte budgets (`buffer_bytes`, `send_bytes`) bound what it asks for before it has the answers.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Hash the blocks and write them. Answered by `Input::Stored` or `Input::StoreFailed`.
+    Store {
+        /// Which blocks.
+        run: BlockRun,
+        /// Their bytes.
+        data: Bytes,
+    },
+    /// Read the blocks. Answered by `Input::BlocksRead`.
+    Read {
+        /// Whom they are for.
+        conn: ConnId,
+        /// Which blocks.
+        run: BlockRun,
+    },
+    /// Read the piece as it is now and hash its blocks: `Output::ReadLeaves` and `Output::Check`.
+    /// Answered by `Input::LeavesRead`.
+    ReadLeaves(PieceIndex),
+    /// The piece is verified. No answer, unless its data cannot be synced: then an
+    /// `Input::LeavesRead` with the error.
+    Record(PieceIndex),
+    /// The piece is not to be trusted. No answer.
+    Forget(PieceIndex),
+    /// Every wanted piece was recorded: put everything in its place. Answered by
+    /// `Input::Finished`.
+    Finish,
+    /// Remember how much each file is wanted. No answer.
+    KeepPriorities(Vec<Priority>),
+}
 
 /// A share on the disk. Everything that the engine wants read or written goes through it.
 #[derive(Debug)]
@@ -277,114 +309,6 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// What the disk threads and the recorder of a share have in common.
-#[derive(Debug)]
-pub(crate) struct Share {
-    files: Files,
-    answers: UnboundedSender<Input>,
-    /// Held for a look. The condition is signalled when work is done or a piece is forgotten.
-    state: Mutex<ShareState>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct ShareState {
-    /// Tasks queued or under way.
-    tasks: usize,
-    closed: bool,
-    /// Pieces that the record on the disk may still claim.
-    forgetting: HashSet<PieceIndex>,
-}
-
-impl Share {
-    fn new(files: Files, answers: UnboundedSender<Input>) -> Self {
-        Self { files, answers, state: Mutex::default(), changed: Condvar::new() }
-    }
-
-    /// Does what was queued together, and answers: for as much at a time as takes a moment, so that
-    /// the driver is woken once for many.
-    pub(crate) fn work(&self, works: Vec<Work>) {
-        let (begun, count) = (Instant::now(), works.len());
-        let mut answers = Vec::with_capacity(count);
-        for work in works {
-            answers.push(self.result_of(work));
-            if begun.elapsed() >= ANSWER_WITHIN {
-                answers.drain(..).for_each(|answer| self.answer(answer));
-            }
-        }
-        answers.into_iter().for_each(|answer| self.answer(answer));
-        self.done(count);
-    }
-
-    fn result_of(&self, work: Work) -> Input {
-        match work {
-            Work::Store { run, data } => {
-                self.wait_until_forgotten(run.piece());
-                match self.files.store(run, &data) {
-                    Ok((leaves, spent)) => Input::Stored { run, leaves, spent },
-                    Err(error) => Input::StoreFailed { run, error },
-                }
-            }
-            Work::Read { conn, run } => Input::BlocksRead { conn, run, data: self.files.read(run) },
-            Work::ReadLeaves(piece) => {
-                Input::LeavesRead { piece, leaves: self.files.leaves(piece) }
-            }
-        }
-    }
-
-    /// So many tasks have been done, or dropped.
-    pub(crate) fn done(&self, count: usize) {
-        self.state().tasks -= count;
-        self.changed.notify_all();
-    }
-
-    /// Sends an answer. Nobody may be left to hear it: then the swarm is being stopped.
-    fn answer(&self, answer: Input) {
-        let _ = self.answers.send(answer);
-    }
-
-    /// Counts tasks; false if the store is closed.
-    fn begin(&self, count: usize) -> bool {
-        let mut state = self.state();
-        if !state.closed {
-            state.tasks += count;
-        }
-        !state.closed
-    }
-
-    /// Lets no more tasks in and waits for those that are.
-    fn close(&self) {
-        let mut state = self.state();
-        state.closed = true;
-        while state.tasks > 0 {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn forget(&self, piece: PieceIndex) {
-        self.state().forgetting.insert(piece);
-    }
-
-    fn forgotten(&self, piece: PieceIndex) {
-        self.state().forgetting.remove(&piece);
-        self.changed.notify_all();
-    }
-
-    /// A piece is not overwritten while the record on the disk claims that it is verified: a crash
-    /// in between would make the claim a lie. This is rare, and the recorder is quick about it.
-    fn wait_until_forgotten(&self, piece: PieceIndex) {
-        let mut state = self.state();
-        while state.forgetting.contains(&piece) {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, ShareState> {
-        // No code that can panic runs while the lock is held.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

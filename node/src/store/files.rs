@@ -31,13 +31,14 @@ use swarm_proto::{
     manifest::Manifest,
 };
 
+use super::pool::DiskPool;
 use super::{
     fd_cache::{FdCache, ShareKey},
     resume::Kept,
     tree::Tree,
     work_folder::WorkFolder,
 };
-use crate::{disk::DiskPool, scan::hash_span, stamp::Stamp, walk::below};
+use crate::{scan::hash_span, stamp::Stamp, walk::below};
 
 /// Where one file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,78 +11,20 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use bytes::Bytes;
 use rustix::process::{Resource, getrlimit};
-use swarm_engine::{ConnId, Priority};
 use swarm_net::Buffers;
-use swarm_proto::geometry::{BLOCK_LEN, BlockRun, PieceIndex};
 
-use crate::{
-    NodeError,
-    store::{FdCache, Share},
+use super::{
+    fd_cache::FdCache,
+    share::{Share, Work},
 };
-
-/// What the engine wants done on the disk. The queue of jobs has no limit of its own: the engine's
-/// byte budgets (`buffer_bytes`, `send_bytes`) bound what it asks for before it has the answers.
-#[derive(Debug)]
-pub(crate) enum Job {
-    /// Hash the blocks and write them. Answered by `Input::Stored` or `Input::StoreFailed`.
-    Store {
-        /// Which blocks.
-        run: BlockRun,
-        /// Their bytes.
-        data: Bytes,
-    },
-    /// Read the blocks. Answered by `Input::BlocksRead`.
-    Read {
-        /// Whom they are for.
-        conn: ConnId,
-        /// Which blocks.
-        run: BlockRun,
-    },
-    /// Read the piece as it is now and hash its blocks: `Output::ReadLeaves` and `Output::Check`.
-    /// Answered by `Input::LeavesRead`.
-    ReadLeaves(PieceIndex),
-    /// The piece is verified. No answer, unless its data cannot be synced: then an
-    /// `Input::LeavesRead` with the error.
-    Record(PieceIndex),
-    /// The piece is not to be trusted. No answer.
-    Forget(PieceIndex),
-    /// Every wanted piece was recorded: put everything in its place. Answered by
-    /// `Input::Finished`.
-    Finish,
-    /// Remember how much each file is wanted. No answer.
-    KeepPriorities(Vec<Priority>),
-}
+use crate::NodeError;
 
 /// A job that a worker does.
 #[derive(Debug)]
 struct Task {
     share: Arc<Share>,
     work: Work,
-}
-
-/// The part of a job that reads, writes or hashes; the rest is the recorder's.
-#[derive(Debug)]
-pub(crate) enum Work {
-    Store { run: BlockRun, data: Bytes },
-    Read { conn: ConnId, run: BlockRun },
-    ReadLeaves(PieceIndex),
-}
-
-impl Work {
-    fn is_read(&self) -> bool {
-        matches!(self, Self::Read { .. })
-    }
-
-    /// Bytes that it moves, roughly; none to speak of for what is no transfer of blocks.
-    fn bytes(&self) -> Option<usize> {
-        match self {
-            Self::Store { data, .. } => Some(data.len()),
-            Self::Read { run, .. } => Some((run.count() * BLOCK_LEN) as usize),
-            Self::ReadLeaves(_) => None,
-        }
-    }
 }
 
 /// Threads that do the jobs of all swarms of a node, and the files that they keep open. Dropping it
@@ -263,6 +205,7 @@ impl Tasks {
 
 #[cfg(test)]
 mod tests {
+    use swarm_engine::ConnId;
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;

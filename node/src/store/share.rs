@@ -1,0 +1,150 @@
+//! What the disk threads and the recorder of a share have in common: its files, what is under way, and
+//! the way to the engine.
+
+use std::{
+    collections::HashSet,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use swarm_engine::{ConnId, Input};
+use swarm_proto::geometry::{BLOCK_LEN, BlockRun, PieceIndex};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::files::Files;
+
+/// The longest that an answer waits for others: a batch that has to wait for the disk is not answered
+/// all at once.
+const ANSWER_WITHIN: Duration = Duration::from_millis(1);
+
+/// The part of a job that reads, writes or hashes; the rest is the recorder's.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Store { run: BlockRun, data: Bytes },
+    Read { conn: ConnId, run: BlockRun },
+    ReadLeaves(PieceIndex),
+}
+
+impl Work {
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self, Self::Read { .. })
+    }
+
+    /// Bytes that it moves, roughly; none to speak of for what is no transfer of blocks.
+    pub(super) fn bytes(&self) -> Option<usize> {
+        match self {
+            Self::Store { data, .. } => Some(data.len()),
+            Self::Read { run, .. } => Some((run.count() * BLOCK_LEN) as usize),
+            Self::ReadLeaves(_) => None,
+        }
+    }
+}
+
+/// What the disk threads and the recorder of a share have in common.
+#[derive(Debug)]
+pub(crate) struct Share {
+    pub(super) files: Files,
+    answers: UnboundedSender<Input>,
+    /// Held for a look. The condition is signalled when work is done or a piece is forgotten.
+    state: Mutex<ShareState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct ShareState {
+    /// Tasks queued or under way.
+    tasks: usize,
+    closed: bool,
+    /// Pieces that the record on the disk may still claim.
+    forgetting: HashSet<PieceIndex>,
+}
+
+impl Share {
+    pub(super) fn new(files: Files, answers: UnboundedSender<Input>) -> Self {
+        Self { files, answers, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Does what was queued together, and answers: for as much at a time as takes a moment, so that
+    /// the driver is woken once for many.
+    pub(crate) fn work(&self, works: Vec<Work>) {
+        let (begun, count) = (Instant::now(), works.len());
+        let mut answers = Vec::with_capacity(count);
+        for work in works {
+            answers.push(self.result_of(work));
+            if begun.elapsed() >= ANSWER_WITHIN {
+                answers.drain(..).for_each(|answer| self.answer(answer));
+            }
+        }
+        answers.into_iter().for_each(|answer| self.answer(answer));
+        self.done(count);
+    }
+
+    fn result_of(&self, work: Work) -> Input {
+        match work {
+            Work::Store { run, data } => {
+                self.wait_until_forgotten(run.piece());
+                match self.files.store(run, &data) {
+                    Ok((leaves, spent)) => Input::Stored { run, leaves, spent },
+                    Err(error) => Input::StoreFailed { run, error },
+                }
+            }
+            Work::Read { conn, run } => Input::BlocksRead { conn, run, data: self.files.read(run) },
+            Work::ReadLeaves(piece) => {
+                Input::LeavesRead { piece, leaves: self.files.leaves(piece) }
+            }
+        }
+    }
+
+    /// So many tasks have been done, or dropped.
+    pub(crate) fn done(&self, count: usize) {
+        self.state().tasks -= count;
+        self.changed.notify_all();
+    }
+
+    /// Sends an answer. Nobody may be left to hear it: then the swarm is being stopped.
+    pub(super) fn answer(&self, answer: Input) {
+        let _ = self.answers.send(answer);
+    }
+
+    /// Counts tasks; false if the store is closed.
+    pub(super) fn begin(&self, count: usize) -> bool {
+        let mut state = self.state();
+        if !state.closed {
+            state.tasks += count;
+        }
+        !state.closed
+    }
+
+    /// Lets no more tasks in and waits for those that are.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        while state.tasks > 0 {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(super) fn forget(&self, piece: PieceIndex) {
+        self.state().forgetting.insert(piece);
+    }
+
+    pub(super) fn forgotten(&self, piece: PieceIndex) {
+        self.state().forgetting.remove(&piece);
+        self.changed.notify_all();
+    }
+
+    /// A piece is not overwritten while the record on the disk claims that it is verified: a crash
+    /// in between would make the claim a lie. This is rare, and the recorder is quick about it.
+    fn wait_until_forgotten(&self, piece: PieceIndex) {
+        let mut state = self.state();
+        while state.forgetting.contains(&piece) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, ShareState> {
+        // No code that can panic runs while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
