@@ -321,7 +321,9 @@ impl App {
 
     /// Puts the rows in order if something changed since, and it is not too soon.
     fn sort_if_due(&mut self) {
-        if self.stale && self.scene().now.saturating_sub(self.sorted) >= RESORT {
+        // A piece is fetched in less than that; its row would be of one that is done long since.
+        let patience = if self.page == Page::Pieces { Duration::ZERO } else { RESORT };
+        if self.stale && self.scene().now.saturating_sub(self.sorted) >= patience {
             self.sort();
         }
     }

@@ -218,3 +218,20 @@ fn what_cannot_be_added_says_why_and_is_tried_again() {
     terminal.then("aswarm:?id=nonsense\r", &["is not 52 base32 characters"]);
     terminal.quit();
 }
+
+#[test]
+fn what_was_fetched_is_marked_so_when_it_is_shared_by_its_path() {
+    let seeder = Seeder::new();
+    let loopback = ["--listen", "127.0.0.1:0", "-q"];
+    let get = ["get", &seeder.link, "-o", "out", "--seed", "never"];
+    let ran = seeder.world.run(&[&get[..], &loopback].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for runs in [1, 2] {
+        let mut terminal = seeder.tui(&["out/share"], ROOM);
+        terminal.see(&["✓ share", " got "]);
+        // The runs of before: one of the seeder, and all that had to do with what was fetched.
+        terminal.then("8", &[" own "]);
+        terminal.until("the runs", |screen| screen.contents().matches(" got ").count() == runs);
+        terminal.quit();
+    }
+}
