@@ -109,3 +109,23 @@ fn no_size_is_too_small_while_a_transfer_runs() {
     terminal.see(&["swarm tui  share", "● downloading", "Pieces  ", "ADDRESS", "q quit"]);
     terminal.quit();
 }
+
+#[test]
+fn lists_of_the_past_do_not_wrap_on_a_usual_terminal() {
+    let seeder = Seeder::new();
+    let long = "a-folder-with-a-name-that-takes-more-room-than-there-is-for-it".repeat(2);
+    let get = ["get", &seeder.link, "-o", &long, "--seed", "never", "-q"];
+    let ran = seeder.world.run(&[&get[..], &["--listen", "127.0.0.1:0"]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for (list, columns) in [("ls", "STATE"), ("history", "END")] {
+        let mut terminal =
+            Terminal::start(Terminal::command(&seeder.world, &[list, "--no-header"]), (80, 24));
+        assert_eq!(terminal.end(), 0);
+        // Of the seeder and of the download.
+        let text = terminal.text();
+        assert_eq!(text.lines().filter(|line| !line.trim().is_empty()).count(), 2, "{text}");
+        let mut terminal = Terminal::start(Terminal::command(&seeder.world, &[list]), (80, 24));
+        assert_eq!(terminal.end(), 0);
+        assert!(terminal.text().contains(columns), "{}", terminal.text());
+    }
+}

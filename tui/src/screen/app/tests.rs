@@ -290,11 +290,11 @@ fn a_filter_works_while_it_is_typed_and_goes_with_esc() {
 
 #[test]
 fn of_what_never_began_there_is_nothing_to_delete() {
-    let mut app = sample::session();
+    let mut app = session();
     let phase = Phase::Finding { trouble: None };
     let sought = Entry { share: None, snapshot: None, phase, ..entry(1, &downloading()) };
-    app.update(sample::news(43, vec![sought]));
+    app.update(news(43, vec![sought]));
     let removed = Order::Remove { id: EntryId(1), delete: false };
-    assert_eq!(sample::press(&mut app, "D"), [Effect::Order(removed)]);
+    assert_eq!(press(&mut app, "D"), [Effect::Order(removed)]);
     assert_eq!(app.modal, None);
 }
