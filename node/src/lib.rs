@@ -47,7 +47,6 @@ mod blocking;
 mod conn;
 mod create;
 mod discard;
-
 mod driver;
 mod endpoint;
 mod error;
