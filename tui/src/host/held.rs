@@ -85,8 +85,9 @@ impl Held {
         }
     }
 
-    /// It runs.
-    pub(super) fn begin(&mut self, transfer: Transfer, link: &Link) {
+    /// It runs. Returns whether an earlier attempt fetched the last of it and was stopped before it
+    /// could say so.
+    pub(super) fn begin(&mut self, transfer: Transfer, link: &Link) -> bool {
         let manifest = transfer.manifest();
         // They may have been changed while it was looked for.
         transfer.command(Command::LimitUpload(self.entry.limits.up));
@@ -106,11 +107,12 @@ impl Held {
             // Another attempt need not make it again.
             *kept = Some(Arc::clone(manifest));
         }
-        if self.entry.state() == Some(State::Seeding) && self.entry.completed_s.is_none() {
-            // It was all here before; nobody has waited for it.
-            self.entry.decided = true;
-        }
         self.transfer = Some(transfer);
+        let here = self.entry.state() == Some(State::Seeding) && self.entry.completed_s.is_none();
+        let unsaid = here && self.so_far.downloaded > 0;
+        // What was all here before nobody has waited for.
+        self.entry.decided |= here && !unsaid;
+        unsaid
     }
 
     /// All of it is there: from now on it is shared, and read again only if its files change.

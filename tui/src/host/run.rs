@@ -289,7 +289,9 @@ impl Keeper {
             }
             News::Started { transfer, link, fetched } => {
                 held.entry.fetched = fetched;
-                held.begin(transfer, &link);
+                if held.begin(transfer, &link) {
+                    self.completed(id);
+                }
             }
             News::Whole { print } => held.whole(print),
             News::Snapshot(snapshot) => {
@@ -300,16 +302,10 @@ impl Keeper {
                 let text = format!("{} lost: too many at a time", counted(events, "event"));
                 self.say(Some(id), true, text);
             }
+            News::Event(Event::Completed) => self.completed(id),
             News::Event(event) => {
-                let completed = event == Event::Completed;
-                if completed {
-                    held.complete();
-                }
                 let (warn, text) = describe(&event, |file| held.entry.path_of(file));
                 self.say(Some(id), warn, text);
-                if completed {
-                    self.run_hook(id);
-                }
             }
             News::Hooked(ended) => {
                 held.entry.hooked = false;
@@ -321,6 +317,15 @@ impl Keeper {
             News::Ended(result) => self.ended(id, result),
             News::Deleted(result) => self.deleted(id, result),
         }
+    }
+
+    /// Everything that is wanted of a transfer is here.
+    fn completed(&mut self, id: EntryId) {
+        let Some(held) = self.find(id) else { return };
+        held.complete();
+        let (warn, text) = describe(&Event::Completed, |file| held.entry.path_of(file));
+        self.say(Some(id), warn, text);
+        self.run_hook(id);
     }
 
     /// Runs the program that the user has for what is complete, unless it still runs.
