@@ -22,7 +22,7 @@ use swarm_proto::{
 
 /// Bytes that a thread reads at once: as many blocks as are hashed side by side, and short enough to
 /// be still in the core's own cache when they are. The system reads ahead of it.
-const READ_LEN: u32 = 16 * BLOCK_LEN;
+const READ_LEN: u32 = 32 * BLOCK_LEN;
 /// What a thread takes from the list at a time: enough that the threads seldom meet, little enough
 /// that none is left alone with a long rest.
 const TAKE_BYTES: u64 = 4 << 20;
@@ -46,7 +46,7 @@ pub(crate) type Open<'a> = &'a (dyn Fn(FileIndex) -> io::Result<File> + Sync);
 /// digest of each piece, in no particular order; it returns false to stop. Returns whether it went
 /// to the end.
 ///
-/// Holds 256 KiB and one open file a thread, however long the files are.
+/// Holds 512 KiB and one open file a thread, however long the files are.
 pub(crate) fn scan(
     geometry: &Geometry,
     files: &[FileIndex],
@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads a piece of an open file and appends the digests of its blocks. Grows `buffer` to 256 KiB at
+/// Reads a piece of an open file and appends the digests of its blocks. Grows `buffer` to 512 KiB at
 /// most.
 pub(crate) fn hash_span(
     file: &File,

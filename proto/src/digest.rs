@@ -28,7 +28,7 @@ pub fn sha256(bytes: &[u8]) -> Digest {
 
 /// SHA-256 of each 16 KiB block of `data` (the last may be shorter), appended to `leaves`.
 ///
-/// Hand over as much as there is: 16 blocks take hardly longer than one where lanes are used.
+/// Hand over as much as there is: 32 blocks take little longer than one where lanes are used.
 pub fn hash_blocks(data: &[u8], leaves: &mut Vec<Digest>) {
     hash_blocks_with(Kernel::best(), data, leaves);
 }

@@ -6,7 +6,7 @@
 
 use std::{arch::x86_64::*, mem::transmute};
 
-use super::lanes::{BLOCK, K, START};
+use super::lanes::{BLOCK, K, Lanes, START};
 
 const LANES: usize = 8;
 
@@ -21,9 +21,13 @@ impl Avx2 {
     pub(super) fn detect() -> Option<Self> {
         is_x86_feature_detected!("avx2").then_some(Self(()))
     }
+}
 
-    /// Digests of messages of one length, a multiple of 64 bytes.
-    pub(super) fn hash(self, messages: [&[u8]; LANES]) -> [[u8; 32]; LANES] {
+impl Lanes<LANES> for Avx2 {
+    fn hash<const GROUPS: usize>(
+        self,
+        messages: [[&[u8]; LANES]; GROUPS],
+    ) -> [[[u8; 32]; LANES]; GROUPS] {
         // SAFETY: the function needs avx2 and nothing else, and `detect`, which alone makes a value of
         // this type, has seen it.
         unsafe { hash_lanes(messages) }

@@ -6,7 +6,7 @@
 
 use std::{arch::x86_64::*, mem::transmute};
 
-use super::lanes::{BLOCK, K, START};
+use super::lanes::{BLOCK, K, Lanes, START};
 
 const LANES: usize = 16;
 
@@ -22,9 +22,13 @@ impl Avx512 {
         let here = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
         here.then_some(Self(()))
     }
+}
 
-    /// Digests of messages of one length, a multiple of 64 bytes.
-    pub(super) fn hash(self, messages: [&[u8]; LANES]) -> [[u8; 32]; LANES] {
+impl Lanes<LANES> for Avx512 {
+    fn hash<const GROUPS: usize>(
+        self,
+        messages: [[&[u8]; LANES]; GROUPS],
+    ) -> [[[u8; 32]; LANES]; GROUPS] {
         // SAFETY: the function needs avx512f and avx512bw and nothing else, and `detect`, which alone
         // makes a value of this type, has seen both.
         unsafe { hash_lanes(messages) }

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 #[cfg(target_arch = "x86_64")]
-use super::{avx2::Avx2, avx512::Avx512};
+use super::{avx2::Avx2, avx512::Avx512, lanes::Lanes};
 
 /// A way of computing SHA-256 of many messages of one length. One that exists can be run: it is only
 /// handed out where the CPU has the instructions.
@@ -57,9 +57,9 @@ impl Kernel {
         match self.0 {
             Way::OneByOne => one_by_one(data, len, &mut emit),
             #[cfg(target_arch = "x86_64")]
-            Way::Avx2(avx2) => in_lanes(data, len, |messages| avx2.hash(messages), &mut emit),
+            Way::Avx2(avx2) => in_lanes(avx2, data, len, &mut emit),
             #[cfg(target_arch = "x86_64")]
-            Way::Avx512(avx512) => in_lanes(data, len, |messages| avx512.hash(messages), &mut emit),
+            Way::Avx512(avx512) => in_lanes(avx512, data, len, &mut emit),
         }
     }
 }
@@ -81,25 +81,31 @@ fn one_by_one(data: &[u8], len: usize, emit: &mut impl FnMut([u8; 32])) {
     data.chunks_exact(len).for_each(|message| emit(Sha256::digest(message).into()));
 }
 
-/// Hashes `N` messages at a time. What is left at the end takes as long as `N`, the spare lanes doing
-/// the last message's work again, unless it is so little that one by one is faster.
+/// Hashes two groups of `N` messages at a time. What is left at the end takes as long as one group or
+/// two, the spare lanes doing the last message's work again, unless it is so little that one by one is
+/// faster.
 #[cfg(target_arch = "x86_64")]
 fn in_lanes<const N: usize>(
+    lanes: impl Lanes<N>,
     data: &[u8],
     len: usize,
-    hash: impl Fn([&[u8]; N]) -> [[u8; 32]; N],
     emit: &mut impl FnMut([u8; 32]),
 ) {
     // Measured on Zen 5: all sixteen lanes take as long as seven messages with SHA instructions, where
     // vectors are slower it is more; and as long as less than two messages without.
     let worth = if has_sha_instructions() { N * 3 / 4 } else { 2 };
-    for group in data.chunks(len * N) {
-        let count = group.len() / len;
+    for part in data.chunks(2 * N * len) {
+        let count = part.len() / len;
+        let message = |number: usize| &part[number.min(count - 1) * len..][..len];
+        let group = |group: usize| std::array::from_fn(|lane| message(group * N + lane));
         if count < worth {
-            one_by_one(group, len, emit);
+            one_by_one(part, len, emit);
+        } else if count <= N {
+            let [digests] = lanes.hash([group(0)]);
+            digests.into_iter().take(count).for_each(&mut *emit);
         } else {
-            let message = |lane: usize| &group[lane.min(count - 1) * len..][..len];
-            hash(std::array::from_fn(message)).into_iter().take(count).for_each(&mut *emit);
+            let digests = lanes.hash([group(0), group(1)]);
+            digests.into_iter().flatten().take(count).for_each(&mut *emit);
         }
     }
 }

@@ -97,34 +97,55 @@ pub(super) const START: [u32; 8] = [
 /// Bytes in a block of the hash, not of a piece.
 pub(super) const BLOCK: usize = 64;
 
+/// A CPU that hashes `N` messages side by side.
+pub(super) trait Lanes<const N: usize>: Copy {
+    /// Digests of messages of one length, a multiple of 64 bytes. Two groups take less than twice as
+    /// long as one.
+    fn hash<const GROUPS: usize>(self, messages: [[&[u8]; N]; GROUPS]) -> [[[u8; 32]; N]; GROUPS];
+}
+
 /// Defines `hash_lanes` for code that may use the given CPU features.
 ///
 /// The module has `LANES`, a vector type `V` and, with the same features, `splat`, `add`, `xor3`,
 /// `choose`, `majority`, `rotate`, `shift`, `load` and `store`.
 macro_rules! hash_lanes {
     ($features:literal) => {
-        /// Digests of messages of one length, a multiple of 64 bytes.
+        /// A vector of each group.
+        type Vs<const GROUPS: usize> = [V; GROUPS];
+
+        /// Digests of messages of one length, a multiple of 64 bytes, in groups of as many as there
+        /// are lanes. Each round waits for the one before, and meanwhile another group has its turn.
         #[target_feature(enable = $features)]
-        fn hash_lanes(messages: [&[u8]; LANES]) -> [[u8; 32]; LANES] {
-            let mut state = [splat(0); 8];
+        fn hash_lanes<const GROUPS: usize>(
+            messages: [[&[u8]; LANES]; GROUPS],
+        ) -> [[[u8; 32]; LANES]; GROUPS] {
+            let mut state = [[splat(0); GROUPS]; 8];
             for (word, start) in state.iter_mut().zip(START) {
-                *word = splat(start);
+                *word = [splat(start); GROUPS];
             }
-            let len = messages[0].len();
+            let len = messages[0][0].len();
             for at in (0..len).step_by(BLOCK) {
-                compress(&mut state, load(&messages, at));
+                let mut w = [[splat(0); GROUPS]; 16];
+                for (group, messages) in messages.iter().enumerate() {
+                    for (words, word) in w.iter_mut().zip(load(messages, at)) {
+                        words[group] = word;
+                    }
+                }
+                compress(&mut state, w);
             }
             // A one bit, zeros, and the length in bits: a block of its own after whole blocks.
-            let mut end = [splat(0); 16];
-            end[0] = splat(1 << 31);
-            end[14] = splat((len as u64 >> 29) as u32);
-            end[15] = splat((len as u32) << 3);
+            let mut end = [[splat(0); GROUPS]; 16];
+            end[0] = [splat(1 << 31); GROUPS];
+            end[14] = [splat((len as u64 >> 29) as u32); GROUPS];
+            end[15] = [splat((len as u32) << 3); GROUPS];
             compress(&mut state, end);
 
-            let mut digests = [[0; 32]; LANES];
-            for (i, word) in state.into_iter().enumerate() {
-                for (digest, word) in digests.iter_mut().zip(store(word)) {
-                    digest[4 * i..4 * i + 4].copy_from_slice(&word.to_be_bytes());
+            let mut digests = [[[0; 32]; LANES]; GROUPS];
+            for (i, words) in state.into_iter().enumerate() {
+                for (digests, word) in digests.iter_mut().zip(words) {
+                    for (digest, word) in digests.iter_mut().zip(store(word)) {
+                        digest[4 * i..4 * i + 4].copy_from_slice(&word.to_be_bytes());
+                    }
                 }
             }
             digests
@@ -133,37 +154,46 @@ macro_rules! hash_lanes {
         /// One block of each message (FIPS 180-4, 6.2.2).
         #[inline]
         #[target_feature(enable = $features)]
-        fn compress(state: &mut [V; 8], mut w: [V; 16]) {
+        fn compress<const GROUPS: usize>(state: &mut [Vs<GROUPS>; 8], mut w: [Vs<GROUPS>; 16]) {
             let mut v = *state;
-            sixteen_rounds::<false>(&mut v, &mut w, &K[0]);
-            sixteen_rounds::<true>(&mut v, &mut w, &K[1]);
-            sixteen_rounds::<true>(&mut v, &mut w, &K[2]);
-            sixteen_rounds::<true>(&mut v, &mut w, &K[3]);
-            for (word, change) in state.iter_mut().zip(v) {
-                *word = add(*word, change);
+            sixteen_rounds::<GROUPS, false>(&mut v, &mut w, &K[0]);
+            sixteen_rounds::<GROUPS, true>(&mut v, &mut w, &K[1]);
+            sixteen_rounds::<GROUPS, true>(&mut v, &mut w, &K[2]);
+            sixteen_rounds::<GROUPS, true>(&mut v, &mut w, &K[3]);
+            for (words, changes) in state.iter_mut().zip(v) {
+                for (word, change) in words.iter_mut().zip(changes) {
+                    *word = add(*word, change);
+                }
             }
         }
 
         /// Sixteen rounds; but for the first sixteen the message schedule goes on, in place.
         #[inline]
         #[target_feature(enable = $features)]
-        fn sixteen_rounds<const SCHEDULE: bool>(v: &mut [V; 8], w: &mut [V; 16], k: &[u32; 16]) {
+        fn sixteen_rounds<const GROUPS: usize, const SCHEDULE: bool>(
+            v: &mut [Vs<GROUPS>; 8],
+            w: &mut [Vs<GROUPS>; 16],
+            k: &[u32; 16],
+        ) {
             let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *v;
             // The variables change roles from round to round, so that nothing is moved.
             macro_rules! round {
                 ($i:literal, $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
-                    if SCHEDULE {
-                        let (w15, w2) = (w[($i + 1) % 16], w[($i + 14) % 16]);
-                        let s0 = xor3(rotate::<7>(w15), rotate::<18>(w15), shift::<3>(w15));
-                        let s1 = xor3(rotate::<17>(w2), rotate::<19>(w2), shift::<10>(w2));
-                        w[$i] = add(add(w[$i], s0), add(w[($i + 9) % 16], s1));
+                    for n in 0..GROUPS {
+                        if SCHEDULE {
+                            let (w15, w2) = (w[($i + 1) % 16][n], w[($i + 14) % 16][n]);
+                            let s0 = xor3(rotate::<7>(w15), rotate::<18>(w15), shift::<3>(w15));
+                            let s1 = xor3(rotate::<17>(w2), rotate::<19>(w2), shift::<10>(w2));
+                            w[$i][n] = add(add(w[$i][n], s0), add(w[($i + 9) % 16][n], s1));
+                        }
+                        let (a, e) = ($a[n], $e[n]);
+                        let s1 = xor3(rotate::<6>(e), rotate::<11>(e), rotate::<25>(e));
+                        let input = add($h[n], add(w[$i][n], splat(k[$i])));
+                        let t1 = add(input, add(s1, choose(e, $f[n], $g[n])));
+                        let s0 = xor3(rotate::<2>(a), rotate::<13>(a), rotate::<22>(a));
+                        $d[n] = add($d[n], t1);
+                        $h[n] = add(t1, add(s0, majority(a, $b[n], $c[n])));
                     }
-                    let s1 = xor3(rotate::<6>($e), rotate::<11>($e), rotate::<25>($e));
-                    let input = add($h, add(w[$i], splat(k[$i])));
-                    let t1 = add(input, add(s1, choose($e, $f, $g)));
-                    let s0 = xor3(rotate::<2>($a), rotate::<13>($a), rotate::<22>($a));
-                    $d = add($d, t1);
-                    $h = add(t1, add(s0, majority($a, $b, $c)));
                 };
             }
             round!(0, a b c d e f g h);
