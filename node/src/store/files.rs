@@ -63,6 +63,11 @@ pub(crate) enum Home {
     Seed(PathBuf),
 }
 
+/// Files that may be written to at the same time, more than there are threads for one share. Two
+/// writers of one file wait for each other in the kernel, which lets the second one spin: a sixth of
+/// the CPU time of a fast download to a disk.
+const TURNS: usize = 16;
+
 /// The files of one share. Shared by all disk threads.
 #[derive(Debug)]
 pub(crate) struct Files {
@@ -78,6 +83,8 @@ pub(crate) struct Files {
     /// Somebody removed the working folder. Files that are open could still be written to, and
     /// nobody would ever see it.
     orphaned: AtomicBool,
+    /// Held while a file is written to; one of these for each file.
+    turns: [Mutex<()>; TURNS],
 }
 
 #[derive(Debug)]
@@ -89,6 +96,7 @@ struct Places {
 }
 
 impl Files {
+    /// The files of a share, each in its place. They are opened through the pool.
     pub(crate) fn new(
         manifest: Arc<Manifest>,
         home: Home,
@@ -99,14 +107,16 @@ impl Files {
         let key = cache.new_share();
         let places = Mutex::new(Places { files, doubted: HashSet::new() });
         let unsynced = Mutex::default();
-        let orphaned = AtomicBool::new(false);
-        Self { manifest, home, cache, buffers, key, places, unsynced, orphaned }
+        let (orphaned, turns) = (AtomicBool::new(false), Default::default());
+        Self { manifest, home, cache, buffers, key, places, unsynced, orphaned, turns }
     }
 
+    /// The manifest of the share.
     pub(crate) const fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
     }
 
+    /// Where the files belong.
     pub(crate) const fn home(&self) -> &Home {
         &self.home
     }
@@ -128,8 +138,10 @@ impl Files {
         let part = self.part_for_writing(span.file, data.len() as u64)?;
         // Noted before, for a sync that fails while we write, and after, for the next one.
         self.note_unsynced(run.piece());
-        part.write_all_at(data, span.offset + u64::from(run.offset()))
-            .map_err(|error| self.disk_error("write to", span.file, &error))?;
+        let turn = self.turns[span.file.as_usize() % TURNS].lock();
+        let written = part.write_all_at(data, span.offset + u64::from(run.offset()));
+        drop(turn);
+        written.map_err(|error| self.disk_error("write to", span.file, &error))?;
         self.note_unsynced(run.piece());
         Ok((leaves, Spent { hashing: hashed - begun, writing: hashed.elapsed() }))
     }
