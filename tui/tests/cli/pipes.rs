@@ -10,7 +10,8 @@ fn lines(link: &str) -> Vec<Vec<&str>> {
     let here = ["--listen", "127.0.0.1:0"];
     let small = ["--size=1M", "--dir=temp"];
     let mut lines: Vec<Vec<&str>> = vec![
-        [&["seed", "share"], &here[..]].concat(),
+        // Without an address for others its link is warned of.
+        [&["seed", "share", "--advertise", "192.0.2.7"], &here[..]].concat(),
         [&["get", link, "-o", "copy"], &here[..]].concat(),
         [&["get", link, "--dry-run"], &here[..]].concat(),
         [&["tracker"], &here[..]].concat(),
