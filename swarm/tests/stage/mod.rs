@@ -42,6 +42,10 @@ pub(crate) fn id(number: u8) -> PeerId {
     PeerId::new([number; 32])
 }
 
+pub(crate) fn run(piece: u32, first: u32, count: u32) -> RawRun {
+    RawRun { piece, first, count }
+}
+
 /// The bytes of the share: different in each block.
 fn content(len: u64) -> Vec<u8> {
     (0..len).map(|i| (i / BLOCK * 31 + i % 251) as u8).collect()
@@ -83,6 +87,14 @@ impl Stage {
     pub(crate) fn full(pieces: u32, blocks_per_piece: u64) -> Self {
         let all: Vec<u32> = (0..pieces).collect();
         Self::new(pieces, blocks_per_piece, &all, Config::default())
+    }
+
+    /// A seed of eight pieces with one peer that is served.
+    pub(crate) fn serving() -> Self {
+        let mut s = Self::full(8, 4);
+        s.leech(1);
+        assert_eq!(s.sent(1), [Message::HaveAll, Message::Unchoke]);
+        s
     }
 
     pub(crate) fn new(pieces: u32, blocks_per_piece: u64, have: &[u32], config: Config) -> Self {
