@@ -3,7 +3,7 @@
 //! rustls decides and we carry its bytes to and fro. It is used without buffers of its own, since
 //! only so it hands out the keys at the end together with the means to renew them.
 
-use std::{io, sync::Arc};
+use std::{io, ops::Deref, sync::Arc};
 
 use rustls::{
     ClientConfig, CommonState, ConnectionTrafficSecrets, Error, ExtractedSecrets, ServerConfig,
@@ -84,44 +84,25 @@ fn agreed(tls: &CommonState) -> (Option<PeerId>, Option<Vec<u8>>) {
     (proven_peer(tls), tls.alpn_protocol().map(<[u8]>::to_vec))
 }
 
-/// What rustls's two kinds of connection have in common.
-trait End {
+/// What rustls's two kinds of connection have in common. It gives both a method of this name, and
+/// what they share does not have it.
+trait End: Deref<Target: Deref<Target = CommonState>> {
     /// Takes in what was received. Returns how many bytes of it are done with.
-    fn process(
-        &mut self,
-        received: &mut [u8],
-        said: &mut Said,
-    ) -> (usize, Result<Step, HandshakeError>);
-
-    /// Whether it has something to say without hearing more.
-    fn has_to_say(&self) -> bool;
+    fn process(&mut self, received: &mut [u8], said: &mut Said) -> Heard;
 }
 
-impl End for UnbufferedClientConnection {
-    fn process(
-        &mut self,
-        received: &mut [u8],
-        said: &mut Said,
-    ) -> (usize, Result<Step, HandshakeError>) {
-        said.hear(self.process_tls_records(received))
-    }
+/// How many bytes are done with, and what is to be done next.
+type Heard = (usize, Result<Step, HandshakeError>);
 
-    fn has_to_say(&self) -> bool {
-        self.wants_write()
+impl End for UnbufferedClientConnection {
+    fn process(&mut self, received: &mut [u8], said: &mut Said) -> Heard {
+        said.hear(self.process_tls_records(received))
     }
 }
 
 impl End for UnbufferedServerConnection {
-    fn process(
-        &mut self,
-        received: &mut [u8],
-        said: &mut Said,
-    ) -> (usize, Result<Step, HandshakeError>) {
+    fn process(&mut self, received: &mut [u8], said: &mut Said) -> Heard {
         said.hear(self.process_tls_records(received))
-    }
-
-    fn has_to_say(&self) -> bool {
-        self.wants_write()
     }
 }
 
@@ -174,7 +155,7 @@ impl Wire {
                 Ok(Step::Done) => return Ok(self),
                 Err(error) => {
                     // What is wrong is for the other side to know, too.
-                    while end.has_to_say() && end.process(&mut [], &mut self.said).1.is_ok() {}
+                    while end.wants_write() && end.process(&mut [], &mut self.said).1.is_ok() {}
                     let _ = socket.write_all(&self.said.records).await;
                     return Err(error);
                 }
@@ -212,7 +193,7 @@ impl Said {
     fn hear<D>(
         &mut self,
         UnbufferedStatus { discard, state, .. }: UnbufferedStatus<'_, '_, D>,
-    ) -> (usize, Result<Step, HandshakeError>) {
+    ) -> Heard {
         (discard, state.map_err(Into::into).and_then(|state| self.step(state)))
     }
 
