@@ -1,11 +1,9 @@
 //! Stopping for a while, as Ctrl-Z and SIGTSTP ask for. The terminal is given back first, and taken
 //! again when the process goes on.
 
-use std::{fs, io, sync::Once};
+use std::{fmt::Display, fs, io, sync::Once};
 
-use rustix::process::{
-    Pid, Signal, getpid, getppid, getsid, kill_current_process_group, kill_process,
-};
+use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::Console;
@@ -54,27 +52,11 @@ pub fn stop() -> io::Result<()> {
 
 /// Whether there is a shell with jobs that can let this process go on. Where it was started by
 /// something else, such as a window of its own, nothing on that terminal could bring it back.
+///
+/// Only `/proc` is asked, since the system's own calls say 0 of whoever is outside of our PID
+/// namespace, which is no number of a process. A system without `/proc` counts as one with a shell.
 pub fn has_shell() -> bool {
-    let (Ok(session), Some(parent)) = (getsid(None), getppid()) else { return true };
-    if getsid(Some(parent)).ok() != Some(session) {
-        return false;
-    }
-    // Those of our own job would be stopped with us; it is up to who has started the first of them.
-    let group = rustix::process::getpgrp();
-    let mut pid = parent;
-    for _ in 0..PARENTS_MAX {
-        // A system without `/proc` cannot be asked.
-        let Some(process) = Process::read(pid) else { return true };
-        if process.session != session.as_raw_nonzero().get() {
-            return false;
-        }
-        if process.group != group.as_raw_nonzero().get() {
-            return true;
-        }
-        let Some(next) = Pid::from_raw(process.parent) else { return false };
-        pid = next;
-    }
-    true
+    Process::read("self").is_none_or(|own| own.is_under_shell(Process::read))
 }
 
 /// What `/proc/PID/stat` says of who belongs to whom.
@@ -86,8 +68,29 @@ struct Process {
 }
 
 impl Process {
-    fn read(pid: Pid) -> Option<Self> {
-        Self::parse(&fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?)
+    /// Whether one of its parents is in its session, but not in its job: those of its own job would be
+    /// stopped with it, so it is up to who has started the first of them.
+    fn is_under_shell(&self, read: impl Fn(i32) -> Option<Self>) -> bool {
+        let mut pid = self.parent;
+        for _ in 0..PARENTS_MAX {
+            // Its parent is outside of the PID namespace.
+            if pid == 0 {
+                return false;
+            }
+            let Some(process) = read(pid) else { return true };
+            if process.session != self.session {
+                return false;
+            }
+            if process.group != self.group {
+                return true;
+            }
+            pid = process.parent;
+        }
+        true
+    }
+
+    fn read(pid: impl Display) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
     /// `1 (name) state parent group session …`. The name may have spaces and parentheses.
@@ -102,6 +105,26 @@ impl Process {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_is_in_the_session_but_not_in_the_job() {
+        let shell = |pid| match pid {
+            // A shell with jobs, a script, and what the script runs; and a terminal's window.
+            20 => Process::parse("20 (bash) S 10 20 20"),
+            30 => Process::parse("30 (sh) S 20 30 20"),
+            10 => Process::parse("10 (window) S 1 10 10"),
+            // One in whose PID namespace we are not.
+            40 => Process::parse("40 (outside) S 0 0 0"),
+            _ => None,
+        };
+        let of = |stat| Process::parse(stat).unwrap().is_under_shell(shell);
+        assert!(of("31 (swarm) R 20 31 20"), "from the shell");
+        assert!(of("31 (swarm) R 30 30 20"), "from a script of that shell");
+        assert!(of("31 (swarm) R 99 31 20"), "whose parent cannot be asked");
+        assert!(!of("31 (swarm) R 10 31 31"), "in a window of its own");
+        assert!(!of("31 (swarm) R 40 31 31"), "its parent's session is in another namespace");
+        assert!(!of("31 (swarm) R 0 0 0"), "all of its parents are in another namespace");
+    }
 
     #[test]
     fn a_name_does_not_confuse_who_belongs_to_whom() {
