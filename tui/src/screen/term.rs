@@ -3,10 +3,8 @@
 use std::{
     io::{self, Stderr, Write},
     panic,
-    sync::{
-        Once,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Condvar, Mutex, MutexGuard, Once, PoisonError},
+    time::Duration,
 };
 
 use ratatui::{
@@ -16,7 +14,7 @@ use ratatui::{
         event::{
             DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
         },
-        execute,
+        execute, queue,
         terminal::{self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen},
     },
 };
@@ -26,8 +24,25 @@ use super::frames::Frames;
 /// Stderr, because stdout is for results.
 pub type Screen = Terminal<Frames<Stderr>>;
 
-/// Whether the terminal is ours. Of the process, as the terminal is.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// How long whoever ends the process waits for another thread that gives the terminal back: far longer
+/// than one write takes, and not for ever, as a terminal that is held up takes none.
+const GIVING_MAX: Duration = Duration::from_secs(1);
+
+/// Whose the terminal is. Of the process, as the terminal is.
+static OWNER: Mutex<Owner> = Mutex::new(Owner::User);
+static CHANGED: Condvar = Condvar::new();
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    User,
+    Us,
+    /// The user's in a moment: a thread is giving it back.
+    Between,
+}
+
+fn owner() -> MutexGuard<'static, Owner> {
+    OWNER.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Takes the terminal: no echo, no line discipline, the alternate screen.
 ///
@@ -43,7 +58,7 @@ pub fn take() -> io::Result<Screen> {
             report(info);
         }));
     });
-    TAKEN.store(true, Ordering::SeqCst);
+    *owner() = Owner::Us;
     let taken = terminal::enable_raw_mode()
         .and_then(|()| {
             // Cleared here, since ratatui would first ask where the cursor is, on stdout, which need
@@ -55,19 +70,28 @@ pub fn take() -> io::Result<Screen> {
     taken.inspect_err(|_| give_back())
 }
 
-/// Gives the terminal back if it is ours. A second call does nothing.
+/// Gives the terminal back if it is ours. If another thread does it, waits until that has been done:
+/// the process may be about to end.
 pub fn give_back() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
-        // A terminal that is gone needs nothing.
-        let _ = execute!(
-            io::stderr(),
-            DisableMouseCapture,
-            DisableBracketedPaste,
-            LeaveAlternateScreen,
-            cursor::Show
-        );
-        let _ = terminal::disable_raw_mode();
+    let mut now = owner();
+    if *now == Owner::Us {
+        *now = Owner::Between;
+        drop(now);
+        restore();
+        *owner() = Owner::User;
+        CHANGED.notify_all();
+    } else {
+        let _ = CHANGED.wait_timeout_while(now, GIVING_MAX, |owner| *owner == Owner::Between);
     }
+}
+
+/// Undoes all that [`take`] and [`mouse`] do. A terminal that is gone needs nothing.
+fn restore() {
+    let mut all = Vec::new();
+    let _ =
+        queue!(all, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let _ = io::stderr().write_all(&all);
+    let _ = terminal::disable_raw_mode();
 }
 
 /// Lets the terminal send what the mouse does, or not; then selecting text works as everywhere.
@@ -84,7 +108,7 @@ pub fn mouse(on: bool) -> io::Result<()> {
 
 /// Whether the terminal is still ours: another thread's panic gives it back.
 pub fn is_taken() -> bool {
-    TAKEN.load(Ordering::SeqCst)
+    *owner() == Owner::Us
 }
 
 /// Columns and rows of the terminal, if it tells them.
