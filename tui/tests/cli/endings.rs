@@ -28,7 +28,7 @@ fn a_seeder_that_is_told_twice_ends_at_once() {
     let mut seeder =
         world.start(&[&["seed", "share", "--json", "--tracker", &at], &LOOPBACK[..]].concat());
     seeder.event("tracker_up");
-    tracker.signal(Signal::STOP);
+    tracker.suspend();
     let ran = stop_twice(seeder);
     assert_eq!(ran.code, 130, "{ran:?}");
     assert!(ran.stderr.ends_with("stopping (again to force)\n"), "{ran:?}");
@@ -47,7 +47,7 @@ fn a_download_that_is_told_twice_ends_at_once_and_is_gone_on_with() {
     let get = [&["get", &link, "-o", "copy", "--json"], &LOOPBACK[..]].concat();
     let mut getter = world.start(&get);
     while getter.event("progress")["bytes_have"].as_u64().unwrap() < 1 << 20 {}
-    tracker.signal(Signal::STOP);
+    tracker.suspend();
     let ran = stop_twice(getter);
     assert_eq!(ran.code, 130, "{ran:?}");
     assert!(ran.stderr.ends_with("stopping (again to force)\n"), "{ran:?}");

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -163,6 +163,12 @@ impl Running {
         kill_process(Pid::from_child(&self.child.0), signal).unwrap();
     }
 
+    /// Stops it until SIGCONT. From now on it answers nobody: a signal alone may take a while to arrive.
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+        wait_until_stopped(Pid::from_child(&self.child.0));
+    }
+
     /// Ctrl-C, then waits for the end.
     pub fn stop(self) -> Ran {
         self.signal(Signal::INT);
@@ -242,4 +248,10 @@ pub fn assert_fails(ran: &Ran, code: i32, message: &str) {
 pub fn assert_same(a: &Path, b: &Path) {
     let ran = Command::new("diff").arg("-r").arg(a).arg(b).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+}
+
+/// Waits until a child has stopped, but not ended.
+pub fn wait_until_stopped(child: Pid) {
+    let (_, status) = waitpid(Some(child), WaitOptions::UNTRACED).unwrap().unwrap();
+    assert!(status.stopped(), "{status:?}");
 }

@@ -184,7 +184,7 @@ fn a_second_request_ends_at_once() {
         terminal.see(&["✓ film"]);
         terminal.then("6", &["✓ answers"]);
         // Saying goodbye to a tracker that does not answer takes its time.
-        tracker.signal(Signal::STOP);
+        tracker.suspend();
         terminal.then(keys, &[said]);
         terminal.keys(keys);
         assert_eq!(terminal.end(), 130);
@@ -208,7 +208,7 @@ fn a_second_request_ends_a_download_on_the_whole_screen_at_once() {
         Terminal::start(Terminal::command(&world, &[&get[..], &here].concat()), USUAL);
     terminal.up();
     terminal.see(&["✓ sharing"]);
-    tracker.signal(Signal::STOP);
+    tracker.suspend();
     // The screen is gone by the time that the rest ends.
     terminal.keys("\x03");
     terminal.until("the shell's screen", |screen| !screen.alternate_screen());

@@ -17,12 +17,12 @@ use pty_process::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::{Pid, Signal, WaitOptions, kill_process, waitpid},
+    process::{Pid, Signal, kill_process},
     termios::{LocalModes, Termios, tcgetattr},
 };
 use vt100::{Callbacks, MouseProtocolMode, Parser, Screen};
 
-use crate::world::World;
+use crate::world::{World, wait_until_stopped};
 
 /// For anything to happen. A loaded machine takes long; what never comes fails the test.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -261,8 +261,7 @@ impl Terminal {
 
     /// Waits until the program has stopped, but not ended.
     pub fn wait_until_stopped(&self) {
-        let (_, status) = waitpid(Some(self.pid()), WaitOptions::UNTRACED).unwrap().unwrap();
-        assert!(status.stopped(), "{status:?}");
+        wait_until_stopped(self.pid());
     }
 
     /// The terminal goes away, as when its window is closed.
