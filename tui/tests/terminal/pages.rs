@@ -1,7 +1,5 @@
 //! Every page at every size: it opens, and shows what it is for as far as there is room.
 
-use std::collections::HashMap;
-
 use crate::{
     terminal::{SIZES, Terminal},
     transfers::Seeder,
@@ -89,7 +87,6 @@ fn no_size_is_too_small_while_a_transfer_runs() {
     let mut terminal = downloading(&seeder, (100, 30));
     terminal.then("2", &["Pieces  ", "ADDRESS"]);
     let odd = [(1, 1), (2, 1), (1, 2), (1, 100), (300, 1), (3, 3), (10, 4), (200, 2), (21, 6)];
-    let mut seen = HashMap::new();
     for size in odd.into_iter().chain(SIZES).chain([(1, 1)]) {
         let before = terminal.heard().frames;
         terminal.resize(size);
@@ -101,10 +98,11 @@ fn no_size_is_too_small_while_a_transfer_runs() {
             terminal.until("another mouse", |screen| screen.mouse_protocol_mode() != mouse);
         }
         terminal.until("something", |screen| !screen.contents().trim().is_empty());
-        seen.insert(size, terminal.text());
+        if size == (300, 1) {
+            // One row has what matters most.
+            terminal.see(&[" of 3.07 MiB   ↓ "]);
+        }
     }
-    // One row has what matters most.
-    assert!(seen[&(300, 1)].contains(" of 3.07 MiB   ↓ "));
     terminal.resize((100, 30));
     terminal.see(&["swarm tui  share", "● downloading", "Pieces  ", "ADDRESS", "q quit"]);
     terminal.quit();
