@@ -10,6 +10,10 @@ use super::lanes::{BLOCK, K, Lanes, START};
 
 const LANES: usize = 16;
 
+/// How far ahead of the block that is read the next ones are fetched, in bytes. The messages are more
+/// streams than the CPU follows by itself: without this what is not in its cache is a tenth slower.
+const AHEAD: usize = 2 * BLOCK;
+
 type V = __m512i;
 
 /// A CPU that has the instructions of this module.
@@ -95,6 +99,9 @@ fn load(messages: &[&[u8]; LANES], at: usize) -> [V; 16] {
     let big_endian = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
     let mut rows = [splat(0); LANES];
     for (row, message) in rows.iter_mut().zip(messages) {
+        let next = message.as_ptr().wrapping_add(at + AHEAD);
+        // It reads nothing and does not fault, wherever it points.
+        _mm_prefetch::<_MM_HINT_T0>(next.cast());
         let mut block = [0; BLOCK];
         block.copy_from_slice(&message[at..at + BLOCK]);
         // SAFETY: both are 64 bytes, and any bytes are a vector.
