@@ -21,7 +21,8 @@ pub fn rng_for(seed: u64, what: &str, number: u64) -> ChaCha8Rng {
 
 /// Runs `story` once for each of `count` seeds.
 ///
-/// `SWARM_SEEDS=n` runs n of them instead, `SWARM_SEED=s` runs only s: the way to replay a failure.
+/// `SWARM_SEEDS=n` runs n of them instead and `SWARM_SEEDS=a..b` those from a up to b, which a longer
+/// campaign has not seen yet; `SWARM_SEED=s` runs only s: the way to replay a failure.
 ///
 /// # Panics
 /// If the story does; then the line that replays it goes to stderr.
@@ -36,11 +37,17 @@ pub fn for_seeds(count: u64, story: impl Fn(u64)) {
 }
 
 fn chosen(count: u64) -> Range<u64> {
-    let read = |name| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };
-    match read("SWARM_SEED") {
-        Some(seed) => seed..seed.saturating_add(1),
-        None => 0..read("SWARM_SEEDS").unwrap_or(count),
+    let read = |name| std::env::var(name).ok();
+    if let Some(seed) = read("SWARM_SEED").and_then(|seed| seed.parse::<u64>().ok()) {
+        return seed..seed.saturating_add(1);
     }
+    read("SWARM_SEEDS").and_then(|seeds| parse_range(&seeds)).unwrap_or(0..count)
+}
+
+/// `a..b`, or `n` for those from zero.
+fn parse_range(seeds: &str) -> Option<Range<u64>> {
+    let (start, end) = seeds.split_once("..").unwrap_or(("0", seeds));
+    Some(start.parse().ok()?..end.parse().ok()?)
 }
 
 /// Says how to run a seed again if the story fails while this lives.
@@ -61,5 +68,17 @@ impl Drop for Replay {
                  and with SWARM_TRACE=1 to see every input and output"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_a_number_of_them_or_a_range() {
+        assert_eq!(parse_range("500"), Some(0..500));
+        assert_eq!(parse_range("500..2000"), Some(500..2000));
+        assert_eq!(parse_range("many"), None);
     }
 }
