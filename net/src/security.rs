@@ -140,7 +140,7 @@ impl Security {
         }
         let unproven = || ConnectError::Handshake("the other side proved no key".into());
         let peer = secured.peer.ok_or_else(unproven)?;
-        let stream = Stream::tls(tcp, secured, self.buffers.clone());
+        let stream = Stream::tls(tcp, secured.session, self.buffers.clone());
         Ok(Connection::new(stream, Some(peer), addr, self.buffers.clone()))
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     Buffers,
-    tls::{handshake::Secured, stream::TlsStream},
+    tls::{record::Session, stream::TlsStream},
 };
 
 /// Pieces of the queue that one write gathers.
@@ -30,8 +30,8 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    pub(crate) fn tls(tcp: TcpStream, secured: Secured, buffers: Buffers) -> Self {
-        Self::Tls(Box::new(TlsStream::new(tcp, secured, buffers)))
+    pub(crate) fn tls(tcp: TcpStream, session: Session, buffers: Buffers) -> Self {
+        Self::Tls(Box::new(TlsStream::new(tcp, session, buffers)))
     }
 
     pub(crate) const fn is_plain(&self) -> bool {

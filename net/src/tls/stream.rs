@@ -14,10 +14,7 @@ use std::{
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
-use super::{
-    handshake::Secured,
-    record::{CONTENT_MAX, DUE_MAX, OVERHEAD, Opened, RECORD_MAX, RecordError, Session},
-};
+use super::record::{CONTENT_MAX, DUE_MAX, OVERHEAD, Opened, RECORD_MAX, RecordError, Session};
 use crate::{
     Buffer, Buffers,
     stream::{drop_front, poll_read_tcp, poll_write_tcp},
@@ -49,18 +46,14 @@ pub(crate) struct TlsStream {
 }
 
 impl TlsStream {
-    pub(crate) fn new(tcp: TcpStream, secured: Secured, buffers: Buffers) -> Self {
-        let Secured { session, early, received: sealed, .. } = secured;
-        let mut received = buffers.take(early.len() + sealed.len());
-        received.put(&early);
-        received.put(&sealed);
+    pub(crate) fn new(tcp: TcpStream, session: Session, buffers: Buffers) -> Self {
         Self {
             tcp,
             session,
             buffers,
-            sealed: early.len()..received.len(),
-            opened: 0..early.len(),
-            received,
+            received: Buffer::default(),
+            sealed: 0..0,
+            opened: 0..0,
             ended: false,
             sending: Buffer::default(),
             leaving: 0..0,
