@@ -19,7 +19,10 @@ use swarm_proto::{
 };
 use tokio::io::AsyncWriteExt;
 
-use crate::{Buffer, Buffers, stream::Stream};
+use crate::{
+    Buffer, Buffers,
+    stream::{Stream, cut},
+};
 
 /// How long [`Connection::close`] waits for the other side to take what was sent and to end too.
 const LINGER: Duration = Duration::from_secs(1);
@@ -132,7 +135,7 @@ impl Connection {
     /// patient with silence and not with this.
     #[must_use]
     pub fn mid_frame(&self) -> bool {
-        self.arriving.is_some() || !self.ahead.is_empty()
+        self.arriving.is_some() || !self.ahead.is_empty() || self.stream.mid_record()
     }
 
     /// Writes one frame and flushes it.
@@ -197,7 +200,7 @@ impl Connection {
         let _ = tokio::time::timeout(LINGER, async {
             self.flush().await?;
             // Nothing can be sealed after TLS's goodbye.
-            self.stream.queue_close();
+            self.stream.close();
             self.flush().await?;
             self.stream.tcp().shutdown().await?;
             let mut rest = [0; 4096];
@@ -261,7 +264,7 @@ impl Connection {
                     n
                 };
                 if n == 0 {
-                    return Poll::Ready(Err(cut()));
+                    return Poll::Ready(Err(cut().into()));
                 }
             } else if let Some(bytes) = self.ahead.first_chunk::<HEADER_LEN>() {
                 let header = F::header(*bytes).map_err(|e| self.explain(*bytes, e))?;
@@ -270,7 +273,7 @@ impl Connection {
             } else {
                 let want = self.stream.read_ahead(HEADER_LEN - self.ahead.len());
                 if ready!(poll_read_ahead(&mut self.stream, cx, &mut self.ahead, want))? == 0 {
-                    let end = if self.ahead.is_empty() { Ok(None) } else { Err(cut()) };
+                    let end = if self.ahead.is_empty() { Ok(None) } else { Err(cut().into()) };
                     return Poll::Ready(end);
                 }
             }
@@ -299,10 +302,4 @@ fn poll_read_ahead(
     let n = if let Poll::Ready(Ok(n)) = read { n } else { 0 };
     ahead.truncate(here + n);
     read
-}
-
-/// The stream ended in the middle of a frame.
-fn cut() -> ReadError {
-    let why = "the connection was cut in the middle of a message";
-    io::Error::new(io::ErrorKind::UnexpectedEof, why).into()
 }

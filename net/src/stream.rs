@@ -51,6 +51,14 @@ impl Stream {
         if self.is_plain() { missing.max(READ_AHEAD) } else { missing }
     }
 
+    /// Whether more was received than can be read yet, because the rest of a TLS record is missing.
+    pub(crate) fn mid_record(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.mid_record(),
+        }
+    }
+
     /// Reads up to `limit` bytes to the front of `into`, which is at least as long; what lies
     /// behind them may be overwritten too. 0 means that the other side has ended the stream.
     pub(crate) fn poll_read(
@@ -78,16 +86,22 @@ impl Stream {
         }
     }
 
-    /// Queues TLS's own goodbye, so that the other side can tell our end from a cut. Nothing may be
-    /// queued after it.
-    pub(crate) const fn queue_close(&mut self) {
+    /// Says TLS's own goodbye with the next write, so that the other side can tell our end from a
+    /// cut. Nothing may be queued any more.
+    pub(crate) const fn close(&mut self) {
         if let Self::Tls(tls) = self {
             tls.close();
         }
     }
 }
 
-pub(crate) fn poll_read_tcp(
+/// The stream ended in the middle of a message.
+pub(crate) fn cut() -> io::Error {
+    let why = "the connection was cut in the middle of a message";
+    io::Error::new(io::ErrorKind::UnexpectedEof, why)
+}
+
+fn poll_read_tcp(
     tcp: &TcpStream,
     cx: &mut Context<'_>,
     into: &mut [u8],

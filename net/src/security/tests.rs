@@ -207,11 +207,17 @@ impl Other {
         other
     }
 
-    async fn flush(&mut self) {
+    /// What is to be sent.
+    fn take_wire(&mut self) -> Vec<u8> {
         let mut wire = Vec::new();
         while self.tls.wants_write() {
             self.tls.write_tls(&mut wire).unwrap();
         }
+        wire
+    }
+
+    async fn flush(&mut self) {
+        let wire = self.take_wire();
         self.tcp.write_all(&wire).await.unwrap();
     }
 
@@ -270,6 +276,46 @@ async fn whatever_is_legal_may_come_along_with_the_end_of_the_handshake() {
         accepted
     };
     tokio::join!(dial, accept);
+}
+
+/// A record that has begun to arrive is the beginning of a frame, though nothing of it can be opened
+/// yet: who waits for the rest need not have the patience that silence deserves.
+#[tokio::test]
+async fn a_record_that_has_begun_is_waited_for_and_missed() {
+    let pair = Pair::new();
+    let dial = async {
+        let mut other = Other::nearly_in(&pair).await;
+        other.say(&Message::KeepAlive);
+        let record = other.take_wire();
+        let (all_but_one, last) = record.split_at(record.len() - 1);
+        other.tcp.write_all(all_but_one).await.unwrap();
+        (other, last.to_vec())
+    };
+    let security = Security::new(&pair.acceptor, Transport::Tls);
+    let accept = async {
+        let (socket, _) = pair.listener.accept().await.unwrap();
+        security.accept(socket, Protocol::Peer).await.unwrap()
+    };
+    let ((mut other, last), mut accepted) = tokio::join!(dial, accept);
+    assert!(!accepted.mid_frame());
+    let waiting = timeout(Duration::from_millis(1), accepted.read::<Message>());
+    assert!(waiting.await.is_err());
+    assert!(accepted.mid_frame());
+    let idle = format!("{:?}", security.buffers());
+    assert_eq!(idle, "Buffers { idle: 262208 }", "what a batch would need is not held meanwhile");
+    other.tcp.write_all(&last).await.unwrap();
+    assert_eq!(accepted.read::<Message>().await.unwrap(), Some(Message::KeepAlive));
+    assert!(!accepted.mid_frame());
+
+    other.say(&Message::KeepAlive);
+    let record = other.take_wire();
+    other.tcp.write_all(&record[..7]).await.unwrap();
+    drop(other);
+    let cut = accepted.read::<Message>().await.unwrap_err();
+    assert!(
+        matches!(&cut, ReadError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof),
+        "{cut:?}"
+    );
 }
 
 /// What rustls has of an identity, to build nodes that cheat.

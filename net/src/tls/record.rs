@@ -20,8 +20,9 @@ const TAG: usize = 16;
 pub(crate) const CONTENT_MAX: usize = 1 << 14;
 /// What a record is longer than its content, if it is not padded: the head, the inner kind, the tag.
 pub(crate) const OVERHEAD: usize = HEADER + 1 + TAG;
-/// Longest record that may come: with 255 bytes of padding.
-pub(crate) const RECORD_MAX: usize = HEADER + CONTENT_MAX + 256;
+/// Longest record. Padding is part of what is limited (RFC 8446, section 5.4), and the tags of our
+/// ciphers are all that the ciphertext is longer by.
+pub(crate) const RECORD_MAX: usize = CONTENT_MAX + OVERHEAD;
 /// Room for what [`Session::seal_due`] may have to say.
 pub(crate) const DUE_MAX: usize = 2 * OVERHEAD + 5 + 2;
 /// Records in a row that may come without carrying any data; rustls's own limit. A peer that sends
@@ -263,9 +264,6 @@ impl Session {
     fn take(&mut self, inner: &[u8]) -> Result<Opened, RecordError> {
         let end = inner.iter().rposition(|&byte| byte != 0).ok_or(RecordError::Unexpected)?;
         let (content, kind) = (&inner[..end], inner[end]);
-        if content.len() > CONTENT_MAX {
-            return Err(RecordError::Overflow);
-        }
         if kind == DATA && !content.is_empty() {
             self.fruitless = 0;
             return Ok(Opened::Data(content.len()));

@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
+    mem,
     ops::Range,
     task::{Context, Poll, ready},
 };
@@ -14,17 +15,15 @@ use std::{
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
-use super::record::{CONTENT_MAX, DUE_MAX, OVERHEAD, Opened, RECORD_MAX, RecordError, Session};
+use super::record::{CONTENT_MAX, DUE_MAX, Opened, RECORD_MAX, RecordError, Session};
 use crate::{
     Buffer, Buffers,
-    stream::{drop_front, poll_read_tcp, poll_write_tcp},
+    stream::{self, drop_front, poll_write_tcp},
 };
 
 /// Bytes received at once, and sealed before they are sent: fifteen records, one system call. With a
 /// quarter of that the two sides wake each other so often that 1 GiB takes a tenth longer.
 const BATCH: usize = 256 * 1024;
-/// What must fit in the rest of a batch for another record to be sealed into it.
-const SEALED_MAX: usize = CONTENT_MAX + OVERHEAD;
 
 #[derive(Debug)]
 pub(crate) struct TlsStream {
@@ -65,7 +64,12 @@ impl TlsStream {
         &mut self.tcp
     }
 
-    /// Says goodbye behind what was queued so far.
+    /// Whether the beginning of a record is here and not all of it.
+    pub(crate) fn mid_record(&self) -> bool {
+        !self.ended && !self.sealed.is_empty()
+    }
+
+    /// Says goodbye with the next write. Nothing may be queued any more.
     pub(crate) const fn close(&mut self) {
         self.session.close();
     }
@@ -95,7 +99,8 @@ impl TlsStream {
                     if ready!(self.poll_receive(cx))? == 0 {
                         // The socket ended without a goodbye. Frames carry their own length, so a
                         // cut in the middle of one is noticed by whoever reads them.
-                        return Poll::Ready(Ok(0));
+                        let cut = self.mid_record();
+                        return Poll::Ready(if cut { Err(stream::cut()) } else { Ok(0) });
                     }
                 }
                 Err(error) => {
@@ -134,33 +139,40 @@ impl TlsStream {
 
     /// Receives more behind what is here, of which nothing is opened and unread.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.sealed.is_empty() {
-            self.release();
-        }
-        if self.received.room().len() < RECORD_MAX {
-            // The beginning of a record goes to the front.
-            let mut next = self.buffers.take(BATCH);
-            next.put(&self.received.as_ref()[self.sealed.clone()]);
-            self.sealed = 0..next.len();
-            self.received = next;
-        }
-        let received = poll_read_tcp(&self.tcp, cx, self.received.room());
-        match received {
-            Poll::Ready(Ok(n)) => {
-                self.received.advance(n);
-                self.sealed.end += n;
+        loop {
+            if self.tcp.poll_read_ready(cx)?.is_pending() {
+                // Who sends the beginning of a record and no more does not hold a batch's memory.
+                if !self.received.room().is_empty() {
+                    self.make_room(0);
+                }
+                return Poll::Pending;
             }
-            // Nothing is held while nothing comes.
-            _ if self.sealed.is_empty() => self.release(),
-            _ => {}
+            if self.sealed.is_empty() || self.received.room().len() < RECORD_MAX {
+                self.make_room(BATCH - self.sealed.len());
+            }
+            match self.tcp.try_read(self.received.room()) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    let n = result?;
+                    self.received.advance(n);
+                    self.sealed.end += n;
+                    return Poll::Ready(Ok(n));
+                }
+            }
         }
-        received
     }
 
-    /// Gives back the memory in which nothing is left.
-    fn release(&mut self) {
-        self.received = Buffer::default();
-        self.sealed = 0..0;
+    /// Moves what is not opened yet to the front of other memory, with so much room behind it.
+    fn make_room(&mut self, room: usize) {
+        let (from, sealed) = (mem::take(&mut self.received), mem::take(&mut self.sealed));
+        // Given back before more is taken, if it is of no more use: the processor has it in its cache.
+        let from = (!sealed.is_empty()).then_some(from);
+        let mut next = self.buffers.take(sealed.len() + room);
+        if let Some(from) = from {
+            next.put(&from.as_ref()[sealed]);
+        }
+        self.sealed = 0..next.len();
+        self.received = next;
     }
 
     /// Tells the other side what is wrong, as far as that is possible at once.
@@ -190,7 +202,7 @@ impl TlsStream {
                 if queue.is_empty() {
                     self.sending = Buffer::default();
                 }
-                return Poll::Ready(Ok(std::mem::take(&mut self.sealing)));
+                return Poll::Ready(Ok(mem::take(&mut self.sealing)));
             }
             self.seal(queue)?;
         }
@@ -203,7 +215,7 @@ impl TlsStream {
         let n = self.session.seal_due(batch.room()).map_err(io::Error::other)?;
         batch.advance(n);
         while let Some(front) = queue.front()
-            && batch.room().len() >= SEALED_MAX
+            && batch.room().len() >= RECORD_MAX
         {
             let len = front.len().min(CONTENT_MAX);
             let sealed = self.session.seal(&front[..len], batch.room());
