@@ -1,17 +1,23 @@
 //! Sockets with the options that every connection here wants.
 
 use std::{
-    io,
+    io, mem,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
 
 /// Connections that the kernel holds for us until we accept them: the usual ceiling of Linux
 /// (`somaxconn`), enough that a swarm's start does not lose any.
 const BACKLOG: i32 = 4096;
+/// How long accepting rests when the system has no more descriptors or memory for sockets: trying
+/// again at once would only burn the processor that could end other connections.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// Silence after which the kernel asks whether the other machine is still there.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 /// How often it asks again.
@@ -58,6 +64,64 @@ fn no_ipv6(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
 }
 
+/// Accepts connections, whatever happens to some of them.
+#[derive(Debug)]
+pub struct Acceptor {
+    listener: TcpListener,
+    patience: Patience,
+}
+
+impl Acceptor {
+    /// Of this listener.
+    #[must_use]
+    pub const fn new(listener: TcpListener) -> Self {
+        Self { listener, patience: Patience { spent: false } }
+    }
+
+    /// The next connection and where it comes from. Cancel-safe.
+    ///
+    /// # Errors
+    /// If none can be accepted now. This is said once, and then it is tried now and then until it
+    /// works again; call it again either way.
+    pub async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            if self.patience.spent {
+                sleep(ACCEPT_REST).await;
+            }
+            if let Some(told) = self.patience.judge(self.listener.accept().await) {
+                return told.map(|(socket, from)| (socket, canonical(from)));
+            }
+        }
+    }
+}
+
+/// What to do about errors of accepting.
+#[derive(Debug)]
+struct Patience {
+    /// The last attempt failed, and that was said.
+    spent: bool,
+}
+
+impl Patience {
+    /// What is said about an attempt; `None` if it is just made again.
+    fn judge<T>(&mut self, attempt: io::Result<T>) -> Option<io::Result<T>> {
+        match attempt {
+            Err(error) if is_of_one_connection(&error) => None,
+            Err(error) => (!mem::replace(&mut self.spent, true)).then_some(Err(error)),
+            accepted => {
+                self.spent = false;
+                Some(accepted)
+            }
+        }
+    }
+}
+
+/// Whether the connection that was to be accepted is gone, and the next may be fine.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
 /// An address as people write it: IPv4 that came in through an IPv6 socket is IPv4.
 #[must_use]
 pub fn canonical(addr: SocketAddr) -> SocketAddr {
@@ -98,8 +162,26 @@ mod tests {
         let listener = listen((Ipv6Addr::UNSPECIFIED, 0).into()).unwrap();
         let port = listener.local_addr().unwrap().port();
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
-        let (_, from) = listener.accept().await.unwrap();
-        assert_eq!(canonical(from), stream.local_addr().unwrap());
+        let (_, from) = Acceptor::new(listener).accept().await.unwrap();
+        assert_eq!(from, stream.local_addr().unwrap());
+    }
+
+    #[test]
+    fn a_lack_of_descriptors_is_told_once_until_it_is_over() {
+        // A lack has no kind of its own.
+        let [gone, lack] = [io::ErrorKind::ConnectionAborted, io::ErrorKind::Other];
+        let mut patience = Patience { spent: false };
+        let mut judge = |attempt: Result<u8, io::ErrorKind>| {
+            let told = patience.judge(attempt.map_err(io::Error::from));
+            (told.map(|told| told.map_err(|error| error.kind())), patience.spent)
+        };
+        assert_eq!(judge(Err(gone)), (None, false));
+        assert_eq!(judge(Ok(1)), (Some(Ok(1)), false));
+        assert_eq!(judge(Err(lack)), (Some(Err(lack)), true));
+        assert_eq!(judge(Err(lack)), (None, true));
+        assert_eq!(judge(Err(gone)), (None, true));
+        assert_eq!(judge(Ok(2)), (Some(Ok(2)), false));
+        assert_eq!(judge(Err(lack)), (Some(Err(lack)), true));
     }
 
     #[tokio::test]

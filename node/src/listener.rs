@@ -2,20 +2,17 @@
 
 mod gate;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use gate::Gate;
 use rustix::process::{Resource, getrlimit};
 use swarm_engine::Side;
-use swarm_net::{Protocol, socket};
+use swarm_net::{Protocol, socket::Acceptor};
 use swarm_proto::{
     geometry::RUN_BLOCKS_MAX,
     message::{Goodbye, Hello, PROTOCOL_VERSION},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     conn::{self, Opened},
@@ -29,20 +26,17 @@ const HANDSHAKES_MAX: u64 = 128;
 /// The part of all descriptors that handshakes may take, one in so many. The rest is for connections
 /// that are up, and for files.
 const HANDSHAKES_SHARE: u64 = 8;
-/// How long accepting rests when the system has no more descriptors or memory for sockets: trying
-/// again at once would only burn the processor that could end other connections.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Accepts until the task is ended.
 pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let mut gate = Gate::new((descriptors / HANDSHAKES_SHARE).clamp(2, HANDSHAKES_MAX) as usize);
+    let mut acceptor = Acceptor::new(listener);
     loop {
-        let (socket, from) = match listener.accept().await {
+        let (socket, from) = match acceptor.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
-                sleep(ACCEPT_REST).await;
+                tracing::warn!(%error, "cannot accept connections now; trying again");
                 continue;
             }
         };
@@ -52,7 +46,7 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
                 tracing::debug!(%from, %error, "no connection");
             }
         });
-        gate.enter(socket::canonical(from).ip(), handshake);
+        gate.enter(from.ip(), handshake);
     }
 }
 

@@ -20,7 +20,10 @@ use std::{
     time::Duration,
 };
 
-use swarm_net::{Identity, Security, Transport, random_seed, socket};
+use swarm_net::{
+    Identity, Security, Transport, random_seed,
+    socket::{self, Acceptor},
+};
 use swarm_proto::{
     announce::{TRACKER_VERSION, TrackerHello},
     id::PeerId,
@@ -39,9 +42,6 @@ use crate::registry;
 use gate::Gate;
 use shards::Shards;
 
-/// How long accepting rests when the system has no more file descriptors or memory for sockets:
-/// trying again at once would only burn the processor that could end other connections.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How often some of the silent peers are looked for while there are more than one look takes in.
 const EXPIRE_EVERY: Duration = Duration::from_millis(250);
 /// How often where one look takes in all: little beside the shortest interval between two announces,
@@ -171,33 +171,16 @@ impl Server {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker) {
-    let mut resting = false;
-    while let Some(accepted) = shared.stop.run_until_cancelled(listener.accept()).await {
-        let error = match accepted {
-            Ok((socket, from)) => {
-                resting = false;
-                match shared.gate.enter(from.ip()) {
-                    Some(pass) => drop(tasks.spawn(session::run(socket, pass, shared.clone()))),
-                    None => debug!(%from, "no room for another connection"),
-                }
-                continue;
-            }
-            Err(error) => error,
-        };
-        if is_of_one_connection(&error) {
-            continue;
+    let mut acceptor = Acceptor::new(listener);
+    while let Some(accepted) = shared.stop.run_until_cancelled(acceptor.accept()).await {
+        match accepted {
+            Ok((socket, from)) => match shared.gate.enter(from.ip()) {
+                Some(pass) => drop(tasks.spawn(session::run(socket, pass, shared.clone()))),
+                None => debug!(%from, "no room for another connection"),
+            },
+            Err(error) => warn!(%error, "cannot accept connections now; trying again"),
         }
-        if !std::mem::replace(&mut resting, true) {
-            warn!(%error, "cannot accept connections now; trying again");
-        }
-        shared.stop.run_until_cancelled(sleep(ACCEPT_REST)).await;
     }
-}
-
-/// Whether the connection that was to be accepted is gone, and the next may be fine.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 async fn expire(shared: Arc<Shared>) {
