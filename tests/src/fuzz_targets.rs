@@ -9,6 +9,7 @@
 mod engine;
 mod registry;
 mod source;
+mod tls_records;
 
 use std::fmt::Debug;
 
@@ -26,6 +27,7 @@ use swarm_proto::{
     message::{Hello, Message},
     path,
 };
+pub use tls_records::tls_records;
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
@@ -41,6 +43,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("path_names", path_names),
     ("peer_frames", peer_frames),
     ("registry", registry),
+    ("tls_records", tls_records),
     ("tracker_frames", tracker_frames),
 ];
 
