@@ -44,7 +44,7 @@ use self::{
     pool::Queue,
     recorder::{Note, Recorder},
     share::Work,
-    take_up::{read_resume, take_up},
+    take_up::{TakenUp, read_resume, take_up},
     work_folder::{WorkFolder, read_capped},
 };
 use crate::{
@@ -148,10 +148,11 @@ impl Store {
                 return Err(error);
             }
         };
-        let files = Files::new(manifest, Home::Download { tree, work }, taken.places, pool);
+        let TakenUp { places, recorded, verified, outdated } = taken;
+        let files = Files::new(manifest, Home::Download { tree, work }, places, pool);
         let share = Arc::new(Share::new(files, answers));
         let (mut recorder, have) =
-            Recorder::new(Arc::clone(&share), taken.recorded, &taken.verified, priorities.clone());
+            Recorder::new(Arc::clone(&share), recorded, &verified, outdated, priorities.clone());
         let mut store = Self {
             share,
             queue: Arc::clone(pool.queue()),

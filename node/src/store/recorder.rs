@@ -75,11 +75,13 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// A recorder that goes on from `recorded` pieces, and `verified` ones that it has yet to
-    /// record. Also returns the set of both.
+    /// record. Also returns the set of both. If the record on the disk is `outdated` it is put right
+    /// first: a new part may get the inode of one that is gone, and must not be taken for it.
     pub(crate) fn new(
         share: Arc<Share>,
         recorded: Bitfield,
         verified: &[PieceIndex],
+        outdated: bool,
         priorities: Vec<Priority>,
     ) -> (Self, Bitfield) {
         let mut have = recorded.clone();
@@ -92,13 +94,18 @@ impl Recorder {
             ledger,
             priorities,
             forgotten: Vec::new(),
-            claims_too_much: false,
-            behind: false,
+            claims_too_much: outdated,
+            behind: outdated,
             due: None,
             paused_until: Instant::now(),
             finished: false,
         };
         verified.iter().for_each(|&piece| this.record(piece));
+        if outdated {
+            // What fails is reported piece by piece, and the record goes if it cannot be replaced.
+            let _ = this.flush();
+            this.unclaim();
+        }
         (this, have)
     }
 

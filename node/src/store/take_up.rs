@@ -26,6 +26,8 @@ pub(crate) struct TakenUp {
     pub(crate) recorded: Bitfield,
     /// Other pieces, which we have just read and verified.
     pub(crate) verified: Vec<PieceIndex>,
+    /// The earlier run also recorded pieces that are gone or had to be read again.
+    pub(crate) outdated: bool,
 }
 
 /// The state that the earlier run left, if it can be used.
@@ -144,7 +146,10 @@ pub(crate) fn take_up(
         });
     match in_the_way {
         Some(file) => Err(NodeError::TargetExists { path: target(&path(file)) }),
-        None if complete => Ok(TakenUp { places, recorded, verified }),
+        None if complete => {
+            let outdated = resume.is_some_and(|resume| resume.have.exceeds(&recorded));
+            Ok(TakenUp { places, recorded, verified, outdated })
+        }
         None => Err(NodeError::Stopped),
     }
 }
