@@ -319,9 +319,23 @@ impl Files {
         }
         let len = self.manifest.geometry().file_len(file);
         let executable = self.manifest.file(file).executable;
+        // One made anew would have a hole for every piece that the old one held.
+        let removed = || {
+            let path = self.path(file).join("/");
+            let why = "was removed by another program while it was downloaded";
+            DiskError::Failed(format!("{path} {why}"))
+        };
+        if let Some(then) = stamp {
+            match work.part_inode(file) {
+                Ok(now) if now == then.inode => {}
+                Ok(_) => return Err(removed()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(removed()),
+                Err(error) => return Err(self.disk_error("write to", file, &error)),
+            }
+        }
         let made = self.retry(|| work.make_part(file, len, executable, writes == len));
         let (part, now) = made.map_err(|error| self.disk_error("write to", file, &error))?;
-        if stamp.is_none_or(|stamp| stamp.inode != now.inode) {
+        if stamp.is_none() {
             self.places().files[file.as_usize()] = Place::Part(Some(now));
         }
         Ok(self.keep_open(file, part))

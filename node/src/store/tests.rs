@@ -265,6 +265,25 @@ fn nothing_is_written_once_the_working_folder_is_removed() {
 }
 
 #[test]
+fn a_part_that_was_removed_is_not_made_anew_with_a_hole_for_what_it_held() {
+    let (sample, output) = (varied(), output());
+    let mut download = download(&sample, output.path()).unwrap();
+    let pieces = download.pieces();
+    download.fetch(pieces[0]);
+    fs::remove_file(work_folder(&sample, &output).join("parts/0")).unwrap();
+    // It was open until now.
+    download.pool.open_files().clear();
+    let why = "share/a was removed by another program while it was downloaded".into();
+    assert_eq!(download.try_write(pieces[1]), Err(DiskError::Failed(why)));
+    download.store.close();
+    drop(download);
+    let mut again = self::download(&sample, output.path()).unwrap();
+    assert_eq!(again.have.count(), 0);
+    assert_eq!(again.complete(), Ok(()));
+    assert_eq!(listing(&output.path().join("share")), listing(&sample.path));
+}
+
+#[test]
 fn a_link_in_the_output_leads_nowhere() {
     let (sample, elsewhere) = (varied(), output());
     // The share's own folder; a folder in it; a file in it.

@@ -130,6 +130,12 @@ impl WorkFolder {
         Ok(openat(&self.parts, Self::part_name(file), flags, Mode::empty())?.into())
     }
 
+    /// The inode of the part of a file.
+    pub(crate) fn part_inode(&self, file: FileIndex) -> io::Result<u64> {
+        let part = statat(&self.parts, Self::part_name(file), AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(Stamp::from(&part).inode)
+    }
+
     /// Whether there is no part yet.
     pub(crate) fn has_no_parts(&self) -> io::Result<bool> {
         for entry in Dir::read_from(&self.parts)? {
