@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from memory import Warmth
+
 
 class Skip(Exception):
     """A case or scenario cannot be run here; the message says why in a few words."""
@@ -105,6 +107,8 @@ class Options:
     mib: int
     #: Seconds after which a run is given up.
     cap_s: float
+    #: What sees to it that memory is warm.
+    warmth: Warmth
 
     def size(self, mib: int) -> int:
         """The bytes to share where the scenario's own size is `mib`."""

@@ -23,6 +23,7 @@ import hosts
 import report
 from clients import everyone
 from clients.base import lacking
+from memory import Warmth
 from model import Case, Failed, Options, Plan, Scenario, Skip, TooSlow
 from results import Results, Row, Table, describe_machine
 from scenarios import SCENARIOS
@@ -44,6 +45,7 @@ def parse_args() -> argparse.Namespace:
     add("--swarm", type=Path, default=REPOSITORY / "target/release/swarm", help="our program")
     add("--memory", type=Path, default=Path("/dev/shm"), help="a folder in memory")
     add("--disk", type=Path, default=Path("/var/tmp"), help="a folder on a real file system")
+    add("--hold-memory", action="store_true", help="leave no memory free but what a run needs")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
     add("--markdown", type=Path, metavar="FILE", help="put the tables into this page")
     add("--from", type=Path, dest="source", metavar="FILE", help="measure nothing, read this JSON")
@@ -97,18 +99,29 @@ def run_case(case: Case, row: Row) -> None:
         say(f"  {case.name}: {sample.seconds:.2f} s")
 
 
+def order(count: int, number: int) -> list[int]:
+    """The order in which so many cases run in this round.
+
+    As in E. J. Williams, "Experimental designs balanced for the estimation of residual effects of
+    treatments" (1949): over `count` rounds, twice as many if that is odd, each case comes equally
+    often at each place and after each other one, so that what one leaves behind, in the memory for
+    example, meets all alike.
+    """
+    zigzag = [(place + 1) // 2 if place % 2 else -place // 2 for place in range(count)]
+    cases = [(case + number) % count for case in zigzag]
+    mirrored = count % 2 == 1 and number // count % 2 == 1
+    return cases[::-1] if mirrored else cases
+
+
 def run_plan(name: str, plan: Plan, runs: int) -> Table:
-    """All cases in alternation, so that what changes on the machine meets all of them alike; each
-    round begins with another one, so that none always comes after the same."""
+    """All cases in alternation, so that what changes on the machine meets all of them alike."""
     rows = [Row(case.name, case.without, note=case.missing) for case in plan.cases]
-    pairs = list(zip(plan.cases, rows))
-    if not pairs:
+    if not rows:
         raise Skip("none of the clients that were asked for is in it")
     for number in range(runs):
         say(f"{name}: run {number + 1} of {runs}")
-        first = number % len(pairs)
-        for case, row in pairs[first:] + pairs[:first]:
-            run_case(case, row)
+        for case in order(len(rows), number):
+            run_case(plan.cases[case], rows[case])
     return Table(name, plan.about, list(plan.references), plan.payload, rows)
 
 
@@ -137,6 +150,7 @@ def measure(args: argparse.Namespace) -> Results:
         disk=args.disk / own,
         mib=args.mib,
         cap_s=args.cap,
+        warmth=Warmth(args.memory / own, hold=args.hold_memory),
     )
     present = [client for client in everyone(options) if not client.missing()]
     results = Results(

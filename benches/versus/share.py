@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from hosts import PREFIX
+from memory import available
 from model import Failed, Skip
 
 CHUNK = 4 << 20
@@ -70,43 +70,15 @@ def make_folder(folder: Path, files: int, file_size: int) -> Share:
     return Share(path, files * file_size, files)
 
 
-def warm_memory(size: int, folder: Path) -> None:
-    """Touches as much memory as a run's copies will need, and frees it: by a file beside the copies,
-    since a disk's file system takes its memory in larger pages than one in memory does, and finds
-    none of the small ones' warm.
-
-    A virtual machine that gives free memory back to its host pays for the first touch of each page
-    again, which costs more than receiving it. Whoever runs second would gain from the first; so
-    everybody gets warm memory, outside of the timed part.
-    """
-    # For a share that fills the memory the page cache takes what there is.
-    size = min(size, _available_memory() // 4 * 3)
-    scratch = folder / f"{PREFIX}-{os.getpid()}-scratch"
-    try:
-        with scratch.open("wb", buffering=0) as out:
-            page = bytes(CHUNK)
-            for start in range(0, size, CHUNK):
-                out.write(page[: min(CHUNK, size - start)])
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
 def _need_space(folder: Path, size: int) -> None:
     while not folder.exists():
         folder = folder.parent
     space = os.statvfs(folder)
     free = space.f_bavail * space.f_frsize
     if folder.is_relative_to(TMPFS):
-        free = min(free, _available_memory())
+        free = min(free, available())
     if free < size:
         raise Skip(f"needs {size / 2**30:.1f} GiB in {folder}, which has {free / 2**30:.1f} free")
-
-
-def _available_memory() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) << 10
-    raise Skip("cannot tell how much memory is free")
 
 
 def _compare_file(mine: Path, other: Path) -> None:

@@ -6,12 +6,15 @@ import contextlib
 import io
 import tempfile
 import unittest
+from collections import Counter
+from itertools import pairwise, permutations, product
 from pathlib import Path
 
 import report
 import run
 import share
 import torrent
+from memory import Warmth
 from model import Failed, Options, Plan, Reference, Sample, Usage
 from process import Processes
 from results import Results, Row, Table
@@ -28,6 +31,22 @@ def one_table() -> Table:
         Row("theirs", note="no theirs"),
     ]
     return Table("race", "A race.", [Reference("÷ ours", "ours")], 200_000_000, rows)
+
+
+class Orders(unittest.TestCase):
+    def test_each_case_comes_equally_often_at_each_place_and_after_each_other(self) -> None:
+        for count in range(1, 8):
+            rounds = [run.order(count, number) for number in range(count * (1 + count % 2))]
+            places = Counter((place, case) for cases in rounds for place, case in enumerate(cases))
+            pairs = Counter(pair for cases in rounds for pair in pairwise(cases))
+            each = range(count)
+            self.assertEqual(set(places), set(product(each, each)))
+            self.assertEqual(set(pairs), set(permutations(each, 2)))
+            self.assertLessEqual(len({*places.values()}) , 1)
+            self.assertLessEqual(len({*pairs.values()}), 1)
+
+    def test_the_first_round_is_not_the_second(self) -> None:
+        self.assertEqual([run.order(4, 0), run.order(4, 1)], [[0, 1, 3, 2], [1, 2, 0, 3]])
 
 
 class Tables(unittest.TestCase):
@@ -89,7 +108,8 @@ class Plans(unittest.TestCase):
         said = io.StringIO()
         with contextlib.redirect_stderr(said), tempfile.TemporaryDirectory() as folder:
             memory, disk = Path(folder) / "memory", Path(folder) / "disk"
-            options = Options(["curl"], Path("swarm"), memory, disk, mib=0, cap_s=1)
+            warmth = Warmth(memory, hold=False)
+            options = Options(["curl"], Path("swarm"), memory, disk, 0, 1, warmth)
             table = run.run_scenario("race", lambda _: Plan("A race.", []), options, runs=1)
         self.assertIsNone(table)
         self.assertIn("race: skipped: none of the clients", said.getvalue())

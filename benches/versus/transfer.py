@@ -11,13 +11,12 @@ from pathlib import Path
 
 from clients.base import DONE, Client, Ground, Seat, Serving
 from hosts import Host, Hosts
+from memory import Warmth
 from model import Case, Sample, Usage
 from process import Process, Processes
-from share import Share, warm_memory
+from share import Share
 
 MIB = 1 << 20
-#: What programs and their buffers touch beside the copies.
-WARM_EXTRA = 256 * MIB
 #: Between the readiness of the seeders and the clock: what they do on the side should be over.
 SETTLE_S = 0.5
 
@@ -31,6 +30,7 @@ class Transfer:
     #: For the copies and everything else of a run; must not exist, and does not afterwards.
     folder: Path
     cap_s: float
+    warmth: Warmth
     seeders: int = 1
     getters: int = 1
     piece_length: int = MIB
@@ -96,7 +96,7 @@ class Transfer:
         if self.synced:
             os.sync()
         time.sleep(SETTLE_S)
-        warm_memory(len(ground.getters) * self.share.size + WARM_EXTRA, self.folder)
+        self.warmth.warm(len(ground.getters) * self.share.size, self.folder)
         before = _total(serving.processes)
 
         start = time.monotonic()

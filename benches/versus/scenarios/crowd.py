@@ -24,6 +24,7 @@ def plan(options: Options) -> Plan:
             data,
             options.memory / "run",
             options.cap_s,
+            options.warmth,
             getters=GETTERS,
             piece_length=PIECE_LENGTH,
             shape=_shape,

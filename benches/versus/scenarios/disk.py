@@ -15,7 +15,9 @@ def plan(options: Options) -> Plan:
     clock runs on until the harness has synced their copies."""
     data = share.make_file(options.disk / "source", options.size(MIB))
     cases = [
-        Transfer(client, data, options.disk / "run", options.cap_s, synced=True).case()
+        Transfer(
+            client, data, options.disk / "run", options.cap_s, options.warmth, synced=True
+        ).case()
         for client in everyone(options)
     ]
     about = (

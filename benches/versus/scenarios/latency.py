@@ -26,7 +26,13 @@ def plan(options: Options) -> Plan:
     data = share.make_file(options.memory / "source", options.size(MIB))
     cases = [
         Transfer(
-            client, data, options.memory / "run", options.cap_s, shape=_shape, relay=_relay
+            client,
+            data,
+            options.memory / "run",
+            options.cap_s,
+            options.warmth,
+            shape=_shape,
+            relay=_relay,
         ).case()
         for client in some(options, "swarm-plain", "swarm", "libtorrent")
     ]

@@ -26,6 +26,7 @@ def plan(options: Options) -> Plan:
                 data,
                 options.memory / "run",
                 options.cap_s,
+                options.warmth,
                 seeders=seeders,
                 until="exit",
             )
