@@ -334,9 +334,13 @@ impl Driver {
         });
     }
 
-    /// Tells whoever listens.
+    /// Tells whoever listens. The event is there before anybody who waits for the end wakes: what has
+    /// led to it is to be said first.
     fn report(&mut self, event: Event) {
-        match &event {
+        tracing::debug!(swarm = %self.scope.swarm.short(), ?event);
+        // No receiver is fine.
+        let _ = self.views.events.send(event.clone());
+        match event {
             Event::Completed => {
                 self.views.progress.send_modify(|p| p.completed = true);
                 // Whoever waits for the end wants its figures now, and not those of a moment ago.
@@ -344,14 +348,11 @@ impl Driver {
             }
             Event::DiskFailed { message } => {
                 tracing::warn!(%message, "the disk failed");
-                self.views.progress.send_modify(|p| p.failed = Some(message.clone()));
+                self.views.progress.send_modify(|p| p.failed = Some(message));
             }
             Event::DiskRecovered => self.views.progress.send_modify(|p| p.failed = None),
             _ => {}
         }
-        tracing::debug!(swarm = %self.scope.swarm.short(), ?event);
-        // No receiver is fine.
-        let _ = self.views.events.send(event);
     }
 
     fn publish(&mut self) {
