@@ -8,6 +8,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -35,6 +36,9 @@ use crate::{
 const RUN_MAX: Duration = Duration::from_secs(3600);
 /// How long it may take to end when it is asked to: less than our own end may take.
 const END_MAX: Duration = Duration::from_secs(2);
+
+/// The groups that run. A forced end waits for no task: it has to find them here.
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// What it is told.
 #[derive(Debug)]
@@ -90,7 +94,11 @@ impl Hook {
             .env("SWARM_BYTES", facts.bytes.to_string())
             .env("SWARM_SECONDS", format!("{:.3}", facts.took.as_secs_f64()));
         // A group of its own, so that what it starts can be ended with it.
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command.process_group(0).kill_on_drop(true).spawn();
+        // A forced end at this moment waits until it can be found.
+        let child = child.map(|child| Listed::new(child, &mut running));
+        drop(running);
         let awaited = CancellationToken::new();
         let hook = (program.clone(), console.clone(), awaited.clone());
         let task = tokio::spawn(async move {
@@ -153,11 +161,44 @@ pub fn check(words: &[String], path: Option<&OsStr>) -> Result<(), Failure> {
         .hint("give the program first, and each of its arguments with an --on-complete of its own"))
 }
 
+/// Kills what runs, for an end that waits for nothing: it had its time since the stop that came before.
+/// The process must end now.
+pub fn kill_all() {
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    for group in running.iter() {
+        // It may have ended by itself just now.
+        let _ = kill_process_group(*group, Signal::KILL);
+    }
+    // Nothing is started any more.
+    std::mem::forget(running);
+}
+
+/// A program that is ended with us, even if by force, and the group that it leads.
+struct Listed {
+    child: Child,
+    group: Option<Pid>,
+}
+
+impl Listed {
+    fn new(child: Child, running: &mut Vec<Pid>) -> Self {
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        running.extend(group);
+        Self { child, group }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|group| Some(*group) != self.group);
+    }
+}
+
 /// Waits for it, and ends it when it is time. Returns what went wrong.
-async fn watch(mut child: Child, stop: CancellationToken, limit: Duration) -> Result<(), String> {
+async fn watch(mut run: Listed, stop: CancellationToken, limit: Duration) -> Result<(), String> {
     let why = tokio::select! {
         biased;
-        ended = child.wait() => {
+        ended = run.child.wait() => {
             return match ended {
                 Ok(status) if status.success() => Ok(()),
                 Ok(status) => Err(format!("ended with {status}")),
@@ -167,13 +208,12 @@ async fn watch(mut child: Child, stop: CancellationToken, limit: Duration) -> Re
         () = stop.cancelled() => "was ended before it was done".into(),
         () = time::sleep(limit) => format!("was ended after {}", Span(limit)),
     };
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     for signal in [Signal::TERM, Signal::KILL] {
-        if let Some(group) = group {
+        if let Some(group) = run.group {
             // It may have ended by itself just now.
             let _ = kill_process_group(group, signal);
         }
-        if time::timeout(END_MAX, child.wait()).await.is_ok() {
+        if time::timeout(END_MAX, run.child.wait()).await.is_ok() {
             break;
         }
     }
@@ -184,8 +224,10 @@ async fn watch(mut child: Child, stop: CancellationToken, limit: Duration) -> Re
 mod tests {
     use super::*;
 
-    fn sleeper() -> Child {
-        Command::new("sleep").arg("1000").process_group(0).kill_on_drop(true).spawn().unwrap()
+    fn sleeper() -> Listed {
+        let mut sleep = Command::new("sleep");
+        let child = sleep.arg("1000").process_group(0).kill_on_drop(true).spawn().unwrap();
+        Listed::new(child, &mut RUNNING.lock().unwrap())
     }
 
     #[tokio::test]

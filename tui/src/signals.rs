@@ -5,7 +5,7 @@ use std::{io, process, thread, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{exit::Code, output::Console, screen};
+use crate::{exit::Code, hook, output::Console, screen};
 
 /// How long a graceful end may take before it is forced: longer than saying goodbye and syncing
 /// needs, shorter than the patience of whoever sent the signal. What is on the disk is good at any
@@ -63,6 +63,7 @@ fn watch_dog(console: Console) {
 
 fn force(console: &Console) -> ! {
     last_words(console);
+    hook::kill_all();
     process::exit(Code::Interrupted as i32)
 }
 

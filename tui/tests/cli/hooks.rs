@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::world::{Ran, Running, World, assert_fails, bytes};
@@ -83,6 +84,23 @@ fn sharing_goes_on_beside_a_program_and_ctrl_c_ends_both() {
     let last = last_event(&ran);
     assert_eq!((ran.code, &last["kind"]), (10, &"hook".into()), "{ran:?}");
     assert_eq!(last["message"], "sleep: was ended before it was done");
+    assert_eq!(seeder.stop().code, 0);
+}
+
+#[test]
+fn a_program_that_does_not_want_to_end_is_ended_with_us_by_force() {
+    let world = World::new();
+    let (seeder, link) = seed(&world);
+    let stubborn = ["sh", "-c", "trap '' TERM; echo deaf; sleep 20; echo outlived"];
+    let getter = world.start(&get(&link, &["--seed", "forever"], &stubborn));
+    getter.told("deaf");
+    getter.signal(Signal::INT);
+    getter.told("stopping");
+    // Now that the first is taken in. Its stderr is read until nobody has it any more.
+    let ran = getter.stop();
+    // On a machine that stood still meanwhile it was ended by its own time.
+    assert!(ran.code == 130 || ran.code == 10, "{ran:?}");
+    assert!(!ran.stderr.contains("outlived"), "{ran:?}");
     assert_eq!(seeder.stop().code, 0);
 }
 
