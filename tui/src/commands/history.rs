@@ -1,6 +1,7 @@
 //! `swarm history`, `swarm stats` and `swarm ls`: what was done before.
 
 use std::{
+    collections::HashSet,
     io::{self, IsTerminal},
     path::Path,
 };
@@ -77,8 +78,10 @@ pub fn ls(console: &Console, paths: &Paths, args: &LsArgs) -> Result<(), Failure
 /// `swarm stats`.
 pub fn stats(console: &Console, paths: &Paths) -> Result<(), Failure> {
     let History { shares, sums, .. } = read(paths, 0)?;
-    console.object(&sums_object(&sums, shares.len()))?;
-    sum_lines(&sums, shares.len()).iter().try_for_each(|line| console.result(line))
+    // At several places it is still one share.
+    let shares = shares.iter().map(|share| share.swarm).collect::<HashSet<_>>().len();
+    console.object(&sums_object(&sums, shares))?;
+    sum_lines(&sums, shares).iter().try_for_each(|line| console.result(line))
 }
 
 fn read(paths: &Paths, limit: usize) -> Result<History, Failure> {

@@ -70,7 +70,7 @@ fn what_was_shared_and_fetched_is_listed_and_added_up() {
         (&sums["runs"], &sums["gets"], &sums["completed"]),
         (&2.into(), &1.into(), &1.into())
     );
-    assert_eq!(sums["ratio"], 1.0);
+    assert_eq!((&sums["ratio"], &sums["shares"]), (&1.0.into(), &1.into()), "at two places");
     assert!(world.run(&["stats"]).stdout.contains("\nuploaded   3.00 MiB\n"));
 
     // One place it was made at, one it was fetched to, which is gone now.
