@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
+
 use crate::world::{Ran, Running, World, bytes};
 
 /// A command line for each command. They say little by themselves, so that what is on stderr is a
@@ -85,6 +87,22 @@ fn every_command_ends_quietly_when_nobody_reads() {
         }
     }
     assert_eq!(seeder.stop().code, 0);
+}
+
+/// The link has been read, which is all that there is on stdout.
+#[test]
+fn a_share_is_served_on_when_its_link_was_read() {
+    let world = World::new();
+    world.write("share/one", bytes(200_000, 1));
+    let mut seeder = world.start(&["seed", "share", "--listen", "127.0.0.1:0", "-q"]);
+    let line = seeder.line().unwrap();
+    let link = line.strip_prefix("swarm get '").unwrap().strip_suffix('\'').unwrap();
+    let seeder = seeder.close_stdout();
+    let here = ["--listen", "127.0.0.1:0", "--seed", "never", "-q"];
+    let ran = world.run(&[&["get", link, "-o", "copy"], &here[..]].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "copy/share\n"), "{ran:?}");
+    seeder.signal(Signal::INT);
+    assert_eq!(seeder.end().code, 0);
 }
 
 /// Runs a command with its output into `head -c 1`, as a shell does.

@@ -212,6 +212,10 @@ pub struct Closed {
 }
 
 impl Closed {
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child.0), signal).unwrap();
+    }
+
     pub fn end(mut self) -> Ran {
         let code = code(self.child.0.wait().unwrap());
         Ran { code, stdout: String::new(), stderr: self.stderr.join().unwrap() }
