@@ -20,6 +20,10 @@ Put the link in quotes: it has characters that a shell treats specially.
 Run the same command again after an interruption, and it goes on from where it was. The path
 of what was fetched is printed on stdout, everything else on stderr.
 
+Until all of the share is there, a hidden folder `.swarm-…` beside it holds what is needed to go
+on: the manifest, what is verified, and pieces of files that are not complete. It goes when all is
+there. Without a download of that name running it may be deleted; the next one begins anew.
+
 With -o - the bytes of a share that is a single file go to stdout, in order, as soon as they are
 verified. They are kept in a folder in TMPDIR until the end; nothing stays, so an interrupted
 stream begins anew. A folder of that name is `-o ./-`.";
