@@ -10,7 +10,7 @@
 //! banner     whether to share on, when something has arrived
 //! footer     keys
 //! ```
-//! Where there is less room they fall away in this order: the page, the banner, the tabs, the footer,
+//! Where there is less room they fall away in this order: the page, the banner, the footer, the tabs,
 //! the title, the phrase, the bar. One row shows the figures alone. Where the page has a part of a transfer two
 //! rows of it and the tabs stay longer, since the user has come for it: the title, the phrase, the bar, the
 //! footer, the page, the tabs. Where it has several transfers, it stays longest.
@@ -61,8 +61,8 @@ impl Rows {
         }
         take(&mut rows.title, 1);
         let (footer, tabs) = (1 - rows.footer, 1 - rows.tabs);
-        take(&mut rows.footer, footer);
         take(&mut rows.tabs, tabs);
+        take(&mut rows.footer, footer);
         take(&mut rows.banner, u16::from(banner));
         take(&mut rows.page, u16::MAX);
         rows
@@ -129,6 +129,8 @@ mod tests {
         let only_figures = Rows { figures: 1, ..Rows::default() };
         assert_eq!(Rows::of(1, About::One, true), only_figures);
         assert_eq!(Rows::of(1, About::Part, true), only_figures);
+        let one = Rows { title: 1, tabs: 1, bar: 1, figures: 1, why: 1, ..Rows::default() };
+        assert_eq!(Rows::of(5, About::One, true), one, "20x5 says which page it is");
         let part = Rows { figures: 1, tabs: 1, page: 2, footer: 1, ..Rows::default() };
         assert_eq!(Rows::of(5, About::Part, true), part);
         let list = Rows { page: 2, title: 1, ..Rows::default() };

@@ -9,22 +9,44 @@ use crate::{
 type Page =
     (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
-/// In a corner a page of one transfer has no room for itself, and still says how far it is.
-const FIGURES: &[&str] = &["share", "● downloading", " %", "↓ ", "q quit"];
-
 const PAGES: [Page; 8] = [
     ("1", &["1 transfer", "KIND", "share", "got"], &["1 transfer", "share"], &["DONE", "● share"]),
     (
         "2",
         &["Pieces  ", "Throughput", "copies", "1 peer", "ADDRESS", "127.0.0.1:"],
         &["Pieces  ", "1 peer", "127.0.0.1:"],
-        FIGURES,
+        &["● downloading", "2 Overview", " %", "↓ "],
     ),
-    ("3", &["1 peer", "FLAGS", "127.0.0.1:"], &["1 peer", "127.0.0.1:"], FIGURES),
-    ("4", &["Pieces  ", "copies", "Unfinished"], &["Pieces  "], FIGURES),
-    ("5", &["3 files", "WANTED", "a.bin", "sub/"], &["3 files", "a.bin"], FIGURES),
-    ("6", &["Trackers", "Efficiency", "This machine"], &["Trackers", "Efficiency"], FIGURES),
-    ("7", &["joined from 127.0.0.1:", "answers"], &["joined from 127.0.0.1:"], FIGURES),
+    (
+        "3",
+        &["1 peer", "FLAGS", "127.0.0.1:"],
+        &["1 peer", "127.0.0.1:"],
+        &["3 Peers", " %", "↓ ", "q quit"],
+    ),
+    (
+        "4",
+        &["Pieces  ", "copies", "Unfinished"],
+        &["Pieces  "],
+        &["4 Pieces", " %", "↓ ", "q quit"],
+    ),
+    (
+        "5",
+        &["3 files", "WANTED", "a.bin", "sub/"],
+        &["3 files", "a.bin"],
+        &["5 Files", " %", "↓ ", "q quit"],
+    ),
+    (
+        "6",
+        &["Trackers", "Efficiency", "This machine"],
+        &["Trackers", "Efficiency"],
+        &["6 Swarm", " %", "↓ ", "q quit"],
+    ),
+    (
+        "7",
+        &["joined from 127.0.0.1:", "answers"],
+        &["joined from 127.0.0.1:"],
+        &["7 Log", " %", "↓ ", "q quit"],
+    ),
     ("8", &["BEGAN", "share", "running"], &["BEGAN", "share"], &["8 Hi", "share", "DONE"]),
 ];
 
