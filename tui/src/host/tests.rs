@@ -197,7 +197,7 @@ fn kept(dir: &TempDir) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_comes_back_and_what_was_held_is_held() {
-    let mut seeder = World::kept(tempfile::tempdir().unwrap(), &["--upload-limit", "100k"]).await;
+    let mut seeder = World::kept(tempfile::tempdir().unwrap(), &["--upload-limit", "10k"]).await;
     let own = seeder.share().await;
     let mut getter = World::kept(tempfile::tempdir().unwrap(), &[]).await;
     getter.order(add(own.link.as_ref().unwrap())).await;

@@ -62,14 +62,14 @@ const ROOM: (u16, u16) = (100, 30);
 #[test]
 fn a_pasted_link_is_fetched_paused_removed_and_fetched_on() {
     let seeder = Seeder::new();
-    let mut terminal = seeder.tui(&["--download-limit", "200K"], ROOM);
+    let mut terminal = seeder.tui(&["--download-limit", "20K"], ROOM);
     terminal.see(&["Nothing is shared or fetched yet."]);
     // Wrapped, as out of a mail.
     let (start, end) = seeder.link.split_at(90);
     terminal.paste(&format!("{start}\r\n{end}\n"));
     terminal.see(&["add link or path: ", &seeder.link[seeder.link.len() - 20..]]);
     terminal.then("\r", &["1 transfer", "got  downloading"]);
-    terminal.then("2", &["at your own download limit of 200 KiB/s"]);
+    terminal.then("2", &["at your own download limit of 20.0 KiB/s"]);
 
     terminal.then("p", &["‖ paused"]);
     terminal.then("p", &["● downloading"]);
