@@ -2,51 +2,71 @@
 
 A virtual machine may give free memory back to its host, and then pays for the first touch of each
 page again, which costs more than receiving it. Whoever runs second would gain from the first; so
-everybody gets memory that was touched right before, outside of the timed part.
+everybody gets memory that was touched before, outside of the timed part.
 
 Which free memory the kernel hands out next is nobody's choice. To touch as much as a run needs
 helps to a degree; to touch all of it takes a minute on a large machine, and the host has it back
-before the run is over. So one can have most of it held, in a file that grows and shrinks, and all
-of the little that is left touched before each run.
+before the run is over. So one can have all of it held, in a file, that is cut shorter during a run
+as fast as memory is taken: what is free then was held, and so warm, a moment ago.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MIB = 1 << 20
 CHUNK = 4 * MIB
 #: What programs and their buffers touch beside the copies.
 EXTRA = 256 * MIB
-#: Free memory that is not held beside what a run needs: for whatever else the machine does.
-SPARE = 2048 * MIB
-#: What is left of that while the rest is touched.
-UNTOUCHED = 512 * MIB
+#: What is left free of memory that is held: several times what the kernel itself wants to be free.
+FREE = 512 * MIB
+#: How much more is let go at a time, and how often that is looked at: enough for 10 GiB/s.
+STEP = 64 * MIB
+LOOK_S = 0.005
 
 
 class Warmth:
     """What sees to it, for one invocation."""
 
     def __init__(self, folder: Path, hold: bool) -> None:
-        """In a folder in memory; `hold` what no run needs."""
-        self._folder = folder
+        """`hold` all memory, in a folder in memory, or only touch some before each run."""
+        self._held = folder / "held"
         self._hold = hold
 
-    def warm(self, copies: int, beside: Path) -> None:
-        """Touches what a run with copies of so many bytes will need: those are made in `beside`."""
+    @contextmanager
+    def given(self, copies: int, beside: Path) -> Iterator[None]:
+        """Gives warm memory to a run with copies of so many bytes, which are made in `beside`."""
         if not self._hold:
             # For a share that fills the memory the page cache takes what there is.
             _touch(beside / "scratch", min(copies + EXTRA, available() // 4 * 3))
+            yield
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        held = self._folder / "held"
-        size = held.stat().st_size if held.exists() else 0
-        # The copies may go to the same file system, which may have less room than the machine.
-        free = min(_free() - SPARE, shutil.disk_usage(self._folder).free)
-        _resize(held, size + free - copies - EXTRA)
-        _touch(self._folder / "scratch", _free() - UNTOUCHED)
+        self._held.parent.mkdir(parents=True, exist_ok=True)
+        with self._held.open("ab", buffering=0) as held:
+            zeros = bytes(CHUNK)
+            while _free() > FREE + CHUNK:
+                held.write(zeros)
+            over = threading.Event()
+            thread = threading.Thread(target=_let_go, args=(held.fileno(), over))
+            thread.start()
+            try:
+                yield
+            finally:
+                over.set()
+                thread.join()
+
+
+def _let_go(held: int, over: threading.Event) -> None:
+    """Cuts the file shorter whenever memory gets short."""
+    size = os.fstat(held).st_size
+    while size > 0 and not over.wait(LOOK_S):
+        if _free() < FREE:
+            size = max(size - STEP, 0)
+            os.truncate(held, size)
 
 
 def available() -> int:
@@ -66,18 +86,10 @@ def _meminfo(name: str) -> int:
 
 
 def _touch(scratch: Path, size: int) -> None:
+    zeros = bytes(CHUNK)
     try:
-        _resize(scratch, size)
+        with scratch.open("wb", buffering=0) as out:
+            for start in range(0, size, CHUNK):
+                out.write(zeros[: min(CHUNK, size - start)])
     finally:
         scratch.unlink(missing_ok=True)
-
-
-def _resize(path: Path, size: int) -> None:
-    """Makes the file about so long, written all over."""
-    size = max(size, 0) // CHUNK * CHUNK
-    zeros = bytes(CHUNK)
-    with path.open("ab", buffering=0) as out:
-        if out.tell() > size:
-            os.truncate(out.fileno(), size)
-        while out.tell() < size:
-            out.write(zeros)

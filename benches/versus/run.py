@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     add("--swarm", type=Path, default=REPOSITORY / "target/release/swarm", help="our program")
     add("--memory", type=Path, default=Path("/dev/shm"), help="a folder in memory")
     add("--disk", type=Path, default=Path("/var/tmp"), help="a folder on a real file system")
-    add("--hold-memory", action="store_true", help="leave no memory free but what a run needs")
+    add("--hold-memory", action="store_true", help="hold all free memory until a run needs it")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
     add("--markdown", type=Path, metavar="FILE", help="put the tables into this page")
     add("--from", type=Path, dest="source", metavar="FILE", help="measure nothing, read this JSON")

@@ -96,17 +96,17 @@ class Transfer:
         if self.synced:
             os.sync()
         time.sleep(SETTLE_S)
-        self.warmth.warm(len(ground.getters) * self.share.size, self.folder)
         before = _total(serving.processes)
-
-        start = time.monotonic()
-        getters = [self.client.get(ground, seat, serving.what) for seat in ground.getters]
-        end = ground.processes.wait(getters, self.until, self.cap_s)
-        seeder, getter = _total(serving.processes).since(before), _total(getters)
-        if self.synced:
-            for seat in ground.getters:
-                _sync(seat.folder / self.share.name)
-            end = time.monotonic()
+        copies = len(ground.getters) * self.share.size
+        with self.warmth.given(copies, self.folder):
+            start = time.monotonic()
+            getters = [self.client.get(ground, seat, serving.what) for seat in ground.getters]
+            end = ground.processes.wait(getters, self.until, self.cap_s)
+            seeder, getter = _total(serving.processes).since(before), _total(getters)
+            if self.synced:
+                for seat in ground.getters:
+                    _sync(seat.folder / self.share.name)
+                end = time.monotonic()
         return Sample(end - start, seeder, getter)
 
 
