@@ -2,7 +2,14 @@
 
 mod farewell;
 
-use std::{collections::HashSet, env, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    env,
+    mem::{Discriminant, discriminant},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use swarm_node::Identity;
 use tokio::{task, time};
@@ -13,7 +20,7 @@ use crate::{
     exit::{Code, Failure},
     history::{self, INTERVAL},
     hook,
-    host::{Earlier, Host, Setup},
+    host::{Earlier, Entry, EntryId, Host, Phase, Session, Setup},
     paths::Key,
     screen::{Action, App, Kind, Past, Raised, order_of},
     services::Services,
@@ -59,6 +66,7 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
         }
     };
     let mut look = time::interval(INTERVAL);
+    let mut under_way = Vec::new();
     // Without a screen nobody could see or end what goes on.
     let mut gone = false;
     loop {
@@ -75,6 +83,12 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
             }
             Ok(()) = host.session.changed() => {
                 let session = Arc::clone(&host.session.borrow_and_update());
+                // What begins, completes or ends changes the past.
+                let now = stages(&session);
+                if now != under_way {
+                    under_way = now;
+                    look.reset_after(WRITTEN);
+                }
                 screen.tell(Action::Session(start.elapsed(), session));
             }
             Some(remark) = host.remarks.recv() => screen.remark(remark),
@@ -96,6 +110,16 @@ pub async fn run(mut cx: Context, args: TuiArgs) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// How far each transfer is, as far as the history has it.
+fn stages(session: &Session) -> Vec<(EntryId, Discriminant<Phase>, Option<u64>)> {
+    let stage = |entry: &Arc<Entry>| (entry.id, discriminant(&entry.phase), entry.completed_s);
+    session.entries.iter().map(stage).collect()
+}
+
+/// How long after a transfer has begun or ended that is written down at the latest, on a machine that is
+/// not overloaded.
+const WRITTEN: Duration = Duration::from_secs(1);
 
 /// Runs of the past that the screen lists: more than anybody scrolls through.
 const PAST_MAX: usize = 1000;
