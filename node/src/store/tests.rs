@@ -320,12 +320,7 @@ fn no_share_may_pose_as_a_working_folder() {
 #[test]
 fn a_forgotten_piece_is_out_of_the_record_before_it_is_overwritten() {
     let (sample, output) = (varied(), output());
-    let mut first = download(&sample, output.path()).unwrap();
-    let pieces = first.pieces();
-    first.fetch(pieces[0]);
-    first.fetch(pieces[1]);
-    first.store.close();
-    drop(first);
+    let pieces = leave_two_pieces(&sample, &output);
     let mut second = download(&sample, output.path()).unwrap();
     assert_eq!(second.have.count(), 2);
     second.store.submit(Job::Forget(pieces[0]));
@@ -334,6 +329,16 @@ fn a_forgotten_piece_is_out_of_the_record_before_it_is_overwritten() {
     assert_eq!(claimed(&sample, &output), [1]);
     second.have.remove(pieces[0]);
     assert_eq!(second.complete(), Ok(()));
+}
+
+/// An earlier run that recorded the first two pieces. Returns all of them.
+fn leave_two_pieces(sample: &Sample, output: &TempDir) -> Vec<PieceIndex> {
+    let mut first = download(sample, output.path()).unwrap();
+    let pieces = first.pieces();
+    first.fetch(pieces[0]);
+    first.fetch(pieces[1]);
+    first.store.close();
+    pieces
 }
 
 /// The pieces that the record on the disk claims.
@@ -349,12 +354,7 @@ fn claimed(sample: &Sample, output: &TempDir) -> Vec<u32> {
 #[test]
 fn what_is_gone_is_out_of_the_record_before_it_is_made_anew() {
     let (sample, output) = (varied(), output());
-    let mut first = download(&sample, output.path()).unwrap();
-    let pieces = first.pieces();
-    first.fetch(pieces[0]);
-    first.fetch(pieces[1]);
-    first.store.close();
-    drop(first);
+    leave_two_pieces(&sample, &output);
     assert_eq!(claimed(&sample, &output), [0, 1]);
     fs::remove_file(work_folder(&sample, &output).join("parts/0")).unwrap();
     let mut second = download(&sample, output.path()).unwrap();

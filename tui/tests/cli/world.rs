@@ -159,6 +159,7 @@ impl Running {
         assert!(self.told.iter().any(|line| line.starts_with(start)), "ended without {start}");
     }
 
+    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child.0), signal).unwrap();
     }
@@ -212,6 +213,7 @@ pub struct Closed {
 }
 
 impl Closed {
+    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child.0), signal).unwrap();
     }
