@@ -133,6 +133,8 @@ def run_scenario(name: str, scenario: Scenario, options: Options, runs: int) -> 
         say(f"{name}: skipped: {skip}")
         return None
     finally:
+        # The next one needs memory for what it shares.
+        options.warmth.release()
         for folder in (options.memory, options.disk):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -150,7 +152,7 @@ def measure(args: argparse.Namespace) -> Results:
         disk=args.disk / own,
         mib=args.mib,
         cap_s=args.cap,
-        warmth=Warmth(args.memory / own, hold=args.hold_memory),
+        warmth=Warmth(hold=args.hold_memory),
     )
     present = [client for client in everyone(options) if not client.missing()]
     results = Results(

@@ -108,7 +108,7 @@ class Plans(unittest.TestCase):
         said = io.StringIO()
         with contextlib.redirect_stderr(said), tempfile.TemporaryDirectory() as folder:
             memory, disk = Path(folder) / "memory", Path(folder) / "disk"
-            warmth = Warmth(memory, hold=False)
+            warmth = Warmth(hold=False)
             options = Options(["curl"], Path("swarm"), memory, disk, 0, 1, warmth)
             table = run.run_scenario("race", lambda _: Plan("A race.", []), options, runs=1)
         self.assertIsNone(table)
