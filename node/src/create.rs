@@ -1,8 +1,7 @@
 //! Making a manifest of what is on the disk.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -17,7 +16,7 @@ use crate::{
     NodeError,
     scan::{Progress, scan},
     stamp::Stamp,
-    walk::{Found, below, pick, walk},
+    walk::{Found, below, open_file, pick, walk},
 };
 
 /// Settings for making a manifest.
@@ -140,7 +139,7 @@ fn hash(
         && scan(
             geometry,
             &files,
-            &|file| File::open(disk(file.as_usize())),
+            &|file| open_file(disk(file.as_usize())),
             &mut |piece, digest| {
                 match digest {
                     Ok(digest) => digests[piece.as_usize()] = digest,

@@ -16,6 +16,7 @@ use swarm_proto::manifest::Manifest;
 use crate::{
     NodeError,
     store::{Seen, Tree, work_path},
+    walk::{names_below, open_file},
 };
 
 /// Deletes the files of a share at `path`, and what an unfinished download of it left beside that.
@@ -51,7 +52,7 @@ pub fn discard(manifest: &Manifest, path: &Path) -> Result<u64, NodeError> {
     let _lock = lock(&work)?;
     let mut deleted = 0;
     for file in &manifest.info().files {
-        let file_path = below(name, &file.path);
+        let file_path = names_below(name, &file.path);
         match tree.look(&file_path).map_err(failed)? {
             Seen::File(stamp) if stamp.size == file.length => {
                 delete(&tree, &file_path, AtFlags::empty()).map_err(failed)?;
@@ -61,7 +62,7 @@ pub fn discard(manifest: &Manifest, path: &Path) -> Result<u64, NodeError> {
         }
     }
     for folder in folders(manifest) {
-        match delete(&tree, &below(name, folder), AtFlags::REMOVEDIR) {
+        match delete(&tree, &names_below(name, folder), AtFlags::REMOVEDIR) {
             // It holds something that is not of the share, or is no folder of it.
             Err(error) if is_kept(&error) => {}
             result => result.map_err(failed)?,
@@ -78,7 +79,7 @@ pub fn discard(manifest: &Manifest, path: &Path) -> Result<u64, NodeError> {
 /// Keeps other processes from the download until it is dropped; `None` if there is none.
 fn lock(work: &Path) -> Result<Option<File>, NodeError> {
     let path = work.join("lock");
-    let lock = match File::open(&path) {
+    let lock = match open_file(&path) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(NodeError::io("delete", &path)(error)),
@@ -88,10 +89,6 @@ fn lock(work: &Path) -> Result<Option<File>, NodeError> {
         // A file system without locks is no reason to keep everything.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(lock)),
     }
-}
-
-fn below<'a>(name: &'a str, path: &'a [String]) -> Vec<&'a str> {
-    std::iter::once(name).chain(path.iter().map(String::as_str)).collect()
 }
 
 /// The folders of a share, the innermost first, the share itself last if it is a folder.

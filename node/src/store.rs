@@ -18,8 +18,7 @@ mod tree;
 mod work_folder;
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::Path,
     sync::{Arc, Mutex, PoisonError, Weak, mpsc},
     thread::{self, JoinHandle},
@@ -51,7 +50,7 @@ use crate::{
     NodeError, Progress, Selection,
     scan::scan,
     stamp::Stamp,
-    walk::{WORK_PREFIX, below},
+    walk::{WORK_PREFIX, below, open_file},
 };
 
 /// What the engine wants done on the disk. The queue of jobs has no limit of its own: the engine's
@@ -316,7 +315,7 @@ impl Drop for Store {
 /// The manifest that an unfinished download into `output` keeps, if there is one of this id.
 /// Blocking.
 pub(crate) fn stored_manifest(output: &Path, id: SwarmId) -> Option<Manifest> {
-    let file = File::open(work_path(output, id).join("manifest")).ok()?;
+    let file = open_file(work_path(output, id).join("manifest")).ok()?;
     let manifest = Manifest::decode(&read_capped(&file, MANIFEST_LEN_MAX as u64).ok()?).ok()?;
     (manifest.id() == id).then_some(manifest)
 }
@@ -371,7 +370,7 @@ fn verify_all(
     let mut state = Progress { done: 0, total: geometry.total_bytes() };
     let mut failed = None;
     let complete = progress(state)
-        && scan(geometry, &files, &|file| File::open(disk(file)), &mut |piece, digest| {
+        && scan(geometry, &files, &|file| open_file(disk(file)), &mut |piece, digest| {
             let path = || disk(geometry.span(piece).file);
             failed = match digest {
                 Ok(digest) if digest == manifest.digest(piece) => None,

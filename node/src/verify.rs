@@ -1,17 +1,17 @@
 //! Checking what is on the disk against a manifest, without changing anything.
 
-use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use swarm_proto::{
     geometry::{FileIndex, PieceIndex},
     manifest::Manifest,
 };
 
-use crate::{NodeError, Progress, scan::scan, walk::below};
+use crate::{
+    NodeError, Progress,
+    scan::scan,
+    walk::{below, open_file},
+};
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn verify(
         let found = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
         // Without the right to read it, it is as good as missing. Only a file is opened: to open a
         // pipe is to wait for its other end.
-        match found.filter(|_| File::open(&path).is_ok()) {
+        match found.filter(|_| open_file(&path).is_ok()) {
             Some(metadata) => {
                 present.push(file);
                 if metadata.len() != geometry.file_len(file) {
@@ -69,7 +69,7 @@ pub fn verify(
     let total = present.iter().map(|&file| geometry.file_len(file)).sum();
     let (mut state, mut good_bytes) = (Progress { done: 0, total }, 0);
     let complete = progress(state)
-        && scan(geometry, &present, &|file| File::open(disk(file)), &mut |piece, digest| {
+        && scan(geometry, &present, &|file| open_file(disk(file)), &mut |piece, digest| {
             let len = u64::from(geometry.piece_len(piece));
             if digest.is_ok_and(|digest| digest == manifest.digest(piece)) {
                 good_bytes += len;
@@ -124,7 +124,7 @@ mod tests {
         let files = ["cut", "flipped", "fine", "gone", "long", "not/there"];
         let sample = Sample::new(&files.map(|name| (name, 40_000)));
         let at = |name: &str| sample.path.join(name);
-        let open = |name| File::options().write(true).open(at(name)).unwrap();
+        let open = |name| fs::File::options().write(true).open(at(name)).unwrap();
         open("cut").set_len(20_000).unwrap();
         open("flipped").write_all_at(b"?", 39_999).unwrap();
         open("long").write_all_at(b"?", 40_000).unwrap();

@@ -3,11 +3,13 @@
 use std::{
     ffi::OsStr,
     fmt,
-    fs::{self, FileType, Metadata},
+    fs::{self, File, FileType, Metadata},
+    io,
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use swarm_proto::{
     geometry::{FILES_MAX, GeometryError},
     path::{NameError, PathError, check_name, faults},
@@ -177,6 +179,18 @@ pub(crate) fn below(root: &Path, components: &[String]) -> PathBuf {
     let mut path = root.to_path_buf();
     path.extend(components);
     path
+}
+
+/// The names on the way to something in a share that is called `name` where it is.
+pub(crate) fn names_below<'a>(name: &'a str, components: &'a [String]) -> Vec<&'a str> {
+    std::iter::once(name).chain(components.iter().map(String::as_str)).collect()
+}
+
+/// Opens a file for reading, and never waits for it: a pipe that somebody put in its place has no other
+/// end, and would keep the thread for good. Reading from one fails.
+pub(crate) fn open_file(path: impl AsRef<Path>) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    Ok(openat(CWD, path.as_ref(), flags, Mode::empty())?.into())
 }
 
 /// A name as a manifest holds it, unless it is none of the share's at all.

@@ -38,7 +38,11 @@ use super::{
     tree::Tree,
     work_folder::WorkFolder,
 };
-use crate::{scan::hash_span, stamp::Stamp, walk::below};
+use crate::{
+    scan::hash_span,
+    stamp::Stamp,
+    walk::{below, names_below, open_file},
+};
 
 /// Where one file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -319,26 +323,25 @@ impl Files {
         }
         let len = self.manifest.geometry().file_len(file);
         let executable = self.manifest.file(file).executable;
-        // One made anew would have a hole for every piece that the old one held.
-        let removed = || {
-            let path = self.path(file).join("/");
-            let why = "was removed by another program while it was downloaded";
-            DiskError::Failed(format!("{path} {why}"))
+        let part = match stamp {
+            None => self.retry(|| work.make_part(file, len, executable, writes == len)).map(
+                |(part, now)| {
+                    self.places().files[file.as_usize()] = Place::Part(Some(now));
+                    part
+                },
+            ),
+            Some(then) => self.retry(|| work.reopen_part(file, then.inode)),
         };
-        if let Some(then) = stamp {
-            match work.part_inode(file) {
-                Ok(now) if now == then.inode => {}
-                Ok(_) => return Err(removed()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(removed()),
-                Err(error) => return Err(self.disk_error("write to", file, &error)),
+        match part {
+            Ok(part) => Ok(self.keep_open(file, part)),
+            // One made anew would have a hole for every piece that the old one held.
+            Err(error) if stamp.is_some() && error.kind() == io::ErrorKind::NotFound => {
+                let path = self.path(file).join("/");
+                let why = "was removed by another program while it was downloaded";
+                Err(DiskError::Failed(format!("{path} {why}")))
             }
+            Err(error) => Err(self.disk_error("write to", file, &error)),
         }
-        let made = self.retry(|| work.make_part(file, len, executable, writes == len));
-        let (part, now) = made.map_err(|error| self.disk_error("write to", file, &error))?;
-        if stamp.is_none() {
-            self.places().files[file.as_usize()] = Place::Part(Some(now));
-        }
-        Ok(self.keep_open(file, part))
     }
 
     /// The file, open for reading, and where it is.
@@ -359,7 +362,7 @@ impl Files {
 
     fn open_at(&self, place: &Place, file: FileIndex) -> io::Result<File> {
         match (&self.home, place) {
-            (Home::Seed(root), _) => File::open(below(root, &self.manifest.file(file).path)),
+            (Home::Seed(root), _) => open_file(below(root, &self.manifest.file(file).path)),
             (Home::Download { work, .. }, Place::Part(_)) => work.open_part(file),
             (Home::Download { tree, .. }, Place::Final(_)) => tree.open_file(&self.path(file)),
         }
@@ -414,8 +417,7 @@ impl Files {
 
 /// The path below the output folder of something in a share: the share's name first.
 pub(crate) fn path_in_output<'a>(manifest: &'a Manifest, path: &'a [String]) -> Vec<&'a str> {
-    let name = std::iter::once(manifest.info().name.as_str());
-    name.chain(path.iter().map(String::as_str)).collect()
+    names_below(&manifest.info().name, path)
 }
 
 /// Why the system refused something, in the engine's words.

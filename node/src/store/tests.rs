@@ -270,11 +270,19 @@ fn a_part_that_was_removed_is_not_made_anew_with_a_hole_for_what_it_held() {
     let mut download = download(&sample, output.path()).unwrap();
     let pieces = download.pieces();
     download.fetch(pieces[0]);
-    fs::remove_file(work_folder(&sample, &output).join("parts/0")).unwrap();
+    let part = work_folder(&sample, &output).join("parts/0");
+    fs::rename(&part, part.with_file_name("aside")).unwrap();
     // It was open until now.
     download.pool.open_files().clear();
-    let why = "share/a was removed by another program while it was downloaded".into();
+    let why = "share/a was removed by another program while it was downloaded".to_owned();
+    assert_eq!(download.try_write(pieces[1]), Err(DiskError::Failed(why.clone())));
+    assert!(!part.exists());
+    // Nor is another one in its place written to.
+    fs::write(&part, "theirs").unwrap();
     assert_eq!(download.try_write(pieces[1]), Err(DiskError::Failed(why)));
+    assert_eq!(fs::read(&part).unwrap(), b"theirs");
+    fs::remove_file(&part).unwrap();
+    fs::remove_file(part.with_file_name("aside")).unwrap();
     download.store.close();
     drop(download);
     let mut again = self::download(&sample, output.path()).unwrap();

@@ -130,10 +130,17 @@ impl WorkFolder {
         Ok(openat(&self.parts, Self::part_name(file), flags, Mode::empty())?.into())
     }
 
-    /// The inode of the part of a file.
-    pub(crate) fn part_inode(&self, file: FileIndex) -> io::Result<u64> {
-        let part = statat(&self.parts, Self::part_name(file), AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(Stamp::from(&part).inode)
+    /// Opens the part of a file to go on writing to it.
+    ///
+    /// # Errors
+    /// `NotFound` also if it is not the one with this inode any more.
+    pub(crate) fn reopen_part(&self, file: FileIndex, inode: u64) -> io::Result<File> {
+        let part = self.open_part(file)?;
+        if Stamp::from(&fstat(&part)?).inode == inode {
+            Ok(part)
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
     }
 
     /// Whether there is no part yet.

@@ -100,6 +100,23 @@ fn a_file_cut_or_removed_under_a_seeder_is_noticed() {
     assert_eq!(read(&opened.store, &mut answers, manifest, piece).unwrap_err(), DiskError::Changed);
 }
 
+/// To open a pipe for reading waits for somebody who writes to it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_in_the_place_of_a_file_keeps_no_thread_waiting() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
+    let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
+    let path = sample.path.join("a");
+    fs::remove_file(&path).unwrap();
+    mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let manifest = &sample.manifest;
+    let [piece, other] = [1, 5].map(|n| manifest.geometry().piece(n).unwrap());
+    assert_eq!(read(&opened.store, &mut answers, manifest, piece), Err(DiskError::Changed));
+    assert!(read(&opened.store, &mut answers, manifest, other).is_ok());
+}
+
 #[test]
 fn a_closed_store_takes_no_jobs() {
     let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
