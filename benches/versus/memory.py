@@ -7,9 +7,10 @@ everybody gets memory that was touched before, outside of the timed part.
 Which free memory the kernel hands out next is nobody's choice. To touch as much as a run needs
 helps to a degree; to touch all of it takes a minute on a large machine, and the host has it back
 before the run is over. So one can have all of it held, and let go as fast as memory is taken: what
-is free then was held, and so warm, a moment ago. It is held in private memory, which costs a tenth
-of what files in memory do to give back: that takes the clients' time. And in small pages, since a
-host has large ones back sooner.
+is free then was held, and so warm, a moment ago. It is held in private memory, since to give back
+what a file in memory holds takes several times as long, which is the clients' time; and in small
+pages, since with huge ones every client was slower: large blocks of free memory seem to be what
+such a host takes first.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from clients.base import DONE, Client, Ground, Seat, Serving, first_line, lacking
+from hosts import Host
 from model import Failed
 from process import Process
 
@@ -24,6 +25,10 @@ http {{
     server {{ listen {port}; root {folder}; }}
 }}
 """
+
+
+def _url(host: Host, name: str) -> str:
+    return f"http://{host.ip}:{PORT}/{name}"
 
 
 class Curl(Client):
@@ -45,9 +50,8 @@ class Curl(Client):
         config.write_text(CONFIG.format(state=seat.state, folder=seat.folder, port=PORT))
         command = seat.host.command("nginx", "-e", seat.state / "errors", "-c", config)
         server = ground.processes.start(command, seat.state / "log", {})
-        url = f"http://{seat.host.ip}:{PORT}/{path.name}"
-        self._wait_until_ready(seat, url)
-        return Serving([server], url)
+        self._wait_until_ready(seat, _url(seat.host, path.name))
+        return Serving([server], _url(ground.relay or seat.host, path.name))
 
     def _wait_until_ready(self, seat: Seat, url: str) -> None:
         ask = seat.host.command("curl", "--silent", "--head", "--fail", url)
