@@ -108,13 +108,13 @@ pub struct SwarmArgs {
         help_heading = "Limits"
     )]
     pub download_limit: Option<Limit>,
-    /// Connect to at most this many peers
+    /// Connect to at most this many peers [default: 80]
     #[arg(long, value_name = "N", env = "SWARM_CONNECTIONS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
     pub connections: Option<u32>,
-    /// Serve at most this many peers at a time
+    /// Serve at most this many peers at a time [default: 8]
     #[arg(long, value_name = "N", env = "SWARM_UPLOAD_SLOTS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
     pub upload_slots: Option<u32>,
-    /// Hold at most this much data in memory
+    /// Hold at most this much data in memory [default: 40M]
     #[arg(
         long,
         value_name = "AMOUNT",
@@ -123,7 +123,7 @@ pub struct SwarmArgs {
         help_heading = "Limits"
     )]
     pub memory: Option<Bytes>,
-    /// Threads that read, write and hash; 0 for one a CPU
+    /// Threads that read, write and hash; 0 for one a CPU [default: 0]
     #[arg(
         long,
         value_name = "N",

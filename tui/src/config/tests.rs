@@ -38,6 +38,23 @@ fn a_program_and_its_arguments_stay_apart() {
 }
 
 #[test]
+fn the_help_names_the_defaults() {
+    let cli = Cli::command();
+    let get = cli.find_subcommand("get").unwrap();
+    let limits = |args: &[&str]| {
+        let all = resolve(&[&["swarm", "get", "x"], args].concat(), "").unwrap();
+        let Settings { connections, upload_slots, memory, disk_threads, .. } = all;
+        (connections.value, upload_slots.value, memory.value, disk_threads.value)
+    };
+    for flag in ["connections", "upload-slots", "memory", "disk-threads"] {
+        let arg = get.get_arguments().find(|arg| arg.get_long() == Some(flag)).unwrap();
+        let help = arg.get_help().unwrap().to_string();
+        let default = help.split_once("[default: ").unwrap().1.trim_end_matches(']');
+        assert_eq!(limits(&[&format!("--{flag}"), default]), limits(&[]), "{flag}");
+    }
+}
+
+#[test]
 fn a_global_flag_after_the_command_counts() {
     let settings = resolve(&["swarm", "get", "x", "--progress", "none"], "").unwrap();
     assert_eq!(settings.progress.origin, Origin::Flag);
