@@ -158,7 +158,8 @@ pub enum Message {
         /// The bytes.
         data: Bytes,
     },
-    /// Nodes that I am connected to, at the addresses that I reached them at. At most [`PEX_MAX`].
+    /// Nodes that I am connected to, at the addresses that I reached them at, or where they say that
+    /// they listen. At most [`PEX_MAX`].
     Pex(Vec<PeerAddr>),
     /// I suggest that you ask me for this piece next.
     Suggest(u32),
