@@ -37,7 +37,7 @@
 //! # Tasks
 //! One task accepts. Each swarm has one task that owns its engine (`driver`), one for each connection
 //! (`conn`) and one for each tracker (`announcer`). Threads of the node read, write and hash
-//! (`disk`). No task waits for a peer but that peer's own.
+//! (`store`). No task waits for a peer but that peer's own.
 
 mod announcer;
 #[cfg(feature = "bench")]
@@ -98,7 +98,7 @@ pub struct NodeConfig {
     pub advertise: Option<IpAddr>,
     /// How connections are protected.
     pub transport: Transport,
-    /// Threads that read, write and hash; 0 for one a CPU.
+    /// Threads that read, write and hash; 0 for one a CPU, but 2 at least and 16 at most.
     pub disk_threads: usize,
     /// For how long those named in a link are asked again for the manifest while they do not answer
     /// or do not have it yet.

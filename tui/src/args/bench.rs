@@ -23,8 +23,8 @@ Examples:
   swarm bench tls                     what this processor encrypts a second
 
 The seeder and each getter are processes of their own. Everything is written into a temporary
-folder, in memory if there is enough, and removed at the end. Every copy is compared with what was
-shared, after the clock has stopped.";
+folder, random bytes in memory if there is enough, and removed at the end. Every copy is compared
+with what was shared, after the clock has stopped.";
 
 /// `swarm bench`.
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ pub struct BenchSwarmArgs {
     /// How many times; the figures are medians
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub runs: u32,
-    /// Work in a temporary folder in this one [default: in memory if it fits, else the system's]
+    /// Work in a temporary folder in this one [default: in memory if random bytes are shared and fit, else the system's]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
     /// Compare with what `swarm bench --json` printed earlier

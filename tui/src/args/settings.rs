@@ -123,7 +123,7 @@ pub struct SwarmArgs {
         help_heading = "Limits"
     )]
     pub memory: Option<Bytes>,
-    /// Threads that read, write and hash; 0 for one a CPU [default: 0]
+    /// Threads that read, write and hash; 0 for one a CPU, 2 at least and 16 at most [default: 0]
     #[arg(
         long,
         value_name = "N",
@@ -156,7 +156,7 @@ pub struct FetchArgs {
     /// Give up when nothing was received or could be stored for this long, or none [default: none on a terminal, else 2m]
     ///
     /// Counts only while something is missing. What has been verified is kept, and the same
-    /// command goes on from there; the exit code is 4.
+    /// command goes on from there; the exit code is 4, or 6 if the disk is why. `tui` never gives up.
     #[arg(long, value_name = "TIME", env = "SWARM_TIMEOUT", hide_env_values = true)]
     pub timeout: Option<Patience>,
 }

@@ -41,7 +41,7 @@ pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a s
 #upload-slots = 8
 ## Data held in memory.
 #memory = "40MiB"
-## Threads that read, write and hash; 0 for one a CPU.
+## Threads that read, write and hash; 0 for one a CPU, but 2 at least and 16 at most.
 #disk-threads = 0
 ## Whether to keep what is shared and fetched in the history (`swarm history`).
 #history = true
@@ -50,7 +50,7 @@ pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a s
 #output = "."
 ## What to do after completion: "needed", "never", "forever", "ratio:R" or "time:D".
 #seed = "needed"
-## Give up when nothing was received for this long, or "none".
+## `swarm get` gives up when nothing was received or could be stored for this long; or "none".
 ## Unset: "none" on a terminal, else "2m".
 #timeout = "2m"
 ## A program that `swarm get` and `swarm tui` run when everything is there, and its arguments; no
