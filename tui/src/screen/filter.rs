@@ -5,7 +5,7 @@
 //! "two words"          with exactly this in them
 //! !iso                 without this word
 //! size>1G rate<1M      figures: size, done (in %), down, up, rate, eta, peers, ratio, bad, copies
-//! state:seeding        a word begins so: state, kind
+//! state:sharing        a word begins so: state, kind
 //! name~x client~x      a text has this in it: name, client, address
 //! ```
 //! A row that has no such figure or text does not match; every row matches an empty filter.
