@@ -110,7 +110,8 @@ Examples:
       Share what a manifest describes, after checking it.
 
 Runs until Ctrl-C. The link stays good when the command is run again: it has the same key, and the
-same port if nobody has taken that meanwhile. The line to pass on is printed on stdout, everything else on stderr.
+same port if nobody has taken that meanwhile and --listen does not say 0. The line to pass on is
+printed on stdout, everything else on stderr.
 Whoever reads the line may go away then, as in `swarm seed ./weights | head -1`: the share is
 served on until Ctrl-C.";
 

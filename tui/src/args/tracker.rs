@@ -11,7 +11,8 @@ Examples:
   swarm tracker --listen 0.0.0.0:7000
       Prints KEY@HOST:PORT, for `--tracker` of seed, get and create.
 
-Runs until Ctrl-C. It keeps its key, so the printed line stays good after a restart.";
+Runs until Ctrl-C. It keeps its key, so the printed line stays good after a restart if --listen names
+the port.";
 
 /// `swarm tracker`.
 #[derive(Debug, Args)]

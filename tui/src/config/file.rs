@@ -25,6 +25,7 @@ pub const TEMPLATE: &str = r##"# Settings of swarm. Every line with one # is a s
 # A flag of the same name wins over a SWARM_* variable, which wins over this file.
 
 ## How this machine is reached: [::] is every address, IPv4 as well; port 0 picks a free one.
+## Unset: `swarm seed` and `swarm tui` take the same port each time, if it is free.
 #listen = "[::]:0"
 ## The host that others can reach this machine at. Unset: the address that it has itself.
 #advertise = "files.example.org"
