@@ -1,6 +1,6 @@
 //! What tells a file from a changed or another one without reading it.
 
-use std::{fs::Metadata, os::unix::fs::MetadataExt};
+use std::{fs::Metadata, os::unix::fs::MetadataExt, time::UNIX_EPOCH};
 
 use rustix::fs::Stat;
 
@@ -20,6 +20,24 @@ impl Stamp {
     const fn new(size: u64, seconds: i64, nanoseconds: i64, inode: u64) -> Self {
         let modified_ns = seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds);
         Self { size, modified_ns, inode }
+    }
+}
+
+/// What tells a file from another one that got its name, whatever either holds. The inode's number does
+/// not: ext4 gives that of a file that was removed to the next one that is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The inode's number.
+    pub(crate) inode: u64,
+    /// When it was made, in nanoseconds since 1970; 0 where the file system does not say.
+    pub(crate) born_ns: i64,
+}
+
+impl From<&Metadata> for Identity {
+    fn from(metadata: &Metadata) -> Self {
+        let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+        let born_ns = born.and_then(|since| since.as_nanos().try_into().ok()).unwrap_or_default();
+        Self { inode: metadata.ino(), born_ns }
     }
 }
 

@@ -142,7 +142,7 @@ impl Store {
             Err(error) => {
                 if new {
                     // As if we had never been here.
-                    let _ = work.remove_all();
+                    let _ = work.remove_all(&tree);
                 }
                 return Err(error);
             }

@@ -40,15 +40,15 @@ use super::{
 };
 use crate::{
     scan::hash_span,
-    stamp::Stamp,
+    stamp::{Identity, Stamp},
     walk::{below, names_below, open_file},
 };
 
 /// Where one file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// In the working folder, as it was when it was made or taken up; or nowhere yet.
-    Part(Option<Stamp>),
+    /// In the working folder, as this file and no other; or nowhere yet.
+    Part(Option<Identity>),
     /// Whole, under its final name, as it was when it was verified or last seen to have changed.
     Final(Stamp),
 }
@@ -144,6 +144,10 @@ impl Files {
         self.note_unsynced(run.piece());
         let turn = self.turns[span.file.as_usize() % TURNS].lock();
         let written = part.write_all_at(data, span.offset + u64::from(run.offset()));
+        if written.is_err() && data.len() as u64 == geometry.file_len(span.file) {
+            // It was made empty, to be written at once. Now it is like any other part.
+            let _ = part.set_len(data.len() as u64);
+        }
         drop(turn);
         written.map_err(|error| self.disk_error("write to", span.file, &error))?;
         self.note_unsynced(run.piece());
@@ -206,7 +210,7 @@ impl Files {
         let geometry = self.manifest.geometry();
         let places = self.places();
         let kept = geometry.files().zip(&places.files).filter_map(|(file, place)| match place {
-            Place::Part(stamp) => stamp.map(|stamp| (file, Kept::Part(stamp))),
+            Place::Part(known) => known.map(|known| (file, Kept::Part(known))),
             Place::Final(stamp) => {
                 // A file that has changed is to be looked at again.
                 let mut pieces = geometry.file_pieces(file);
@@ -305,12 +309,12 @@ impl Files {
             let path = path.display();
             DiskError::Failed(format!("{path} has changed; what is yours is not written to"))
         };
-        let (work, stamp) = match (&self.home, self.place(file)) {
+        let (work, known) = match (&self.home, self.place(file)) {
             (Home::Download { work, .. }, _) if self.orphaned.load(Ordering::Relaxed) => {
                 let path = work.path().display();
                 return Err(DiskError::Failed(format!("{path} was removed by another program")));
             }
-            (Home::Download { work, .. }, Place::Part(stamp)) => (work, stamp),
+            (Home::Download { work, .. }, Place::Part(known)) => (work, known),
             (Home::Download { .. }, Place::Final(_)) => {
                 return Err(theirs(self.path(file).iter().collect()));
             }
@@ -323,19 +327,23 @@ impl Files {
         }
         let len = self.manifest.geometry().file_len(file);
         let executable = self.manifest.file(file).executable;
-        let part = match stamp {
+        let part = match known {
             None => self.retry(|| work.make_part(file, len, executable, writes == len)).map(
                 |(part, now)| {
                     self.places().files[file.as_usize()] = Place::Part(Some(now));
                     part
                 },
             ),
-            Some(then) => self.retry(|| work.reopen_part(file, then.inode)),
+            Some(known) => {
+                // What was cut off would be a hole. What is written whole has nothing to lose.
+                let held = (writes < len).then_some(len);
+                self.retry(|| work.reopen_part(file, known, held))
+            }
         };
         match part {
             Ok(part) => Ok(self.keep_open(file, part)),
             // One made anew would have a hole for every piece that the old one held.
-            Err(error) if stamp.is_some() && error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if known.is_some() && error.kind() == io::ErrorKind::NotFound => {
                 let path = self.path(file).join("/");
                 let why = "was removed by another program while it was downloaded";
                 Err(DiskError::Failed(format!("{path} {why}")))
@@ -363,7 +371,10 @@ impl Files {
     fn open_at(&self, place: &Place, file: FileIndex) -> io::Result<File> {
         match (&self.home, place) {
             (Home::Seed(root), _) => open_file(below(root, &self.manifest.file(file).path)),
-            (Home::Download { work, .. }, Place::Part(_)) => work.open_part(file),
+            (Home::Download { work, .. }, Place::Part(None)) => work.open_part(file),
+            (Home::Download { work, .. }, Place::Part(Some(known))) => {
+                work.reopen_part(file, *known, None)
+            }
             (Home::Download { tree, .. }, Place::Final(_)) => tree.open_file(&self.path(file)),
         }
     }

@@ -185,7 +185,7 @@ impl Recorder {
         self.make_empty_folders(tree)?;
         // What is in its place has been synced, and is found there by a later run even if some of
         // this folder is left.
-        if let Err(error) = work.remove_all().and_then(|()| Ok(fsync(tree.root())?)) {
+        if let Err(error) = work.remove_all(tree).and_then(|()| Ok(fsync(tree.root())?)) {
             tracing::warn!(path = %work.path().display(), %error, "cannot remove the working folder");
         }
         self.finished = true;
@@ -273,7 +273,9 @@ impl Recorder {
             return Err(error);
         }
         self.ledger.synced(&batch);
-        let settled = self.settle(tree, work, &files.into_iter().collect::<Vec<_>>());
+        // A skipped file stays where it is, whole or not: its place is the user's.
+        let wanted = files.into_iter().filter(|&file| !self.is_skipped(file));
+        let settled = self.settle(tree, work, &wanted.collect::<Vec<_>>());
         self.save();
         self.paused_until = Instant::now() + begun.elapsed() * PAUSE;
         if self.behind {
@@ -329,17 +331,21 @@ impl Recorder {
         let geometry = all.manifest().geometry();
         let (mut placer, mut result) = (Placer::new(tree), Ok(()));
         for &file in files {
-            let part = matches!(all.place(file), Place::Part(_));
-            if !self.ledger.is_whole(file) || !part {
+            let Place::Part(known) = all.place(file) else { continue };
+            if !self.ledger.is_whole(file) {
                 continue;
             }
-            let path = all.path(file);
+            let (path, len) = (all.path(file), geometry.file_len(file));
             let settled = all.settle(file, || {
-                if geometry.file_len(file) == 0 {
-                    placer.make_empty(&path, all.manifest().file(file).executable)
-                } else {
-                    placer.place(work.parts(), &WorkFolder::part_name(file), &path)
+                if len == 0 {
+                    return placer.make_empty(&path, all.manifest().file(file).executable);
                 }
+                // What others put in its place, or cut shorter, was never verified.
+                let (found, found_len) = work.look_at_part(file)?;
+                if Some(found) != known || found_len != len {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+                placer.place(work.parts(), &WorkFolder::part_name(file), &path)
             });
             if let Err(error) = settled {
                 result = Err(in_place_error(&path, &error));

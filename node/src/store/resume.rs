@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! magic       8 bytes   "SWRESUME"
-//! version     u16       1
+//! version     u16       2
 //! swarm       32 bytes  id
 //! pieces      u32       how many the share has
 //! have        bytes     one bit a piece, piece 0 highest, rounded up
 //! files       u32       how many entries follow
 //!   file      u32       number in the manifest, ascending
 //!   place     u8        0: part file, 1: under its final name
-//!   size      u64
-//!   modified  i64       nanoseconds since 1970
+//!   size      u64       0 of a part, which has its full length
+//!   time      i64       nanoseconds since 1970: when a part was made, a final file last modified
 //!   inode     u64
 //! checksum    32 bytes  SHA-256 of all of the above
 //! ```
@@ -25,10 +25,10 @@ use swarm_proto::{
     id::SwarmId,
 };
 
-use crate::stamp::Stamp;
+use crate::stamp::{Identity, Stamp};
 
 const MAGIC: &[u8; 8] = b"SWRESUME";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD_LEN: u64 = 8 + 2 + 32 + 4;
 const ENTRY_LEN: u64 = 4 + 1 + 8 + 8 + 8;
 const CHECKSUM_LEN: usize = 32;
@@ -45,9 +45,8 @@ pub(crate) struct Resume {
 /// A file as we left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// A part file. Only its size and inode can be relied on: it may have been written to after
-    /// this was.
-    Part(Stamp),
+    /// A part file. It may have been written to after this was, so what it holds is no mark of it.
+    Part(Identity),
     /// Whole, under its final name.
     Final(Stamp),
 }
@@ -70,15 +69,15 @@ impl Resume {
         // There are no more of them than files in a share, which fit.
         bytes.extend((self.files.len() as u32).to_le_bytes());
         for (file, kept) in &self.files {
-            let (place, stamp) = match kept {
-                Kept::Part(stamp) => (0, stamp),
-                Kept::Final(stamp) => (1, stamp),
+            let (place, size, time, inode) = match *kept {
+                Kept::Part(Identity { inode, born_ns }) => (0, 0, born_ns, inode),
+                Kept::Final(Stamp { size, modified_ns, inode }) => (1, size, modified_ns, inode),
             };
             bytes.extend(file.get().to_le_bytes());
             bytes.push(place);
-            bytes.extend(stamp.size.to_le_bytes());
-            bytes.extend(stamp.modified_ns.to_le_bytes());
-            bytes.extend(stamp.inode.to_le_bytes());
+            bytes.extend(u64::to_le_bytes(size));
+            bytes.extend(time.to_le_bytes());
+            bytes.extend(inode.to_le_bytes());
         }
         bytes.extend(sha256(&bytes).as_bytes());
         bytes
@@ -110,14 +109,12 @@ impl Resume {
                 return None;
             }
             let [place] = take(&mut rest)?;
-            let stamp = Stamp {
-                size: u64::from_le_bytes(take(&mut rest)?),
-                modified_ns: i64::from_le_bytes(take(&mut rest)?),
-                inode: u64::from_le_bytes(take(&mut rest)?),
-            };
-            let kept = match place {
-                0 => Kept::Part(stamp),
-                1 => Kept::Final(stamp),
+            let size = u64::from_le_bytes(take(&mut rest)?);
+            let time = i64::from_le_bytes(take(&mut rest)?);
+            let inode = u64::from_le_bytes(take(&mut rest)?);
+            let kept = match (place, size) {
+                (0, 0) => Kept::Part(Identity { inode, born_ns: time }),
+                (1, _) => Kept::Final(Stamp { size, modified_ns: time, inode }),
                 _ => return None,
             };
             files.push((file, kept));
@@ -147,7 +144,7 @@ mod tests {
         let mut have = Bitfield::empty(4);
         have.insert(geometry.piece(1).unwrap());
         have.insert(geometry.piece(3).unwrap());
-        let part = Stamp { size: 40_000, modified_ns: -1, inode: 7 };
+        let part = Identity { inode: 7, born_ns: -1 };
         let whole = Stamp { size: 16384, modified_ns: 1 << 60, inode: u64::MAX };
         let file = |number| geometry.file(number).unwrap();
         Resume { have, files: vec![(file(0), Kept::Part(part)), (file(2), Kept::Final(whole))] }
@@ -182,10 +179,10 @@ mod tests {
         let other = Geometry::new(16384, [40_000, 0, 16385]).unwrap();
         assert_eq!(Resume::decode(&bytes, ID, &other), None);
         let forged = |at, byte| Resume::decode(&forged(&bytes, at, 1, &[byte]), ID, &geometry());
-        assert_eq!(forged(8, 1), Some(resume()));
-        // A later version; a bit past the last piece; a wild count; the same file twice; a place
-        // that does not exist.
-        for (at, byte) in [(8, 2), (46, 0x51), (50, 0xFF), (80, 0), (84, 2)] {
+        assert_eq!(forged(8, 2), Some(resume()));
+        // An earlier version, and a later one; a bit past the last piece; a wild count; a part with a
+        // size; the same file twice; a place that does not exist.
+        for (at, byte) in [(8, 1), (8, 3), (46, 0x51), (50, 0xFF), (56, 1), (80, 0), (84, 2)] {
             assert_eq!(forged(at, byte), None, "{at}");
         }
     }

@@ -2,7 +2,7 @@
 //! the way to the engine.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -56,8 +56,31 @@ struct ShareState {
     /// Tasks queued or under way.
     tasks: usize,
     closed: bool,
-    /// Pieces that the record on the disk may still claim.
-    forgetting: HashSet<PieceIndex>,
+    forgetting: Forgetting,
+}
+
+/// Pieces that the record on the disk may still claim, and how often each is being forgotten: it may be
+/// fetched and recorded again before the recorder has come to the first time.
+#[derive(Debug, Default)]
+struct Forgetting(HashMap<PieceIndex, u32>);
+
+impl Forgetting {
+    fn begin(&mut self, piece: PieceIndex) {
+        *self.0.entry(piece).or_default() += 1;
+    }
+
+    fn end(&mut self, piece: PieceIndex) {
+        if let Entry::Occupied(mut times) = self.0.entry(piece) {
+            *times.get_mut() -= 1;
+            if *times.get() == 0 {
+                times.remove();
+            }
+        }
+    }
+
+    fn contains(&self, piece: PieceIndex) -> bool {
+        self.0.contains_key(&piece)
+    }
 }
 
 impl Share {
@@ -126,11 +149,11 @@ impl Share {
     }
 
     pub(super) fn forget(&self, piece: PieceIndex) {
-        self.state().forgetting.insert(piece);
+        self.state().forgetting.begin(piece);
     }
 
     pub(super) fn forgotten(&self, piece: PieceIndex) {
-        self.state().forgetting.remove(&piece);
+        self.state().forgetting.end(piece);
         self.changed.notify_all();
     }
 
@@ -138,7 +161,7 @@ impl Share {
     /// in between would make the claim a lie. This is rare, and the recorder is quick about it.
     fn wait_until_forgotten(&self, piece: PieceIndex) {
         let mut state = self.state();
-        while state.forgetting.contains(&piece) {
+        while state.forgetting.contains(piece) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -146,5 +169,25 @@ impl Share {
     fn state(&self) -> MutexGuard<'_, ShareState> {
         // No code that can panic runs while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::geometry::Geometry;
+
+    use super::*;
+
+    #[test]
+    fn a_piece_forgotten_twice_is_waited_for_twice() {
+        let piece = Geometry::new(BLOCK_LEN, [1]).unwrap().piece(0).unwrap();
+        let mut forgetting = Forgetting::default();
+        forgetting.begin(piece);
+        forgetting.begin(piece);
+        forgetting.end(piece);
+        assert!(forgetting.contains(piece));
+        forgetting.end(piece);
+        forgetting.end(piece);
+        assert!(!forgetting.contains(piece));
     }
 }

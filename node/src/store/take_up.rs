@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use swarm_engine::Priority;
 use swarm_proto::{
     bitfield::Bitfield,
-    geometry::{FileIndex, PieceIndex},
+    geometry::{FileIndex, Geometry, PieceIndex},
     manifest::Manifest,
 };
 
@@ -15,7 +15,7 @@ use super::{
     tree::{Seen, Tree},
     work_folder::WorkFolder,
 };
-use crate::{NodeError, Progress, scan::scan, stamp::Stamp};
+use crate::{NodeError, Progress, scan::scan, stamp::Identity};
 
 /// What is there of a download.
 #[derive(Debug)]
@@ -102,11 +102,7 @@ pub(crate) fn take_up(
                 return Err(NodeError::TargetExists { path: target(&path) });
             }
             _ if no_parts => Place::Part(None),
-            _ => Place::Part(
-                part_stamp(work, file)
-                    .map_err(read_parts())?
-                    .filter(|stamp| stamp.size == geometry.file_len(file)),
-            ),
+            _ => Place::Part(known_part(work, geometry, file).map_err(read_parts())?),
         };
         places.push(place);
         match vouched(resume, file, place) {
@@ -171,7 +167,7 @@ fn vouched(resume: Option<&Resume>, file: FileIndex, now: Place) -> Vouched<'_> 
     });
     match (now, kept) {
         (Place::Part(None), _) => Vouched::Nothing,
-        (Place::Part(Some(now)), Some((Kept::Part(then), have))) if now.inode == then.inode => {
+        (Place::Part(Some(now)), Some((Kept::Part(then), have))) if now == then => {
             Vouched::Recorded(have)
         }
         // Made after the last record, which is the truth about everything else.
@@ -184,9 +180,14 @@ fn vouched(resume: Option<&Resume>, file: FileIndex, now: Place) -> Vouched<'_> 
     }
 }
 
-fn part_stamp(work: &WorkFolder, file: FileIndex) -> io::Result<Option<Stamp>> {
-    match work.open_part(file).and_then(|file| file.metadata()) {
-        Ok(metadata) => Ok(Some(Stamp::from(&metadata))),
+/// The part of a file, if there is one of full length.
+fn known_part(
+    work: &WorkFolder,
+    geometry: &Geometry,
+    file: FileIndex,
+) -> io::Result<Option<Identity>> {
+    match work.look_at_part(file) {
+        Ok((part, len)) => Ok((len == geometry.file_len(file)).then_some(part)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

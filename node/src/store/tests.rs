@@ -1,5 +1,6 @@
 //! Downloads and seeding on real folders.
 
+mod meddling;
 mod seeding;
 mod taking_up;
 
@@ -244,50 +245,6 @@ fn a_file_that_appears_during_a_download_is_not_overwritten() {
     // Once it is out of the way, nothing has to be fetched again.
     fs::remove_file(mine).unwrap();
     assert_eq!(download.finish(), Ok(()));
-    assert_eq!(listing(&output.path().join("share")), listing(&sample.path));
-}
-
-#[test]
-fn nothing_is_written_once_the_working_folder_is_removed() {
-    let (sample, output) = (varied(), output());
-    let mut download = download(&sample, output.path()).unwrap();
-    let first = download.pieces()[0];
-    // All of the first file.
-    download.pieces()[..3].iter().for_each(|&piece| download.fetch(piece));
-    let work = work_path(&fs::canonicalize(output.path()).unwrap(), sample.manifest.id());
-    fs::remove_dir_all(&work).unwrap();
-    let removed = "its folder, or what had arrived of it, was removed";
-    let why = format!("cannot put share/a in its place: {removed}");
-    assert_eq!(download.finish(), Err(DiskError::Failed(why)));
-    // Its file is still open.
-    let why = format!("{} was removed by another program", work.display());
-    assert_eq!(download.try_write(first), Err(DiskError::Failed(why)));
-}
-
-#[test]
-fn a_part_that_was_removed_is_not_made_anew_with_a_hole_for_what_it_held() {
-    let (sample, output) = (varied(), output());
-    let mut download = download(&sample, output.path()).unwrap();
-    let pieces = download.pieces();
-    download.fetch(pieces[0]);
-    let part = work_folder(&sample, &output).join("parts/0");
-    fs::rename(&part, part.with_file_name("aside")).unwrap();
-    // It was open until now.
-    download.pool.open_files().clear();
-    let why = "share/a was removed by another program while it was downloaded".to_owned();
-    assert_eq!(download.try_write(pieces[1]), Err(DiskError::Failed(why.clone())));
-    assert!(!part.exists());
-    // Nor is another one in its place written to.
-    fs::write(&part, "theirs").unwrap();
-    assert_eq!(download.try_write(pieces[1]), Err(DiskError::Failed(why)));
-    assert_eq!(fs::read(&part).unwrap(), b"theirs");
-    fs::remove_file(&part).unwrap();
-    fs::remove_file(part.with_file_name("aside")).unwrap();
-    download.store.close();
-    drop(download);
-    let mut again = self::download(&sample, output.path()).unwrap();
-    assert_eq!(again.have.count(), 0);
-    assert_eq!(again.complete(), Ok(()));
     assert_eq!(listing(&output.path().join("share")), listing(&sample.path));
 }
 

@@ -93,9 +93,16 @@ impl Tree {
     /// Opens the file at `path` for reading.
     pub(crate) fn open_file(&self, path: &[&str]) -> io::Result<File> {
         let (name, folder) = split(path)?;
+        let folder = self.folder(folder)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // NONBLOCK: to open a pipe must not wait for its other end.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        Ok(openat(self.folder(folder)?, name, flags, Mode::empty())?.into())
+        match openat(&folder, name, flags | OFlags::NONBLOCK, Mode::empty()) {
+            // A file server has a lease on the file, and was just asked to give it up: that ends.
+            Err(Errno::AGAIN) if is_file(&statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?) => {
+                Ok(openat(&folder, name, flags, Mode::empty())?.into())
+            }
+            opened => Ok(opened?.into()),
+        }
     }
 
     fn descend(&self, path: &[&str], make: bool) -> io::Result<OwnedFd> {
@@ -163,7 +170,7 @@ impl<'a> Placer<'a> {
             Err(error) => return Err(error.into()),
         };
         let there = statat(to, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if was_there && !is_empty_file(&there) {
+        if was_there && !(is_file(&there) && there.st_size == 0) {
             return Err(Errno::EXIST.into());
         }
         Ok(Stamp::from(&there))
@@ -208,8 +215,8 @@ fn move_to(from: BorrowedFd<'_>, name: &str, to: BorrowedFd<'_>, new_name: &str)
     }
 }
 
-fn is_empty_file(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_size == 0
+fn is_file(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
 fn split<'a, 'b>(path: &'a [&'b str]) -> io::Result<(&'b str, &'a [&'b str])> {

@@ -9,7 +9,7 @@
 //! ```
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read, Write},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -21,14 +21,17 @@ use rustix::{
         statat, unlinkat,
     },
     io::Errno,
+    process::geteuid,
 };
 use swarm_proto::{geometry::FileIndex, id::SwarmId};
 
 use super::tree::{Tree, file_mode};
-use crate::{NodeError, stamp::Stamp, walk::WORK_PREFIX};
+use crate::{NodeError, stamp::Identity, walk::WORK_PREFIX};
 
 /// Characters of the id in the folder's name: 80 bits, and the files in it carry the whole id.
 const ID_LEN: usize = 16;
+/// How a small file is opened. NONBLOCK: nobody waits for the other end of a pipe in its place.
+const SMALL_FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 /// How often a lock is tried that the process before us just threw away.
 const LOCK_TRIES: usize = 10;
 
@@ -78,6 +81,10 @@ impl WorkFolder {
             Err(error) => return Err(error.into()),
         };
         let folder = tree.folder(&[name])?;
+        if !is_ours(&folder)? {
+            // Whoever owns it could put in its place what they like at any time.
+            return Err(io::Error::other("it belongs to another user"));
+        }
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let lock = File::from(openat(&folder, "lock", flags, file_mode(false))?);
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -130,17 +137,47 @@ impl WorkFolder {
         Ok(openat(&self.parts, Self::part_name(file), flags, Mode::empty())?.into())
     }
 
-    /// Opens the part of a file to go on writing to it.
+    /// Opens the part of a file again, which has this length, if there is one to hold it to.
     ///
     /// # Errors
-    /// `NotFound` also if it is not the one with this inode any more.
-    pub(crate) fn reopen_part(&self, file: FileIndex, inode: u64) -> io::Result<File> {
+    /// `NotFound` also if it is not the one that we know any more.
+    pub(crate) fn reopen_part(
+        &self,
+        file: FileIndex,
+        known: Identity,
+        len: Option<u64>,
+    ) -> io::Result<File> {
         let part = self.open_part(file)?;
-        if Stamp::from(&fstat(&part)?).inode == inode {
+        let found = part.metadata()?;
+        if Identity::from(&found) == known && len.is_none_or(|len| len == found.len()) {
             Ok(part)
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
+    }
+
+    /// What is in the place of a part, and how long it is.
+    pub(crate) fn look_at_part(&self, file: FileIndex) -> io::Result<(Identity, u64)> {
+        // One call in place of three: a share may have a great many files.
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{StatxFlags, statx};
+
+            let flags = StatxFlags::INO | StatxFlags::SIZE | StatxFlags::BTIME;
+            let name = Self::part_name(file);
+            match statx(&self.parts, name, AtFlags::SYMLINK_NOFOLLOW, flags) {
+                Err(Errno::NOSYS) => {}
+                Err(error) => return Err(error.into()),
+                Ok(found) => {
+                    let (inode, born) = (found.stx_ino, found.stx_btime);
+                    let told = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+                    let born_ns = if told { nanoseconds(born.tv_sec, born.tv_nsec) } else { 0 };
+                    return Ok((Identity { inode, born_ns }, found.stx_size));
+                }
+            }
+        }
+        let metadata = self.open_part(file)?.metadata()?;
+        Ok((Identity::from(&metadata), metadata.len()))
     }
 
     /// Whether there is no part yet.
@@ -162,21 +199,20 @@ impl WorkFolder {
         len: u64,
         executable: bool,
         whole: bool,
-    ) -> io::Result<(File, Stamp)> {
+    ) -> io::Result<(File, Identity)> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let part = openat(&self.parts, Self::part_name(file), flags, file_mode(executable))?;
-        let stamp = Stamp::from(&fstat(&part)?);
         let part = File::from(part);
-        if stamp.size != len && !(whole && stamp.size == 0) {
+        let found = part.metadata()?;
+        if found.len() != len && !(whole && found.len() == 0) {
             part.set_len(len)?;
         }
-        Ok((part, Stamp { size: len, ..stamp }))
+        Ok((part, Identity::from(&found)))
     }
 
     /// Reads a small file, unless it is longer than `max` bytes. `None` if it is not there.
     pub(crate) fn read(&self, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match openat(&self.folder, name, flags, Mode::empty()) {
+        match openat(&self.folder, name, OFlags::RDONLY | SMALL_FILE, Mode::empty()) {
             Ok(file) => read_capped(&file.into(), max).map(Some),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
@@ -186,8 +222,7 @@ impl WorkFolder {
     /// Replaces a small file: after a crash it is the old one or the new one, whole.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let new = format!("{name}.new");
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | SMALL_FILE;
         let mut file = File::from(openat(&self.folder, &new, flags, file_mode(false))?);
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -208,9 +243,15 @@ impl WorkFolder {
         Ok(renameat(&self.folder, name, &self.folder, format!("{name}.bad"))?)
     }
 
-    /// Removes the folder and everything in it.
-    pub(crate) fn remove_all(&self) -> io::Result<()> {
-        fs::remove_dir_all(&self.path)
+    /// Removes the folder from the tree that it was opened in, and everything in it. It goes by what
+    /// is open, and not by the path: the output may have been moved since, and another download may
+    /// have begun where it was.
+    pub(crate) fn remove_all(&self, tree: &Tree) -> io::Result<()> {
+        empty(&self.parts)?;
+        unlinkat(&self.folder, "parts", AtFlags::REMOVEDIR)?;
+        empty(&self.folder)?;
+        let name = self.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(unlinkat(tree.root(), name, AtFlags::REMOVEDIR)?)
     }
 
     /// Lets another process have the download.
@@ -219,6 +260,36 @@ impl WorkFolder {
             tracing::debug!(%error, "cannot unlock");
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn nanoseconds(seconds: i64, nanoseconds: u32) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds.into())
+}
+
+/// Whether a folder belongs to whom a file that we make in it belongs to. On network file systems that
+/// may be somebody else than who we are here.
+fn is_ours(folder: &OwnedFd) -> io::Result<bool> {
+    let owner = fstat(folder)?.st_uid;
+    if owner == geteuid().as_raw() {
+        return Ok(true);
+    }
+    let name = format!("owner.{}", std::process::id());
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | SMALL_FILE;
+    let ours = fstat(openat(folder, &name, flags, file_mode(false))?)?.st_uid;
+    unlinkat(folder, &name, AtFlags::empty())?;
+    Ok(owner == ours)
+}
+
+/// Empties a folder that has no folders in it.
+fn empty(folder: &OwnedFd) -> io::Result<()> {
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            unlinkat(folder, entry.file_name(), AtFlags::empty())?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a file that may have at most `max` bytes.
