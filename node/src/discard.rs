@@ -16,7 +16,7 @@ use swarm_proto::manifest::Manifest;
 use crate::{
     NodeError,
     store::{Seen, Tree, work_path},
-    walk::{names_below, open_file},
+    walk::names_below,
 };
 
 /// Deletes the files of a share at `path`, and what an unfinished download of it left beside that.
@@ -79,7 +79,8 @@ pub fn discard(manifest: &Manifest, path: &Path) -> Result<u64, NodeError> {
 /// Keeps other processes from the download until it is dropped; `None` if there is none.
 fn lock(work: &Path) -> Result<Option<File>, NodeError> {
     let path = work.join("lock");
-    let lock = match open_file(&path) {
+    // To write as well: some network file systems lock nothing for those who only read.
+    let lock = match File::options().read(true).write(true).open(&path) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(NodeError::io("delete", &path)(error)),

@@ -1,8 +1,8 @@
 //! One identity, one listener, any number of swarms.
 
-use std::{collections::HashSet, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashSet, net::SocketAddr, path::Path, sync::Arc};
 
-use swarm_net::{Buffers, Identity, Security, socket};
+use swarm_net::{Identity, Security, socket};
 use swarm_proto::{
     id::{PeerId, SwarmId},
     link::Endpoint,
@@ -22,9 +22,6 @@ use crate::{
     store::DiskPool,
     store::{Store, stored_manifest},
 };
-
-/// How often memory that was not needed since the last time is freed.
-const TRIM_EVERY: Duration = Duration::from_secs(10);
 
 /// One identity, one listener, any number of swarms. Dropping it stops everything as
 /// [`Node::shutdown`] does, but nobody waits for it.
@@ -60,7 +57,7 @@ impl Node {
             conn_ids: Arc::default(),
         });
         shared.spawn(listener::run(listener, Arc::clone(&shared)));
-        shared.spawn(trim(shared.security.buffers().clone()));
+        shared.spawn(shared.security.buffers().clone().keep_trimmed());
         let stop = StopAll(Arc::clone(&shared));
         Ok(Self { shared, stop })
     }
@@ -229,13 +226,4 @@ impl Drop for StopAll {
 fn dedup(endpoints: &mut Vec<Endpoint>) {
     let mut seen = HashSet::new();
     endpoints.retain(|endpoint| seen.insert(endpoint.clone()));
-}
-
-/// A node that has been busy does not keep the memory for it.
-async fn trim(buffers: Buffers) {
-    loop {
-        tokio::time::sleep(TRIM_EVERY).await;
-        let freed = buffers.trim();
-        tracing::trace!(freed, "trimmed payload memory");
-    }
 }

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::{
+    fs::{CWD, Mode, OFlags, openat},
+    io::Errno,
+};
 use swarm_proto::{
     geometry::{FILES_MAX, GeometryError},
     path::{NameError, PathError, check_name, faults},
@@ -186,11 +189,15 @@ pub(crate) fn names_below<'a>(name: &'a str, components: &'a [String]) -> Vec<&'
     std::iter::once(name).chain(components.iter().map(String::as_str)).collect()
 }
 
-/// Opens a file for reading, and never waits for it: a pipe that somebody put in its place has no other
-/// end, and would keep the thread for good. Reading from one fails.
+/// Opens a file for reading, and does not wait for a pipe that somebody put in its place: that has no
+/// other end, and would keep the thread for good. Reading from one fails.
 pub(crate) fn open_file(path: impl AsRef<Path>) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    Ok(openat(CWD, path.as_ref(), flags, Mode::empty())?.into())
+    let path = path.as_ref();
+    match openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()) {
+        // A file server has a lease on the file, and was just asked to give it up: that ends.
+        Err(Errno::AGAIN) if fs::metadata(path)?.is_file() => File::open(path),
+        opened => Ok(opened?.into()),
+    }
 }
 
 /// A name as a manifest holds it, unless it is none of the share's at all.

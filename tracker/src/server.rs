@@ -134,6 +134,10 @@ impl Server {
         });
         tasks.spawn(accept(listener, shared.clone(), tasks.clone()));
         tasks.spawn(expire(shared.clone()));
+        let (stopped, buffers) = (stop.clone(), shared.security.buffers().clone());
+        tasks.spawn(async move {
+            stopped.run_until_cancelled(buffers.keep_trimmed()).await;
+        });
         let peer_id = identity.peer_id();
         Ok(Self { peer_id, listen_addr, shared, tasks, stop: stop.drop_guard() })
     }

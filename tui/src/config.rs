@@ -176,6 +176,12 @@ impl Settings {
             let least = Bytes(MEMORY_MIN);
             return Err(Failure::usage(format!("memory: at least {least} is needed")));
         }
+        // As the flags do, which the file does not go through.
+        let counts =
+            [("connections", self.connections.value), ("upload-slots", self.upload_slots.value)];
+        if let Some((name, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
+            return Err(Failure::usage(format!("{name}: at least 1 is needed")));
+        }
         if let Some(host) = &self.advertise.value {
             let endpoint = Endpoint { key: None, host: host.clone(), port: 1 };
             endpoint.check().map_err(|_| {

@@ -9,6 +9,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
 use swarm_proto::{
+    codec::Frame,
     id::SwarmId,
     message::{Hello, Message},
 };

@@ -38,6 +38,14 @@ fn a_program_and_its_arguments_stay_apart() {
 }
 
 #[test]
+fn the_file_may_not_forbid_all_peers() {
+    for name in ["connections", "upload-slots"] {
+        let error = resolve(&["swarm", "get", "x"], &format!("{name} = 0")).unwrap_err();
+        assert_eq!(error.to_string(), format!("{name}: at least 1 is needed"));
+    }
+}
+
+#[test]
 fn the_help_names_the_defaults() {
     let cli = Cli::command();
     let get = cli.find_subcommand("get").unwrap();

@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 
 use bytes::BytesMut;
-use swarm_proto::codec::Frame;
 
 use super::*;
 
