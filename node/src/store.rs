@@ -75,7 +75,7 @@ pub(crate) enum Job {
     /// Answered by `Input::LeavesRead`.
     ReadLeaves(PieceIndex),
     /// The piece is verified. No answer, unless its data cannot be synced: then an
-    /// `Input::LeavesRead` with the error.
+    /// `Input::Unsynced`.
     Record(PieceIndex),
     /// The piece is not to be trusted. No answer.
     Forget(PieceIndex),

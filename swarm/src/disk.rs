@@ -33,6 +33,8 @@ pub(crate) struct Disk {
     checks: VecDeque<PieceIndex>,
     /// Pieces being read again.
     checking: BTreeSet<PieceIndex>,
+    /// Those of them whose answer will not count: it may be of bytes that never get to the disk.
+    checked_early: BTreeSet<PieceIndex>,
     /// Pieces that could not be read, and how often, to be tried once more at that time.
     unreadable: BTreeMap<PieceIndex, u32>,
     retry_checks: Option<Time>,
@@ -73,6 +75,7 @@ impl Disk {
             trouble: None,
             checks: VecDeque::new(),
             checking: BTreeSet::new(),
+            checked_early: BTreeSet::new(),
             unreadable: BTreeMap::new(),
             retry_checks: None,
             finish: if done { Finish::Done } else { Finish::Open },
@@ -284,6 +287,15 @@ impl Swarm {
         }
     }
 
+    /// A piece may not be on the disk: it is read again, from there and not from memory, and recorded
+    /// anew if it is.
+    pub(crate) fn on_unsynced(&mut self, now: Time, piece: PieceIndex, out: &mut Outbox) {
+        if self.disk.checking.contains(&piece) {
+            self.disk.checked_early.insert(piece);
+        }
+        self.on_unreadable(now, piece, out);
+    }
+
     /// The user wants everything to be read again. Pieces count until they are found bad.
     pub(crate) fn verify_all(&mut self) {
         let geometry = self.manifest.geometry();
@@ -313,6 +325,10 @@ impl Swarm {
             good
         });
         let checked = self.disk.checking.remove(&piece);
+        if checked && self.disk.checked_early.remove(&piece) {
+            self.disk.check(piece);
+            return;
+        }
         if checked && matches!(error, Some(DiskError::NoSpace | DiskError::Failed(_))) {
             let tries = self.disk.unreadable.entry(piece).or_default();
             *tries += 1;

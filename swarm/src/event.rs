@@ -150,6 +150,9 @@ pub enum Input {
         /// One digest a block, or why there are none.
         leaves: Result<Vec<Digest>, DiskError>,
     },
+    /// What was written of a piece that was to be recorded may never have got to the disk. It is
+    /// neither recorded nor on its way to it any more.
+    Unsynced(PieceIndex),
     /// Answer to [`Output::Finish`]: everything is synced and has its final name, or why not.
     Finished(Result<(), DiskError>),
     /// A tracker answered an announce.
@@ -249,7 +252,8 @@ pub enum Output {
     /// Read a piece again because what is on the disk is in doubt. Answered by
     /// [`Input::LeavesRead`].
     Check(PieceIndex),
-    /// This piece is verified: record it, after its data is synced.
+    /// This piece is verified: record it, after its data is synced. If that fails,
+    /// [`Input::Unsynced`] follows.
     Record(PieceIndex),
     /// This piece is no longer to be trusted: take it out of the record.
     Forget(PieceIndex),

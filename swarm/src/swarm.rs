@@ -151,6 +151,7 @@ impl Swarm {
             Input::StoreFailed { run, error } => self.on_store_failed(now, run, &error, out),
             Input::BlocksRead { conn, run, data } => self.on_blocks_read(now, conn, run, data, out),
             Input::LeavesRead { piece, leaves } => self.on_leaves_read(now, piece, leaves, out),
+            Input::Unsynced(piece) => self.on_unsynced(now, piece, out),
             Input::Finished(result) => self.on_finished(now, result, out),
             Input::Announced { tracker, reply } => self.on_announced(now, tracker, &reply, out),
             Input::AnnounceFailed { tracker, why } => {

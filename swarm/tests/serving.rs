@@ -242,6 +242,36 @@ fn pieces_in_doubt_are_not_forgotten_when_the_user_has_all_read_again() {
     assert_eq!((snapshot.pieces_have, snapshot.state), (8, State::Seeding));
 }
 
+/// What the check read may have been in memory alone.
+#[test]
+fn a_check_under_way_does_not_answer_for_what_could_not_be_synced() {
+    let mut s = Stage::serving();
+    s.command(Command::Verify);
+    let check = |o: &Output| if let Output::Check(p) = o { Some(*p) } else { None };
+    let record = |o: &Output| if let Output::Record(p) = o { Some(p.get()) } else { None };
+    let answer = |s: &mut Stage, piece: PieceIndex| {
+        let leaves = Ok(s.leaves(piece.get()));
+        s.input(Input::LeavesRead { piece, leaves });
+    };
+    let first = s.take(check)[0];
+    s.input(Input::Unsynced(first));
+    assert_eq!(s.snapshot().pieces_have, 7);
+    answer(&mut s, first);
+    assert_eq!((s.snapshot().pieces_have, s.take(record)), (7, vec![]));
+    // The others come first, and then this one once more.
+    let mut checked = Vec::new();
+    loop {
+        let due = s.take(check);
+        if due.is_empty() {
+            break;
+        }
+        checked.extend(&due);
+        due.into_iter().for_each(|piece| answer(&mut s, piece));
+    }
+    assert!(checked.contains(&first), "{checked:?}");
+    assert_eq!((s.snapshot().pieces_have, s.take(record)), (8, vec![first.get()]));
+}
+
 #[test]
 fn one_change_of_a_file_is_one_event_however_much_of_it_was_asked_for() {
     let config = Config { send_bytes: 4 * BLOCK, ..Config::default() };

@@ -218,8 +218,7 @@ impl Recorder {
         match self.ledger.record(piece) {
             Ok(()) => self.wake_later(),
             Err(Lost) => {
-                let why = "what was written could not be synced".into();
-                self.report(piece, DiskError::Failed(why));
+                self.report(piece);
             }
         }
     }
@@ -267,9 +266,8 @@ impl Recorder {
         let files: BTreeSet<_> = batch.iter().map(|&piece| geometry.span(piece).file).collect();
         if let Err((error, written)) = self.sync(work, &files) {
             self.ledger.sync_failed(&batch, written);
-            for piece in batch {
-                self.report(piece, error.clone());
-            }
+            tracing::warn!(?error, pieces = batch.len(), "what was written could not be synced");
+            batch.into_iter().for_each(|piece| self.report(piece));
             return Err(error);
         }
         self.ledger.synced(&batch);
@@ -384,8 +382,8 @@ impl Recorder {
         }
     }
 
-    fn report(&self, piece: PieceIndex, error: DiskError) {
-        self.share.answer(Input::LeavesRead { piece, leaves: Err(error) });
+    fn report(&self, piece: PieceIndex) {
+        self.share.answer(Input::Unsynced(piece));
     }
 
     fn wake_later(&mut self) {
