@@ -97,8 +97,6 @@ const SEVERAL: On = On::Page(|app| app.scene().session.entries.len() > 1);
 const ROWS: On = On::Page(|app| app.page != Page::Swarm);
 const SORTED: On = On::Page(|app| !app.page.spec().sorts.is_empty());
 const LISTED: On = On::Page(|app| app.page == Page::Transfers && app.entry().is_some());
-const OPENS: On =
-    On::Page(|app| matches!(app.page, Page::Overview | Page::Peers | Page::Pieces | Page::Files));
 const CHART: On = On::Page(|app| app.page == Page::Overview);
 const FILES: On = On::Page(|app| app.page == Page::Files);
 const MAP: On = On::Page(|app| app.page == Page::Pieces);
@@ -160,13 +158,13 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Char('S')], Act::Reverse, SORTED, "S", None, "sort the other way round"),
     bind(&[Up, Char('k')], Act::Up, ANY, "Up k", None, "a row up"),
     bind(&[Down, Char('j')], Act::Down, ANY, "Down j", None, "a row down"),
-    bind(&[Left], Act::Left, MAP, "Left", None, "a cell to the left"),
-    bind(&[Right], Act::Right, MAP, "Right", None, "a cell to the right"),
+    bind(&[Left], Act::Left, MAP, "Left", None, "the piece before"),
+    bind(&[Right], Act::Right, MAP, "Right", None, "the piece after"),
     bind(&[PageUp], Act::PageUp, ANY, "PgUp", None, "ten rows up"),
     bind(&[PageDown], Act::PageDown, ANY, "PgDn", None, "ten rows down"),
     bind(&[Home, Char('g')], Act::First, ANY, "Home g", None, "the first row"),
     bind(&[End, Char('G')], Act::Last, ANY, "End G", None, "the last row"),
-    bind(&[Enter], Act::Open, OPENS, "Enter", None, "look into the row"),
+    bind(&[Enter], Act::Open, FILES, "Enter", None, "fold the folder up, or unfold it"),
     bind(&[Esc], Act::Back, ANY, "Esc", None, "one step back: filter, selection, list"),
     bind(&[Char('['), BackTab], Act::PrevPage, ANY, "[", None, "the page before"),
     bind(&[Tab, Char(']')], Act::NextPage, ANY, "Tab", None, "the next page; its number goes there at once"),
@@ -205,9 +203,14 @@ pub fn is_for_the_process(event: KeyEvent) -> bool {
     BINDINGS.iter().any(|binding| matches!(binding.on, On::Always) && is(binding))
 }
 
-/// The bindings that mean something now.
+/// The bindings that mean something now: none whose key an earlier one has taken, as the banner's do.
 pub fn current(app: &App) -> impl Iterator<Item = &'static Binding> {
-    BINDINGS.iter().filter(|binding| binding.on.holds(app))
+    let mut taken = Vec::new();
+    BINDINGS.iter().filter(|binding| binding.on.holds(app)).filter(move |binding| {
+        let free = !taken.contains(&(binding.ctrl, binding.codes[0]));
+        taken.extend(binding.codes.iter().map(|&code| (binding.ctrl, code)));
+        free
+    })
 }
 
 /// The bindings that mean something on the page below whatever lies over it.
@@ -231,7 +234,7 @@ mod tests {
     #[test]
     fn no_key_has_two_meanings_on_one_page() {
         for app in sample::all_apps() {
-            let bindings: Vec<_> = current(&app).collect();
+            let bindings: Vec<_> = BINDINGS.iter().filter(|b| b.on.holds(&app)).collect();
             for (n, a) in bindings.iter().enumerate() {
                 for b in &bindings[n + 1..] {
                     let shared = a.codes.iter().any(|code| b.codes.contains(code));
@@ -241,6 +244,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// To press `x` for "skip" and stop sharing would be a bad surprise.
+    #[test]
+    fn what_the_banner_takes_is_not_offered_for_anything_else() {
+        let mut app = sample::session();
+        sample::press(&mut app, "5");
+        assert!(app.banner().is_some() && app.page == Page::Files);
+        let offered = |app: &App, key| {
+            let mut all = current(app).filter(|binding| binding.codes[0] == Char(key));
+            (all.next().map(|binding| binding.act), all.next().is_none())
+        };
+        assert_eq!(offered(&app, 'x'), (Some(Act::Share(ShareChoice::Stop)), true));
+        assert_eq!(press(&app, Char('x')), Some(Act::Share(ShareChoice::Stop)));
+        let mut app = sample::app();
+        sample::press(&mut app, "4");
+        assert!(app.banner().is_none() && app.page == Page::Files);
+        assert_eq!(offered(&app, 'x'), (Some(Act::Want(Priority::Skip)), true));
     }
 
     #[test]
