@@ -28,7 +28,8 @@ CHUNK = 4 * MIB
 EXTRA = 256 * MIB
 #: What is left free of memory that is held: several times what the kernel itself wants to be free.
 FREE = 768 * MIB
-#: How much more is held or let go at a time, and how often that is looked at: enough for 6 GiB/s.
+#: How much more is held or let go at a time, and how often that is looked at: enough for 4 GiB/s, with
+#: the time that Python takes for it.
 STEP = 64 * MIB
 LOOK_S = 0.01
 #: madvise(2) of Linux 5.14, for which Python has no name.
@@ -116,8 +117,8 @@ def _dirty_limits_of(memory: int) -> Iterator[None]:
         yield
     finally:
         for name in DIRTY_LIMITS:
-            # To set one of the two sets the other to zero, which is the one that does not count.
-            kind, value = ("ratio", ratios[name]) if ratios[name] else ("bytes", sizes[name])
+            # To set one of the two sets the other to zero; both may be, and then it is the ratio.
+            kind, value = ("bytes", sizes[name]) if sizes[name] else ("ratio", ratios[name])
             (DIRTY / f"{name}_{kind}").write_text(str(value))
 
 

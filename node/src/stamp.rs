@@ -3,6 +3,8 @@
 use std::{fs::Metadata, os::unix::fs::MetadataExt, time::UNIX_EPOCH};
 
 use rustix::fs::Stat;
+#[cfg(target_os = "linux")]
+use rustix::fs::{Statx, StatxFlags};
 
 /// Size, time of last change and inode of a file. Two changes within one tick of the kernel's clock
 /// (a few milliseconds) that keep the size cannot be told apart.
@@ -18,8 +20,7 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     const fn new(size: u64, seconds: i64, nanoseconds: i64, inode: u64) -> Self {
-        let modified_ns = seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds);
-        Self { size, modified_ns, inode }
+        Self { size, modified_ns: since_1970(seconds, nanoseconds), inode }
     }
 }
 
@@ -39,6 +40,20 @@ impl From<&Metadata> for Identity {
         let born_ns = born.and_then(|since| since.as_nanos().try_into().ok()).unwrap_or_default();
         Self { inode: metadata.ino(), born_ns }
     }
+}
+
+#[cfg(target_os = "linux")]
+impl From<&Statx> for Identity {
+    fn from(found: &Statx) -> Self {
+        let told = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+        let born = found.stx_btime;
+        let born_ns = if told { since_1970(born.tv_sec, born.tv_nsec.into()) } else { 0 };
+        Self { inode: found.stx_ino, born_ns }
+    }
+}
+
+const fn since_1970(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
 impl From<&Metadata> for Stamp {

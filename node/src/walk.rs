@@ -5,12 +5,15 @@ use std::{
     fmt,
     fs::{self, File, FileType, Metadata},
     io,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, openat},
+    fs::{AtFlags, CWD, Mode, OFlags, openat, statat},
     io::Errno,
 };
 use swarm_proto::{
@@ -192,12 +195,29 @@ pub(crate) fn names_below<'a>(name: &'a str, components: &'a [String]) -> Vec<&'
 /// Opens a file for reading, and does not wait for a pipe that somebody put in its place: that has no
 /// other end, and would keep the thread for good. Reading from one fails.
 pub(crate) fn open_file(path: impl AsRef<Path>) -> io::Result<File> {
-    let path = path.as_ref();
-    match openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()) {
+    open_file_at(CWD, path.as_ref(), OFlags::empty())
+}
+
+/// The same for a path below an open folder, with more flags.
+pub(crate) fn open_file_at(
+    folder: impl AsFd,
+    path: impl AsRef<Path>,
+    more: OFlags,
+) -> io::Result<File> {
+    let (folder, path) = (folder.as_fd(), path.as_ref());
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | more;
+    let is_file = || {
+        let there = statat(folder, path, AtFlags::empty())?;
+        Ok::<_, Errno>(
+            rustix::fs::FileType::from_raw_mode(there.st_mode) == rustix::fs::FileType::RegularFile,
+        )
+    };
+    let opened = match openat(folder, path, flags | OFlags::NONBLOCK, Mode::empty()) {
         // A file server has a lease on the file, and was just asked to give it up: that ends.
-        Err(Errno::AGAIN) if fs::metadata(path)?.is_file() => File::open(path),
-        opened => Ok(opened?.into()),
-    }
+        Err(Errno::AGAIN) if is_file()? => openat(folder, path, flags, Mode::empty()),
+        opened => opened,
+    };
+    Ok(opened?.into())
 }
 
 /// A name as a manifest holds it, unless it is none of the share's at all.

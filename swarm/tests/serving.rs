@@ -182,6 +182,11 @@ fn a_peer_that_cares_for_nothing_is_told_once_a_second() {
     assert_eq!(told(&mut s, 3), told(&mut s, 2));
 }
 
+/// The pieces that are to be read again now.
+fn checks(s: &mut Stage) -> Vec<PieceIndex> {
+    s.take(|o| if let Output::Check(p) = o { Some(*p) } else { None })
+}
+
 #[test]
 fn a_changed_file_is_withdrawn_read_again_and_offered_again() {
     let mut s = Stage::serving();
@@ -195,7 +200,6 @@ fn a_changed_file_is_withdrawn_read_again_and_offered_again() {
     let forgotten = s.take(|o| if let Output::Forget(p) = o { Some(p.get()) } else { None });
     assert_eq!(forgotten, (0..8).collect::<Vec<_>>());
     // Piece 5 is another one now, all others are as they were.
-    let checks = |s: &mut Stage| s.take(|o| if let Output::Check(p) = o { Some(*p) } else { None });
     loop {
         let due = checks(&mut s);
         if due.is_empty() {
@@ -229,14 +233,13 @@ fn pieces_in_doubt_are_not_forgotten_when_the_user_has_all_read_again() {
     let (to, wanted) = s.reads()[0];
     s.input(Input::BlocksRead { conn: to, run: wanted, data: Err(DiskError::Changed) });
     s.command(Command::Verify);
-    let check = |o: &Output| if let Output::Check(p) = o { Some(*p) } else { None };
-    let mut due = s.take(check);
+    let mut due = checks(&mut s);
     while !due.is_empty() {
         for piece in due {
             let leaves = s.leaves(piece.get());
             s.input(Input::LeavesRead { piece, leaves: Ok(leaves) });
         }
-        due = s.take(check);
+        due = checks(&mut s);
     }
     let snapshot = s.snapshot();
     assert_eq!((snapshot.pieces_have, snapshot.state), (8, State::Seeding));
@@ -247,13 +250,12 @@ fn pieces_in_doubt_are_not_forgotten_when_the_user_has_all_read_again() {
 fn a_check_under_way_does_not_answer_for_what_could_not_be_synced() {
     let mut s = Stage::serving();
     s.command(Command::Verify);
-    let check = |o: &Output| if let Output::Check(p) = o { Some(*p) } else { None };
     let record = |o: &Output| if let Output::Record(p) = o { Some(p.get()) } else { None };
     let answer = |s: &mut Stage, piece: PieceIndex| {
         let leaves = Ok(s.leaves(piece.get()));
         s.input(Input::LeavesRead { piece, leaves });
     };
-    let first = s.take(check)[0];
+    let first = checks(&mut s)[0];
     s.input(Input::Unsynced(first));
     assert_eq!(s.snapshot().pieces_have, 7);
     answer(&mut s, first);
@@ -261,7 +263,7 @@ fn a_check_under_way_does_not_answer_for_what_could_not_be_synced() {
     // The others come first, and then this one once more.
     let mut checked = Vec::new();
     loop {
-        let due = s.take(check);
+        let due = checks(&mut s);
         if due.is_empty() {
             break;
         }
@@ -287,8 +289,7 @@ fn one_change_of_a_file_is_one_event_however_much_of_it_was_asked_for() {
     s.input(Input::BlocksRead { conn: to, run: six, data: Err(DiskError::Changed) });
     let rejected = [6, 5, 0].map(|piece| Message::Reject(run(piece, 0, 2)));
     assert_eq!(s.sent(1)[..3], rejected);
-    let check = |o: &Output| if let Output::Check(p) = o { Some(*p) } else { None };
-    let mut due = s.take(check);
+    let mut due = checks(&mut s);
     let answer = |s: &mut Stage, piece: PieceIndex| {
         let leaves = s.leaves(piece.get());
         let leaves = if piece.get() < 5 { Ok(leaves) } else { Err(DiskError::Changed) };
@@ -299,7 +300,7 @@ fn one_change_of_a_file_is_one_event_however_much_of_it_was_asked_for() {
     s.input(Input::BlocksRead { conn: to, run: seven, data: Err(DiskError::Changed) });
     while !due.is_empty() {
         due.drain(..).for_each(|piece| answer(&mut s, piece));
-        due = s.take(check);
+        due = checks(&mut s);
     }
     assert_eq!(s.snapshot().pieces_have, 5);
     let changes = s.events().into_iter().filter(|e| *e == Event::FileChanged { file: 0 });

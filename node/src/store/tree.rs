@@ -19,7 +19,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::stamp::Stamp;
+use crate::{stamp::Stamp, walk::open_file_at};
 
 const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -93,16 +93,7 @@ impl Tree {
     /// Opens the file at `path` for reading.
     pub(crate) fn open_file(&self, path: &[&str]) -> io::Result<File> {
         let (name, folder) = split(path)?;
-        let folder = self.folder(folder)?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // NONBLOCK: to open a pipe must not wait for its other end.
-        match openat(&folder, name, flags | OFlags::NONBLOCK, Mode::empty()) {
-            // A file server has a lease on the file, and was just asked to give it up: that ends.
-            Err(Errno::AGAIN) if is_file(&statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?) => {
-                Ok(openat(&folder, name, flags, Mode::empty())?.into())
-            }
-            opened => Ok(opened?.into()),
-        }
+        open_file_at(self.folder(folder)?, name, OFlags::NOFOLLOW)
     }
 
     fn descend(&self, path: &[&str], make: bool) -> io::Result<OwnedFd> {
@@ -170,7 +161,7 @@ impl<'a> Placer<'a> {
             Err(error) => return Err(error.into()),
         };
         let there = statat(to, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if was_there && !(is_file(&there) && there.st_size == 0) {
+        if was_there && !is_empty_file(&there) {
             return Err(Errno::EXIST.into());
         }
         Ok(Stamp::from(&there))
@@ -215,8 +206,8 @@ fn move_to(from: BorrowedFd<'_>, name: &str, to: BorrowedFd<'_>, new_name: &str)
     }
 }
 
-fn is_file(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+fn is_empty_file(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_size == 0
 }
 
 fn split<'a, 'b>(path: &'a [&'b str]) -> io::Result<(&'b str, &'a [&'b str])> {

@@ -17,8 +17,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, fsync, mkdirat, openat, renameat,
-        statat, unlinkat,
+        AtFlags, Dir, DirEntry, FlockOperation, Mode, OFlags, flock, fstat, fsync, mkdirat, openat,
+        renameat, statat, unlinkat,
     },
     io::Errno,
     process::geteuid,
@@ -168,12 +168,7 @@ impl WorkFolder {
             match statx(&self.parts, name, AtFlags::SYMLINK_NOFOLLOW, flags) {
                 Err(Errno::NOSYS) => {}
                 Err(error) => return Err(error.into()),
-                Ok(found) => {
-                    let (inode, born) = (found.stx_ino, found.stx_btime);
-                    let told = found.stx_mask & StatxFlags::BTIME.bits() != 0;
-                    let born_ns = if told { nanoseconds(born.tv_sec, born.tv_nsec) } else { 0 };
-                    return Ok((Identity { inode, born_ns }, found.stx_size));
-                }
+                Ok(found) => return Ok((Identity::from(&found), found.stx_size)),
             }
         }
         let metadata = self.open_part(file)?.metadata()?;
@@ -182,12 +177,7 @@ impl WorkFolder {
 
     /// Whether there is no part yet.
     pub(crate) fn has_no_parts(&self) -> io::Result<bool> {
-        for entry in Dir::read_from(&self.parts)? {
-            if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(entries(&self.parts)?.next().transpose()?.is_none())
     }
 
     /// Opens the part of a file of this length, and makes it if need be: with one hole, so that the
@@ -262,11 +252,6 @@ impl WorkFolder {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn nanoseconds(seconds: i64, nanoseconds: u32) -> i64 {
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds.into())
-}
-
 /// Whether a folder belongs to whom a file that we make in it belongs to. On network file systems that
 /// may be somebody else than who we are here.
 fn is_ours(folder: &OwnedFd) -> io::Result<bool> {
@@ -283,13 +268,18 @@ fn is_ours(folder: &OwnedFd) -> io::Result<bool> {
 
 /// Empties a folder that has no folders in it.
 fn empty(folder: &OwnedFd) -> io::Result<()> {
-    for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            unlinkat(folder, entry.file_name(), AtFlags::empty())?;
-        }
+    for entry in entries(folder)? {
+        unlinkat(folder, entry?.file_name(), AtFlags::empty())?;
     }
     Ok(())
+}
+
+/// What is in a folder.
+fn entries(
+    folder: &OwnedFd,
+) -> rustix::io::Result<impl Iterator<Item = rustix::io::Result<DirEntry>>> {
+    let itself = |entry: &DirEntry| matches!(entry.file_name().to_bytes(), b"." | b"..");
+    Ok(Dir::read_from(folder)?.filter(move |entry| !entry.as_ref().is_ok_and(itself)))
 }
 
 /// Reads a file that may have at most `max` bytes.
