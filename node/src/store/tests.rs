@@ -111,6 +111,13 @@ impl Download<'_> {
         self.finish()
     }
 
+    /// Completes it: the share is there as it is at its source.
+    #[track_caller]
+    fn completes_in(&mut self, output: &Path) {
+        assert_eq!(self.complete(), Ok(()));
+        assert_eq!(listing(&output.join("share")), listing(&self.sample.path));
+    }
+
     pub(super) fn finish(&mut self) -> Result<(), DiskError> {
         self.store.submit(Job::Finish);
         match self.answer() {
@@ -410,8 +417,7 @@ fn pieces_that_could_not_be_synced_are_reported_and_fetched_again() {
     let Input::Unsynced(piece) = answer else { panic!("{answer:?}") };
     assert_eq!(piece, pieces[1]);
     assert!(!output.path().join("share").exists());
-    assert_eq!(download.complete(), Ok(()));
-    assert_eq!(listing(&output.path().join("share")), listing(&sample.path));
+    download.completes_in(output.path());
 }
 
 #[test]
