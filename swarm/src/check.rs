@@ -1,6 +1,6 @@
 //! Truths that hold between any two inputs, for tests and the simulator.
 
-use crate::Swarm;
+use crate::{Side, Swarm};
 
 impl Swarm {
     /// Looks for a contradiction between the parts.
@@ -58,9 +58,21 @@ impl Swarm {
     fn check_counts(&self) -> Result<(), String> {
         for session in self.sessions.values() {
             let wanted = session.have.as_ref().map_or(0, |have| self.ledger.lacking_of(have));
-            if wanted != session.wanted || session.interested != (wanted > 0) {
+            let gives = self.fetch.givers.contains(&session.conn);
+            if wanted != session.wanted || gives != (wanted > 0) {
                 return Err(format!("{:?} has {wanted} wanted pieces, not as noted", session.conn));
             }
+        }
+        if let Some(gone) =
+            self.fetch.givers.iter().find(|giver| !self.sessions.contains_key(giver))
+        {
+            return Err(format!("{gone:?} is gone and gives"));
+        }
+        let takers = self.sessions.values().filter(|session| session.is_taker()).count();
+        let dialed = self.sessions.values().filter(|session| session.side == Side::Dialed).count();
+        let noted = (self.serve.takers as usize, self.members.dialed as usize);
+        if (takers, dialed) != noted {
+            return Err(format!("{takers} takers and {dialed} dialled, noted {noted:?}"));
         }
         for piece in self.geometry().pieces() {
             if self.picker.is_fresh(piece) != self.ledger.is_missing(piece) {

@@ -3,7 +3,7 @@
 //! Memory is bounded here: bytes asked for and bytes on their way to the disk never exceed
 //! `Config::buffer_bytes` together. A disk that lags slows the requests, and with them the network.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use swarm_proto::{
     geometry::{BLOCK_LEN, BlockRun},
@@ -16,7 +16,7 @@ use crate::{
     eta::Estimate,
     ledger::Ledger,
     rate::{Bucket, Rate},
-    session::Ask,
+    session::{Ask, Session},
     swarm::Mode,
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct Fetch {
     pub(crate) estimate: Estimate,
     /// Grows whenever blocks become free: a peer that had nothing to give may have now.
     pub(crate) epoch: u64,
+    /// Peers that have pieces which we lack. Kept apart from the many that may be there and have none.
+    pub(crate) givers: BTreeSet<ConnId>,
     /// How often all peers were looked at: another one is first each time.
     turn: u64,
     /// All peers are to be looked at for what may be asked of them.
@@ -44,6 +46,8 @@ pub(crate) struct Fetch {
     /// Bytes asked for a second time.
     pub(crate) hedged: u64,
     pulse: Time,
+    /// Something is asked of somebody, or was since the last pulse: so there is a next one.
+    busy: bool,
 }
 
 impl Fetch {
@@ -54,6 +58,7 @@ impl Fetch {
             rate: Rate::for_people(now),
             estimate: Estimate::new(now),
             epoch: 0,
+            givers: BTreeSet::new(),
             turn: 0,
             refill: false,
             starved: false,
@@ -61,6 +66,7 @@ impl Fetch {
             share: u64::MAX,
             hedged: 0,
             pulse: now,
+            busy: false,
         }
     }
 
@@ -74,8 +80,7 @@ impl Fetch {
 impl Swarm {
     /// When [`Self::run_fetch`] has something to do.
     pub(crate) fn fetch_deadline(&self) -> Option<Time> {
-        let busy = self.sessions.values().any(|session| !session.asked.is_empty());
-        let pulse = busy.then_some(self.fetch.pulse);
+        let pulse = self.fetch.busy.then_some(self.fetch.pulse);
         [pulse, self.fetch.limited].into_iter().flatten().min()
     }
 
@@ -96,10 +101,10 @@ impl Swarm {
         }
     }
 
-    /// All connections, beginning with another one each time, so that what is scarce goes round.
+    /// All that serve us, beginning with another one each time, so that what is scarce goes round.
     fn conns_in_turn(&mut self) -> Vec<ConnId> {
-        let mut conns: Vec<ConnId> =
-            self.sessions.values().filter(|s| s.serves_us()).map(|s| s.conn).collect();
+        let serves_us = |conn: &ConnId| self.sessions.get(conn).is_some_and(Session::serves_us);
+        let mut conns: Vec<ConnId> = self.fetch.givers.iter().copied().filter(serves_us).collect();
         if !conns.is_empty() {
             self.fetch.turn += 1;
             let turn = self.fetch.turn as usize % conns.len();
@@ -168,6 +173,7 @@ impl Swarm {
         let len = u64::from(self.geometry().run_len(run));
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.asked.ask(now, run, len);
+        self.fetch.busy = true;
         self.serve.unflushed += session.send(now, Message::Request(raw(run)), out);
         self.ledger.request(conn, run);
         self.picker.remove(run.piece());
@@ -226,6 +232,7 @@ impl Swarm {
             self.fill(now, conn, out);
             self.hedge(now, conn, out);
         }
+        self.fetch.busy = self.sessions.values().any(|session| !session.asked.is_empty());
     }
 
     /// Divides the memory among all windows: what one leaves goes to those that want more, and no

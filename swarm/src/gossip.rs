@@ -154,10 +154,11 @@ impl Swarm {
             return;
         }
         let mut sated = Vec::new();
-        for session in self.sessions.values_mut().filter(|session| session.has(piece)) {
-            session.wanted -= 1;
+        for &conn in &self.fetch.givers {
+            let Some(session) = self.sessions.get_mut(&conn) else { continue };
+            session.wanted -= u32::from(session.has(piece));
             if session.wanted == 0 {
-                sated.push(session.conn);
+                sated.push(conn);
             }
         }
         for conn in sated {

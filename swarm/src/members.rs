@@ -47,13 +47,15 @@ const TOLD_MAX: usize = 512;
 pub(crate) struct Members {
     /// Dials under way.
     dialing: u32,
+    /// Connections that we dialled.
+    pub(crate) dialed: u32,
     pulse: Time,
 }
 
 impl Members {
     /// Nobody is dialled.
     pub(crate) fn new(now: Time) -> Self {
-        Self { dialing: 0, pulse: now }
+        Self { dialing: 0, dialed: 0, pulse: now }
     }
 }
 
@@ -83,11 +85,11 @@ impl Swarm {
     }
 
     fn may_dial(&self) -> bool {
-        let dialed = self.sessions.values().filter(|s| s.side == Side::Dialed).count() as u32;
+        let Members { dialing, dialed, .. } = self.members;
         self.mode == Mode::Running
-            && self.members.dialing < DIALS_AT_A_TIME
-            && dialed + self.members.dialing < self.config.dials_max
-            && self.sessions.len() as u32 + self.members.dialing < self.config.connections_max
+            && dialing < DIALS_AT_A_TIME
+            && dialed + dialing < self.config.dials_max
+            && self.sessions.len() as u32 + dialing < self.config.connections_max
     }
 
     /// A connection is open and both have said hello: it is kept or refused.
@@ -129,6 +131,7 @@ impl Swarm {
         }
         let listens_at = SocketAddr::new(addr.ip(), session.listen_port);
         self.book.connected(now, peer, if dialed { addr } else { listens_at }, dialed);
+        self.members.dialed += u32::from(dialed);
         self.sessions.insert(conn, session);
         out.push(Output::Event(Event::PeerJoined { peer, addr }));
         let have = self.ledger.have();
@@ -233,6 +236,9 @@ impl Swarm {
         self.release(conn, &taken);
         self.forget_have(&session);
         self.forget_suggestions(&session.suggestions);
+        self.members.dialed -= u32::from(session.side == Side::Dialed);
+        self.serve.recount(session.is_taker(), false);
+        self.fetch.givers.remove(&conn);
         self.serve.unflushed -= session.served.unflushed;
         self.blame.forget(now, conn);
         self.book.closed(now, session.peer, grudge, &mut self.rng);
@@ -279,10 +285,11 @@ impl Swarm {
 
     /// Tells a peer whether we want something of it, if that has changed.
     pub(crate) fn update_interest(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get(&conn) else { return };
         let interested = session.wanted > 0;
-        if session.interested != interested {
-            session.interested = interested;
+        let givers = &mut self.fetch.givers;
+        let changed = if interested { givers.insert(conn) } else { givers.remove(&conn) };
+        if changed {
             let message = if interested { Message::Interested } else { Message::NotInterested };
             self.send(now, conn, message, out);
         }

@@ -46,6 +46,8 @@ pub(crate) struct Serve {
     pub(crate) rate: Rate,
     /// Peers with requests, in the order of their turns.
     line: VecDeque<ConnId>,
+    /// Peers that want to be served, or are.
+    pub(crate) takers: u32,
     /// Bytes being read, those of lost peers among them.
     pub(crate) reading: u64,
     /// Bytes of messages that have not left for the kernel.
@@ -64,6 +66,7 @@ impl Serve {
             bucket: Bucket::new(limit, now),
             rate: Rate::for_people(now),
             line: VecDeque::new(),
+            takers: 0,
             reading: 0,
             unflushed: 0,
             limited: None,
@@ -71,27 +74,28 @@ impl Serve {
             manifest: None,
         }
     }
+
+    /// Whether a peer is a taker has changed, perhaps.
+    pub(crate) fn recount(&mut self, was: bool, is: bool) {
+        self.takers -= u32::from(was);
+        self.takers += u32::from(is);
+    }
 }
 
 impl Swarm {
     /// When the next round of chokes is, or the limit allows more.
     pub(crate) fn serve_deadline(&self) -> Option<Time> {
-        let choke = self.has_takers().then(|| self.choker.due());
+        let choke = (self.serve.takers > 0).then(|| self.choker.due());
         [choke, self.serve.limited].into_iter().flatten().min()
     }
 
     /// Chokes and unchokes if a round is due, and reads for those whose turn it is.
     pub(crate) fn run_serve(&mut self, now: Time, out: &mut Outbox) {
         // Without takers there is no round, so that the first one is not late for it.
-        if now >= self.choker.due() && self.has_takers() {
+        if self.serve.takers > 0 && now >= self.choker.due() {
             self.rechoke(now, out);
         }
         self.serve_all(now, out);
-    }
-
-    /// Whether anybody wants to be served, or is.
-    fn has_takers(&self) -> bool {
-        self.sessions.values().any(|session| session.wants_us || !session.choked)
     }
 
     fn rechoke(&mut self, now: Time, out: &mut Outbox) {
@@ -128,7 +132,9 @@ impl Swarm {
         if session.choked == choke {
             return;
         }
+        let was = session.is_taker();
         session.choked = choke;
+        self.serve.recount(was, session.is_taker());
         session.served.clear();
         session.served.sent_since_unchoke = 0;
         session.served.excess = 0;
@@ -156,7 +162,9 @@ impl Swarm {
         if session.wants_us == wants_us {
             return Some(());
         }
+        let was = session.is_taker();
         session.wants_us = wants_us;
+        self.serve.recount(was, session.is_taker());
         self.choker.expedite(now);
         let served = self.sessions.values().filter(|session| !session.choked);
         let served: Vec<ConnId> = served.map(|session| session.conn).collect();

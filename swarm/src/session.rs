@@ -45,10 +45,8 @@ pub(crate) struct Session {
     pub(crate) have: Option<Bitfield>,
     /// It is counted among the picker's seeds: it had everything when it came, and lost nothing.
     pub(crate) counted_as_seed: bool,
-    /// Pieces that it has and we lack.
+    /// Pieces that it has and we lack. If there are some, it was told that we are interested.
     pub(crate) wanted: u32,
-    /// We told it that we are interested.
-    pub(crate) interested: bool,
     /// It told us that it is.
     pub(crate) wants_us: bool,
     /// It does not serve us.
@@ -94,7 +92,6 @@ impl Session {
             have: None,
             counted_as_seed: false,
             wanted: 0,
-            interested: false,
             wants_us: false,
             chokes_us: true,
             choked: true,
@@ -142,6 +139,11 @@ impl Session {
         let Served { sent_since_unchoke, queue, reading, unchoked, .. } = &self.served;
         let asked = *sent_since_unchoke > 0 || !queue.is_empty() || !reading.is_empty();
         (!self.choked && !asked).then_some(*unchoked)
+    }
+
+    /// Whether it wants to be served, or is.
+    pub(crate) const fn is_taker(&self) -> bool {
+        self.wants_us || !self.choked
     }
 
     /// Whether neither side wants anything of the other, as far as it has said what it has.

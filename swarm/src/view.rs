@@ -102,7 +102,7 @@ impl Swarm {
             client: session.client.clone(),
             dialed: session.side == Side::Dialed,
             pieces: session.have.as_ref().map_or(0, Bitfield::count),
-            interested: session.interested,
+            interested: session.wanted > 0,
             choked_by: session.chokes_us,
             wants_us: session.wants_us,
             choking: session.choked,
