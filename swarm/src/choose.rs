@@ -72,7 +72,11 @@ impl Swarm {
         }
         let geometry = self.manifest.geometry();
         let begun = ledger.have().count() + ledger.unfinished().len() as u32;
-        let piece = if begun < RANDOM_FIRST {
+        let neighbour = session.asked.may_go_on_from().filter(|&piece| fits(piece));
+        let neighbour = neighbour.and_then(|piece| picker.neighbour(geometry, piece, theirs));
+        let piece = if neighbour.is_some() {
+            neighbour
+        } else if begun < RANDOM_FIRST {
             self.picker.pick_any(geometry, class, theirs, &mut self.rng)
         } else {
             self.picker.pick(geometry, class, theirs, self.announcer.rarest(), &mut self.rng)

@@ -188,6 +188,19 @@ impl Picker {
         Some(global.unwrap_or(local))
     }
 
+    /// The piece after this one, if it may be begun with a peer instead: of the same class, and no less rare.
+    pub(crate) fn neighbour(
+        &self,
+        geometry: &Geometry,
+        piece: PieceIndex,
+        theirs: &Bitfield,
+    ) -> Option<PieceIndex> {
+        let next = geometry.piece(piece.get().checked_add(1)?)?;
+        let alike = self.priority(next) == self.priority(piece)
+            && self.copies[next.as_usize()] <= self.copies[piece.as_usize()];
+        (alike && self.is_fresh(next) && theirs.has(next)).then_some(next)
+    }
+
     /// Any piece of a class to begin with a peer, whatever its rarity: the first pieces of a download are to
     /// come soon and to differ from those of others.
     pub(crate) fn pick_any(

@@ -17,6 +17,9 @@ use crate::{
     request::{Pace, Sent},
 };
 
+/// Pieces are chosen one by one down to this length in bytes. Of smaller ones the neighbours come along:
+/// both ends find files that lie together, and tables that are in the processor's cache.
+const IN_ORDER: u64 = 256 << 10;
 /// Requests out to one peer at a time: enough for thousands of tiny pieces a second at 100 ms, few
 /// enough to search through.
 pub(crate) const ASKED_MAX: usize = 512;
@@ -217,6 +220,8 @@ pub(crate) struct Asked {
     suggested_at: Option<Time>,
     /// The piece that it was last asked for.
     pub(crate) current: Option<PieceIndex>,
+    /// Bytes of it and of those before it that it was asked for in the share's order.
+    in_order: u64,
     /// It rejected requests: nothing is asked until then.
     pub(crate) hold_until: Time,
     pub(crate) rejects: u32,
@@ -239,6 +244,7 @@ impl Asked {
             suggested: VecDeque::new(),
             suggested_at: None,
             current: None,
+            in_order: 0,
             hold_until: Time::ZERO,
             rejects: 0,
             dry: None,
@@ -277,6 +283,11 @@ impl Asked {
         self.bytes_max.saturating_sub(self.bytes)
     }
 
+    /// The piece that it was last asked for, if the next one may follow without a choice of its own.
+    pub(crate) fn may_go_on_from(&self) -> Option<PieceIndex> {
+        self.current.filter(|_| self.in_order < IN_ORDER)
+    }
+
     /// Blocks to ask for in one request.
     pub(crate) fn run_blocks(&self) -> u32 {
         self.pace.run_blocks().min(self.run_blocks_max)
@@ -287,7 +298,9 @@ impl Asked {
         self.bytes += len;
         let sent = self.pace.sent(now, len, self.bytes);
         self.queue.push_back(Ask { run, len, sent });
-        self.current = Some(run.piece());
+        let before = self.current.replace(run.piece()).map(PieceIndex::get);
+        let goes_on = before.is_some_and(|before| run.piece().get().wrapping_sub(before) <= 1);
+        self.in_order = if goes_on { self.in_order + len } else { len };
     }
 
     /// Blocks arrived: whether they were asked for, lately or at least once; what was asked and how
