@@ -80,8 +80,10 @@ pub(crate) struct Files {
     cache: Arc<FdCache>,
     buffers: Buffers,
     key: ShareKey,
-    /// Held for a look, and while a file gets its final name, so that nobody sees it nowhere.
+    /// Held for a look.
     places: Mutex<Places>,
+    /// Held while a file gets its final name: who finds a part gone waits for this and looks again.
+    moving: Mutex<()>,
     /// Pieces written to since their file was last synced. Held for a look.
     unsynced: Mutex<BTreeSet<PieceIndex>>,
     /// Somebody removed the working folder. Files that are open could still be written to, and
@@ -110,9 +112,9 @@ impl Files {
         let (cache, buffers) = (Arc::clone(pool.open_files()), pool.buffers().clone());
         let key = cache.new_share();
         let places = Mutex::new(Places { files, doubted: HashSet::new() });
-        let unsynced = Mutex::default();
+        let (moving, unsynced) = (Mutex::default(), Mutex::default());
         let (orphaned, turns) = (AtomicBool::new(false), Default::default());
-        Self { manifest, home, cache, buffers, key, places, unsynced, orphaned, turns }
+        Self { manifest, home, cache, buffers, key, places, moving, unsynced, orphaned, turns }
     }
 
     /// The manifest of the share.
@@ -233,9 +235,11 @@ impl Files {
         file: FileIndex,
         act: impl FnOnce() -> io::Result<Stamp>,
     ) -> io::Result<()> {
-        let mut places = self.places();
-        places.files[file.as_usize()] = Place::Final(act()?);
-        drop(places);
+        // Not with the places locked: every thread asks for them all the time.
+        let moving = self.moving.lock();
+        let stamp = act()?;
+        self.places().files[file.as_usize()] = Place::Final(stamp);
+        drop(moving);
         // It was open for writing.
         self.cache.remove(self.key, file);
         Ok(())
@@ -361,7 +365,8 @@ impl Files {
         let mut opened = self.retry(|| self.open_at(&place, file));
         let moved = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         if matches!(place, Place::Part(_)) && opened.as_ref().is_err_and(moved) {
-            // It may have got its final name between the two steps. It does so only once.
+            // It may have got its final name between the two steps, or be about to. It does so only once.
+            drop(self.moving.lock());
             place = self.place(file);
             opened = self.retry(|| self.open_at(&place, file));
         }
