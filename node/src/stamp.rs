@@ -52,6 +52,14 @@ impl From<&Statx> for Identity {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl From<&Statx> for Stamp {
+    fn from(found: &Statx) -> Self {
+        let modified = found.stx_mtime;
+        Self::new(found.stx_size, modified.tv_sec, modified.tv_nsec.into(), found.stx_ino)
+    }
+}
+
 const fn since_1970(seconds: i64, nanoseconds: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }

@@ -7,6 +7,7 @@
 mod fd_cache;
 mod files;
 mod ledger;
+mod parts;
 mod pool;
 mod priorities;
 mod read;
@@ -129,7 +130,8 @@ impl Store {
         fs::create_dir_all(output).map_err(NodeError::io("make the folder", output))?;
         let output = fs::canonicalize(output).map_err(NodeError::io("use", output))?;
         let tree = Tree::open(&output).map_err(NodeError::io("use", &output))?;
-        let (work, new) = WorkFolder::open(&tree, &output, manifest.id())?;
+        let files = manifest.geometry().file_count();
+        let (work, new) = WorkFolder::open(&tree, &output, manifest.id(), files)?;
         let taken = choose(&work, &manifest, chosen).and_then(|priorities| {
             let resume = read_resume(&work, &manifest)?;
             let resume = resume.as_ref();

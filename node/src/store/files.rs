@@ -163,8 +163,11 @@ impl Files {
     pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, DiskError> {
         let geometry = self.manifest.geometry();
         let Span { file, offset, .. } = geometry.span(run.piece());
+        let len = geometry.run_len(run) as usize;
+        // Of a file that is read whole nobody will want more soon.
+        let keep = (len as u64) < geometry.file_len(file);
         let (open, place) =
-            self.open(file).map_err(|error| self.disk_error("read", file, &error))?;
+            self.open(file, keep).map_err(|error| self.disk_error("read", file, &error))?;
         if let Place::Final(stamp) = place {
             let now = stamp_of(&open).map_err(|error| self.disk_error("read", file, &error))?;
             if now != stamp {
@@ -176,7 +179,6 @@ impl Files {
             }
         }
         let offset = offset + u64::from(run.offset());
-        let len = geometry.run_len(run) as usize;
         read_exact(&open, offset, len, self.buffers.take(len))
             .map(Buffer::freeze)
             .map_err(|error| self.disk_error("read", file, &error))
@@ -191,7 +193,7 @@ impl Files {
             // Another file may be there by now.
             self.cache.remove(self.key, span.file);
         }
-        let (file, place) = self.open(span.file).map_err(failed)?;
+        let (file, place) = self.open(span.file, true).map_err(failed)?;
         let before = stamp_of(&file).map_err(failed)?;
         let mut leaves = Vec::new();
         hash_span(&file, span, &mut Vec::new(), &mut leaves).map_err(failed)?;
@@ -267,14 +269,14 @@ impl Files {
 
     /// Syncs one file's data.
     pub(crate) fn sync(&self, file: FileIndex) -> io::Result<()> {
-        self.open(file)?.0.sync_data()
+        self.open(file, true)?.0.sync_data()
     }
 
     /// Has the system forget what it holds of a file in memory and has no more intention to write.
     /// After a failed sync that may be all there is of it.
     pub(crate) fn drop_cached(&self, file: FileIndex) {
         #[cfg(target_os = "linux")]
-        if let Ok((open, _)) = self.open(file) {
+        if let Ok((open, _)) = self.open(file, true) {
             let dropped = rustix::fs::fadvise(&open, 0, None, rustix::fs::Advice::DontNeed);
             tracing::debug!(file = file.get(), ?dropped, "dropped what was in memory");
         }
@@ -326,13 +328,15 @@ impl Files {
                 return Err(theirs(below(root, &self.manifest.file(file).path)));
             }
         };
-        if let Some(open) = self.cache.get(self.key, file) {
+        let len = self.manifest.geometry().file_len(file);
+        // What is written whole is written to once.
+        let keep = writes < len;
+        if let Some(open) = self.cached(file, keep) {
             return Ok(open);
         }
-        let len = self.manifest.geometry().file_len(file);
         let executable = self.manifest.file(file).executable;
         let part = match known {
-            None => self.retry(|| work.make_part(file, len, executable, writes == len)).map(
+            None => self.retry(|| work.parts().make(file, len, executable, writes == len)).map(
                 |(part, now)| {
                     self.places().files[file.as_usize()] = Place::Part(Some(now));
                     part
@@ -340,12 +344,12 @@ impl Files {
             ),
             Some(known) => {
                 // What was cut off would be a hole. What is written whole has nothing to lose.
-                let held = (writes < len).then_some(len);
-                self.retry(|| work.reopen_part(file, known, held))
+                let held = keep.then_some(len);
+                self.retry(|| work.parts().reopen(file, known, held))
             }
         };
         match part {
-            Ok(part) => Ok(self.keep_open(file, part)),
+            Ok(part) => Ok(self.opened(file, part, keep)),
             // One made anew would have a hole for every piece that the old one held.
             Err(error) if known.is_some() && error.kind() == io::ErrorKind::NotFound => {
                 let path = self.path(file).join("/");
@@ -356,10 +360,10 @@ impl Files {
         }
     }
 
-    /// The file, open for reading, and where it is.
-    fn open(&self, file: FileIndex) -> io::Result<(Arc<File>, Place)> {
+    /// The file, open for reading, and where it is. It is kept open for the next time, if there is to be one.
+    fn open(&self, file: FileIndex, keep: bool) -> io::Result<(Arc<File>, Place)> {
         let mut place = self.place(file);
-        if let Some(open) = self.cache.get(self.key, file) {
+        if let Some(open) = self.cached(file, keep) {
             return Ok((open, place));
         }
         let mut opened = self.retry(|| self.open_at(&place, file));
@@ -370,23 +374,30 @@ impl Files {
             place = self.place(file);
             opened = self.retry(|| self.open_at(&place, file));
         }
-        Ok((self.keep_open(file, opened?), place))
+        Ok((self.opened(file, opened?, keep), place))
     }
 
     fn open_at(&self, place: &Place, file: FileIndex) -> io::Result<File> {
         match (&self.home, place) {
             (Home::Seed(root), _) => open_file(below(root, &self.manifest.file(file).path)),
-            (Home::Download { work, .. }, Place::Part(None)) => work.open_part(file),
+            (Home::Download { work, .. }, Place::Part(None)) => work.parts().open_part(file),
             (Home::Download { work, .. }, Place::Part(Some(known))) => {
-                work.reopen_part(file, *known, None)
+                work.parts().reopen(file, *known, None)
             }
             (Home::Download { tree, .. }, Place::Final(_)) => tree.open_file(&self.path(file)),
         }
     }
 
-    fn keep_open(&self, index: FileIndex, file: File) -> Arc<File> {
+    /// The file as it was kept open, if such files are kept.
+    fn cached(&self, file: FileIndex, kept: bool) -> Option<Arc<File>> {
+        kept.then(|| self.cache.get(self.key, file))?
+    }
+
+    fn opened(&self, index: FileIndex, file: File, keep: bool) -> Arc<File> {
         let file = Arc::new(file);
-        self.cache.put(self.key, index, &file);
+        if keep {
+            self.cache.put(self.key, index, &file);
+        }
         file
     }
 

@@ -23,6 +23,7 @@ use super::{
     Share,
     files::{Home, Place, disk_error, path_in_output},
     ledger::{Ledger, Lost},
+    parts::Parts,
     priorities,
     resume::Resume,
     tree::{Placer, Tree},
@@ -308,8 +309,7 @@ impl Recorder {
         };
         let synced = synced.and_then(|()| {
             // New part files have to be found again.
-            fsync(work.parts())
-                .map_err(|error| disk_error("sync the folder of parts", &error.into()))
+            work.parts().sync().map_err(|error| disk_error("sync the folder of parts", &error))
         });
         synced.map_err(|error| {
             // The system reports a lost write once, and it may have been one of these, too.
@@ -339,11 +339,13 @@ impl Recorder {
                     return placer.make_empty(&path, all.manifest().file(file).executable);
                 }
                 // What others put in its place, or cut shorter, was never verified.
-                let (found, found_len) = work.look_at_part(file)?;
-                if Some(found) != known || found_len != len {
+                let (found, stamp) = work.parts().look_at(file)?;
+                if Some(found) != known || stamp.size != len {
                     return Err(io::ErrorKind::NotFound.into());
                 }
-                placer.place(work.parts(), &WorkFolder::part_name(file), &path)
+                placer.place(work.parts().folder(file), &Parts::name(file), &path)?;
+                // As it was before it moved: whatever else may have come in between will not pass for it.
+                Ok(stamp)
             });
             if let Err(error) = settled {
                 result = Err(in_place_error(&path, &error));

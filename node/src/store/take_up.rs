@@ -79,7 +79,7 @@ pub(crate) fn take_up(
         }
     }
     let read_parts = || NodeError::io("read", work.path().join("parts"));
-    let no_parts = work.has_no_parts().map_err(read_parts())?;
+    let no_parts = work.parts().is_empty().map_err(read_parts())?;
     let mut places = Vec::with_capacity(geometry.file_count() as usize);
     let mut recorded = Bitfield::empty(geometry.piece_count());
     let mut unsure = Vec::new();
@@ -125,7 +125,7 @@ pub(crate) fn take_up(
     let (mut verified, mut in_the_way) = (Vec::new(), None);
     let path = |file: FileIndex| path_in_output(manifest, &manifest.file(file).path);
     let open = |file: FileIndex| match places[file.as_usize()] {
-        Place::Part(_) => work.open_part(file),
+        Place::Part(_) => work.parts().open_part(file),
         Place::Final(_) => tree.open_file(&path(file)),
     };
     let complete = progress(state)
@@ -186,8 +186,8 @@ fn known_part(
     geometry: &Geometry,
     file: FileIndex,
 ) -> io::Result<Option<Identity>> {
-    match work.look_at_part(file) {
-        Ok((part, len)) => Ok((len == geometry.file_len(file)).then_some(part)),
+    match work.parts().look_at(file) {
+        Ok((part, stamp)) => Ok((stamp.size == geometry.file_len(file)).then_some(part)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

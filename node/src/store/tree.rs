@@ -140,11 +140,10 @@ impl<'a> Placer<'a> {
         from: impl AsFd,
         name: &str,
         path: &[&'a str],
-    ) -> io::Result<Stamp> {
+    ) -> io::Result<()> {
         let (new_name, folder) = split(path)?;
         let to = self.enter(folder)?;
-        move_to(from.as_fd(), name, to.as_fd(), new_name)?;
-        Ok(Stamp::from(&statat(to, new_name, AtFlags::SYMLINK_NOFOLLOW)?))
+        move_to(from.as_fd(), name, to.as_fd(), new_name)
     }
 
     /// Makes an empty file at `path`, and the folders on the way.

@@ -5,7 +5,7 @@
 //! manifest    so that the download can go on without a tracker
 //! resume      which pieces are verified and synced
 //! priorities  which files are wanted, if not all alike
-//! parts/<n>   file number n of the manifest, of full length, with holes
+//! parts/      files that do not have their final names yet, of full length, with holes
 //! ```
 
 use std::{
@@ -17,16 +17,19 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, DirEntry, FlockOperation, Mode, OFlags, flock, fstat, fsync, mkdirat, openat,
-        renameat, statat, unlinkat,
+        AtFlags, FlockOperation, Mode, OFlags, flock, fstat, fsync, openat, renameat, statat,
+        unlinkat,
     },
     io::Errno,
     process::geteuid,
 };
-use swarm_proto::{geometry::FileIndex, id::SwarmId};
+use swarm_proto::id::SwarmId;
 
-use super::tree::{Tree, file_mode};
-use crate::{NodeError, stamp::Identity, walk::WORK_PREFIX};
+use super::{
+    parts::{Parts, empty, make_folder},
+    tree::{Tree, file_mode},
+};
+use crate::{NodeError, walk::WORK_PREFIX};
 
 /// Characters of the id in the folder's name: 80 bits, and the files in it carry the whole id.
 const ID_LEN: usize = 16;
@@ -40,7 +43,7 @@ const LOCK_TRIES: usize = 10;
 pub(crate) struct WorkFolder {
     path: PathBuf,
     folder: OwnedFd,
-    parts: OwnedFd,
+    parts: Parts,
     lock: File,
 }
 
@@ -50,14 +53,20 @@ pub(crate) fn work_path(output: &Path, id: SwarmId) -> PathBuf {
 }
 
 impl WorkFolder {
-    /// Opens the folder, makes it if need be, and locks it. Also tells whether it is new.
-    pub(crate) fn open(tree: &Tree, output: &Path, id: SwarmId) -> Result<(Self, bool), NodeError> {
+    /// Opens the folder for a share of so many files, makes it if need be, and locks it. Also tells
+    /// whether it is new.
+    pub(crate) fn open(
+        tree: &Tree,
+        output: &Path,
+        id: SwarmId,
+        files: u32,
+    ) -> Result<(Self, bool), NodeError> {
         let path = work_path(output, id);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let mut tries = 0;
         loop {
             tries += 1;
-            match Self::try_open(tree, &path, name) {
+            match Self::try_open(tree, &path, name, files) {
                 // The lock we took was removed by the process that held it before.
                 Ok(None) => {}
                 // The folder was removed between two steps.
@@ -74,12 +83,13 @@ impl WorkFolder {
         }
     }
 
-    fn try_open(tree: &Tree, path: &Path, name: &str) -> io::Result<Option<(Self, bool)>> {
-        let new = match mkdirat(tree.root(), name, Mode::from_raw_mode(0o777)) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            Err(error) => return Err(error.into()),
-        };
+    fn try_open(
+        tree: &Tree,
+        path: &Path,
+        name: &str,
+        files: u32,
+    ) -> io::Result<Option<(Self, bool)>> {
+        let new = make_folder(tree.root(), name)?;
         let folder = tree.folder(&[name])?;
         if !is_ours(&folder)? {
             // Whoever owns it could put in its place what they like at any time.
@@ -101,11 +111,7 @@ impl WorkFolder {
             Ok(_) | Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
-        match mkdirat(&folder, "parts", Mode::from_raw_mode(0o777)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let parts = tree.folder(&[name, "parts"])?;
+        let parts = Parts::open(tree, name, files)?;
         fsync(&folder)?;
         fsync(tree.root())?;
         Ok(Some((Self { path: path.into(), folder, parts, lock }, new)))
@@ -121,83 +127,9 @@ impl WorkFolder {
         &self.folder
     }
 
-    /// The folder of the part files.
-    pub(crate) const fn parts(&self) -> &OwnedFd {
+    /// The part files.
+    pub(crate) const fn parts(&self) -> &Parts {
         &self.parts
-    }
-
-    /// The name of a part file in [`Self::parts`].
-    pub(crate) fn part_name(file: FileIndex) -> String {
-        file.get().to_string()
-    }
-
-    /// Opens the part of a file.
-    pub(crate) fn open_part(&self, file: FileIndex) -> io::Result<File> {
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(openat(&self.parts, Self::part_name(file), flags, Mode::empty())?.into())
-    }
-
-    /// Opens the part of a file again, which has this length, if there is one to hold it to.
-    ///
-    /// # Errors
-    /// `NotFound` also if it is not the one that we know any more.
-    pub(crate) fn reopen_part(
-        &self,
-        file: FileIndex,
-        known: Identity,
-        len: Option<u64>,
-    ) -> io::Result<File> {
-        let part = self.open_part(file)?;
-        let found = part.metadata()?;
-        if Identity::from(&found) == known && len.is_none_or(|len| len == found.len()) {
-            Ok(part)
-        } else {
-            Err(io::ErrorKind::NotFound.into())
-        }
-    }
-
-    /// What is in the place of a part, and how long it is.
-    pub(crate) fn look_at_part(&self, file: FileIndex) -> io::Result<(Identity, u64)> {
-        // One call in place of three: a share may have a great many files.
-        #[cfg(target_os = "linux")]
-        {
-            use rustix::fs::{StatxFlags, statx};
-
-            let flags = StatxFlags::INO | StatxFlags::SIZE | StatxFlags::BTIME;
-            let name = Self::part_name(file);
-            match statx(&self.parts, name, AtFlags::SYMLINK_NOFOLLOW, flags) {
-                Err(Errno::NOSYS) => {}
-                Err(error) => return Err(error.into()),
-                Ok(found) => return Ok((Identity::from(&found), found.stx_size)),
-            }
-        }
-        let metadata = self.open_part(file)?.metadata()?;
-        Ok((Identity::from(&metadata), metadata.len()))
-    }
-
-    /// Whether there is no part yet.
-    pub(crate) fn has_no_parts(&self) -> io::Result<bool> {
-        Ok(entries(&self.parts)?.next().transpose()?.is_none())
-    }
-
-    /// Opens the part of a file of this length, and makes it if need be: with one hole, so that the
-    /// disk fills as pieces arrive; or empty, if it is about to be written `whole`. Also tells what
-    /// the file is known by.
-    pub(crate) fn make_part(
-        &self,
-        file: FileIndex,
-        len: u64,
-        executable: bool,
-        whole: bool,
-    ) -> io::Result<(File, Identity)> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let part = openat(&self.parts, Self::part_name(file), flags, file_mode(executable))?;
-        let part = File::from(part);
-        let found = part.metadata()?;
-        if found.len() != len && !(whole && found.len() == 0) {
-            part.set_len(len)?;
-        }
-        Ok((part, Identity::from(&found)))
     }
 
     /// Reads a small file, unless it is longer than `max` bytes. `None` if it is not there.
@@ -237,8 +169,7 @@ impl WorkFolder {
     /// is open, and not by the path: the output may have been moved since, and another download may
     /// have begun where it was.
     pub(crate) fn remove_all(&self, tree: &Tree) -> io::Result<()> {
-        empty(&self.parts)?;
-        unlinkat(&self.folder, "parts", AtFlags::REMOVEDIR)?;
+        self.parts.remove_all(&self.folder)?;
         empty(&self.folder)?;
         let name = self.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         Ok(unlinkat(tree.root(), name, AtFlags::REMOVEDIR)?)
@@ -264,22 +195,6 @@ fn is_ours(folder: &OwnedFd) -> io::Result<bool> {
     let ours = fstat(openat(folder, &name, flags, file_mode(false))?)?.st_uid;
     unlinkat(folder, &name, AtFlags::empty())?;
     Ok(owner == ours)
-}
-
-/// Empties a folder that has no folders in it.
-fn empty(folder: &OwnedFd) -> io::Result<()> {
-    for entry in entries(folder)? {
-        unlinkat(folder, entry?.file_name(), AtFlags::empty())?;
-    }
-    Ok(())
-}
-
-/// What is in a folder.
-fn entries(
-    folder: &OwnedFd,
-) -> rustix::io::Result<impl Iterator<Item = rustix::io::Result<DirEntry>>> {
-    let itself = |entry: &DirEntry| matches!(entry.file_name().to_bytes(), b"." | b"..");
-    Ok(Dir::read_from(folder)?.filter(move |entry| !entry.as_ref().is_ok_and(itself)))
 }
 
 /// Reads a file that may have at most `max` bytes.
