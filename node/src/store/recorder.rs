@@ -37,8 +37,8 @@ const WAIT_BYTES: u64 = 128 << 20;
 /// How many pieces may wait, if no pass has to be waited for: where they are small, to give files
 /// their names takes longer than to sync them, and can go on beside the download.
 const WAIT_PIECES: usize = 4096;
-/// A pass that took long is followed by a pause this many times as long, so that the disk's time
-/// goes to the payload, however many files the share has.
+/// A pass that had the disk for long, to sync and to save, is followed by a pause this many times as
+/// long, so that the disk's time goes to the payload, however many files the share has.
 const PAUSE: u32 = 10;
 /// More files or folders than this are synced with one call for the whole file system.
 const SYNCS_MAX: usize = 32;
@@ -178,7 +178,7 @@ impl Recorder {
             return Err(DiskError::Failed(format!("{missing} pieces are not recorded")));
         }
         let Home::Download { tree, work } = share.files.home() else { return Ok(()) };
-        self.settle(tree, work, &wanted().collect::<Vec<_>>())?;
+        self.settle(tree, work, &wanted().collect::<Vec<_>>()).1?;
         if wanted().count() < geometry.files().count() {
             self.save();
             return Ok(());
@@ -274,9 +274,11 @@ impl Recorder {
         self.ledger.synced(&batch);
         // A skipped file stays where it is, whole or not: its place is the user's.
         let wanted = files.into_iter().filter(|&file| !self.is_skipped(file));
-        let settled = self.settle(tree, work, &wanted.collect::<Vec<_>>());
+        let (moving, settled) = self.settle(tree, work, &wanted.collect::<Vec<_>>());
         self.save();
-        self.paused_until = Instant::now() + begun.elapsed() * PAUSE;
+        // What it takes to rename files goes on beside the download.
+        let on_disk = begun.elapsed().saturating_sub(moving);
+        self.paused_until = Instant::now() + on_disk * PAUSE;
         if self.behind {
             self.wake_later();
         }
@@ -323,8 +325,15 @@ impl Recorder {
         })
     }
 
-    /// Gives every one of these files that is whole its final name, and syncs the folders.
-    fn settle(&self, tree: &Tree, work: &WorkFolder, files: &[FileIndex]) -> Result<(), DiskError> {
+    /// Gives every one of these files that is whole its final name, and syncs the folders. Also tells how
+    /// long the first of the two took.
+    fn settle(
+        &self,
+        tree: &Tree,
+        work: &WorkFolder,
+        files: &[FileIndex],
+    ) -> (Duration, Result<(), DiskError>) {
+        let begun = Instant::now();
         let all = &self.share.files;
         let geometry = all.manifest().geometry();
         let (mut placer, mut result) = (Placer::new(tree), Ok(()));
@@ -351,8 +360,8 @@ impl Recorder {
                 result = Err(in_place_error(&path, &error));
             }
         }
-        sync_folders(tree, &placer.into_touched())?;
-        result
+        let moving = begun.elapsed();
+        (moving, sync_folders(tree, &placer.into_touched()).and(result))
     }
 
     fn make_empty_folders(&self, tree: &Tree) -> Result<(), DiskError> {
