@@ -20,6 +20,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{geometry::BLOCK_LEN, id::Digest};
 
+const BLOCK: usize = BLOCK_LEN as usize;
+/// In the place of a digest that is yet to be computed.
+const NOT_YET: Digest = Digest::new([0; 32]);
+
 /// SHA-256 of some bytes.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> Digest {
@@ -35,12 +39,46 @@ pub fn hash_blocks(data: &[u8], leaves: &mut Vec<Digest>) {
 
 /// [`hash_blocks`] by a kernel of choice, to compare them.
 pub fn hash_blocks_with(kernel: Kernel, data: &[u8], leaves: &mut Vec<Digest>) {
-    let (blocks, rest) = data.split_at(data.len() - data.len() % BLOCK_LEN as usize);
-    leaves.reserve(data.len().div_ceil(BLOCK_LEN as usize));
-    kernel.hash_each(blocks, BLOCK_LEN as usize, |digest| leaves.push(Digest::new(digest)));
+    let (blocks, rest) = data.split_at(data.len() - data.len() % BLOCK);
+    leaves.reserve(data.len().div_ceil(BLOCK));
+    kernel.hash_each(blocks, BLOCK, |digest| leaves.push(Digest::new(digest)));
     if !rest.is_empty() {
         leaves.push(sha256(rest));
     }
+}
+
+/// [`hash_blocks`] of each of these runs of blocks. Blocks of one length are hashed side by side, whichever
+/// run they are of: where files are small, a run alone would fill few lanes.
+#[must_use]
+pub fn hash_runs(runs: &[&[u8]]) -> Vec<Vec<Digest>> {
+    hash_runs_with(Kernel::best(), runs)
+}
+
+/// [`hash_runs`] by a kernel of choice, to compare them.
+#[must_use]
+pub fn hash_runs_with(kernel: Kernel, runs: &[&[u8]]) -> Vec<Vec<Digest>> {
+    let mut leaves: Vec<_> =
+        runs.iter().map(|run| vec![NOT_YET; run.chunks(BLOCK).len()]).collect();
+    let mut blocks = Vec::new();
+    for (of, run) in runs.iter().enumerate() {
+        blocks.extend(run.chunks(BLOCK).enumerate().map(|(at, block)| (block, of, at)));
+    }
+    blocks.sort_by_key(|(block, ..)| block.len());
+    for alike in blocks.chunk_by(|(a, ..), (b, ..)| a.len() == b.len()) {
+        let mut places = alike.iter();
+        let mut emit = |digest| {
+            if let Some(&(_, of, at)) = places.next() {
+                leaves[of][at] = digest;
+            }
+        };
+        // Lanes take whole chunks of the algorithm.
+        if alike[0].0.len() % 64 == 0 {
+            kernel.hash_messages(alike.len(), |n| alike[n].0, |digest| emit(Digest::new(digest)));
+        } else {
+            alike.iter().for_each(|(block, ..)| emit(sha256(block)));
+        }
+    }
+    leaves
 }
 
 /// SHA-256 of each 64 bytes of `nodes`, appended to `parents`: one level of a tree. Bytes at the end
@@ -81,6 +119,21 @@ mod tests {
             hash_blocks_with(kernel, &data, &mut leaves);
             assert_eq!(leaves, expected, "{kernel}");
         }
+    }
+
+    #[test]
+    fn runs_hashed_together_have_the_digests_that_they_have_alone() {
+        let data: Vec<u8> = (0..200_000_u32).map(|i| (i * 31 + (i >> 8)) as u8).collect();
+        // Two kinds of short ones, more than there are lanes; some of several blocks; an empty one.
+        let lens =
+            [4096; 37].into_iter().chain([100; 3]).chain([3 * BLOCK, BLOCK + 64, 0, 4096, 64]);
+        let runs: Vec<&[u8]> = lens.enumerate().map(|(n, len)| &data[n * 7..][..len]).collect();
+        let alone = |run: &&[u8]| run.chunks(BLOCK).map(sha256).collect::<Vec<_>>();
+        let expected: Vec<_> = runs.iter().map(alone).collect();
+        for kernel in Kernel::available() {
+            assert_eq!(hash_runs_with(kernel, &runs), expected, "{kernel}");
+        }
+        assert!(hash_runs(&[]).is_empty());
     }
 
     #[test]

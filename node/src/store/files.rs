@@ -17,15 +17,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
 };
 
 use bytes::Bytes;
 use rustix::io::Errno;
-use swarm_engine::{DiskError, Spent};
+use swarm_engine::DiskError;
 use swarm_net::{Buffer, Buffers};
 use swarm_proto::{
-    digest::hash_blocks,
     geometry::{BlockRun, FileIndex, PieceIndex, Span},
     id::Digest,
     manifest::Manifest,
@@ -127,20 +125,11 @@ impl Files {
         &self.home
     }
 
-    /// Hashes blocks and writes them to their part file. The bytes are read once, for hashing, and
-    /// once more by the kernel while they are still in the cache.
-    pub(crate) fn store(
-        &self,
-        run: BlockRun,
-        data: &[u8],
-    ) -> Result<(Vec<Digest>, Spent), DiskError> {
+    /// Writes blocks to their part file.
+    pub(crate) fn write(&self, run: BlockRun, data: &[u8]) -> Result<(), DiskError> {
         let geometry = self.manifest.geometry();
         let span = geometry.span(run.piece());
         debug_assert_eq!(data.len(), geometry.run_len(run) as usize, "the engine has checked it");
-        let begun = Instant::now();
-        let mut leaves = Vec::with_capacity(run.count() as usize);
-        hash_blocks(data, &mut leaves);
-        let hashed = Instant::now();
         let part = self.part_for_writing(span.file, data.len() as u64)?;
         // Noted before, for a sync that fails while we write, and after, for the next one.
         self.note_unsynced(run.piece());
@@ -153,7 +142,7 @@ impl Files {
         drop(turn);
         written.map_err(|error| self.disk_error("write to", span.file, &error))?;
         self.note_unsynced(run.piece());
-        Ok((leaves, Spent { hashing: hashed - begun, writing: hashed.elapsed() }))
+        Ok(())
     }
 
     /// Reads blocks of a verified piece.

@@ -8,8 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use swarm_engine::{ConnId, Input};
-use swarm_proto::geometry::{BLOCK_LEN, BlockRun, PieceIndex};
+use swarm_engine::{ConnId, Input, Spent};
+use swarm_proto::{
+    digest::hash_runs,
+    geometry::{BLOCK_LEN, BlockRun, PieceIndex},
+    id::Digest,
+};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::files::Files;
@@ -38,6 +42,31 @@ impl Work {
             Self::Read { run, .. } => Some((run.count() * BLOCK_LEN) as usize),
             Self::ReadLeaves(_) => None,
         }
+    }
+}
+
+/// The digests of the blocks that are to be stored, run by run. All that a thread has taken is hashed at
+/// once, and is still in the processor's cache when the kernel reads it to write it.
+struct Hashed {
+    runs: std::vec::IntoIter<Vec<Digest>>,
+    /// What that took, until it is accounted for.
+    spent: Duration,
+}
+
+impl Hashed {
+    fn new(works: &[Work]) -> Self {
+        let begun = Instant::now();
+        let data = works.iter().filter_map(|work| match work {
+            Work::Store { data, .. } => Some(data.as_ref()),
+            Work::Read { .. } | Work::ReadLeaves(_) => None,
+        });
+        let runs: Vec<&[u8]> = data.collect();
+        Self { runs: hash_runs(&runs).into_iter(), spent: begun.elapsed() }
+    }
+
+    /// Those of the next run, and how long hashing took beyond what was told before.
+    fn next(&mut self) -> (Vec<Digest>, Duration) {
+        (self.runs.next().unwrap_or_default(), std::mem::take(&mut self.spent))
     }
 }
 
@@ -93,8 +122,9 @@ impl Share {
     pub(crate) fn work(&self, works: Vec<Work>) {
         let (begun, count) = (Instant::now(), works.len());
         let mut answers = Vec::with_capacity(count);
+        let mut hashed = Hashed::new(&works);
         for work in works {
-            answers.push(self.result_of(work));
+            answers.push(self.result_of(work, &mut hashed));
             if begun.elapsed() >= ANSWER_WITHIN {
                 answers.drain(..).for_each(|answer| self.answer(answer));
             }
@@ -103,12 +133,18 @@ impl Share {
         self.done(count);
     }
 
-    fn result_of(&self, work: Work) -> Input {
+    fn result_of(&self, work: Work, hashed: &mut Hashed) -> Input {
         match work {
             Work::Store { run, data } => {
                 self.wait_until_forgotten(run.piece());
-                match self.files.store(run, &data) {
-                    Ok((leaves, spent)) => Input::Stored { run, leaves, spent },
+                let begun = Instant::now();
+                let written = self.files.write(run, &data);
+                let (leaves, hashing) = hashed.next();
+                match written {
+                    Ok(()) => {
+                        let spent = Spent { hashing, writing: begun.elapsed() };
+                        Input::Stored { run, leaves, spent }
+                    }
                     Err(error) => Input::StoreFailed { run, error },
                 }
             }

@@ -53,13 +53,23 @@ impl Kernel {
 
     /// Hashes each `len` bytes of `data`, in order. Both are multiples of 64 bytes, `data` also of
     /// `len`.
-    pub(super) fn hash_each(self, data: &[u8], len: usize, mut emit: impl FnMut([u8; 32])) {
+    pub(super) fn hash_each(self, data: &[u8], len: usize, emit: impl FnMut([u8; 32])) {
+        self.hash_messages(data.len() / len, |number| &data[number * len..][..len], emit);
+    }
+
+    /// Hashes so many messages, in order. All have one length, a multiple of 64 bytes.
+    pub(super) fn hash_messages<'a>(
+        self,
+        count: usize,
+        message: impl Fn(usize) -> &'a [u8],
+        mut emit: impl FnMut([u8; 32]),
+    ) {
         match self.0 {
-            Way::OneByOne => one_by_one(data, len, &mut emit),
+            Way::OneByOne => one_by_one((0..count).map(message), &mut emit),
             #[cfg(target_arch = "x86_64")]
-            Way::Avx2(avx2) => in_lanes(avx2, data, len, &mut emit),
+            Way::Avx2(avx2) => in_lanes(avx2, count, &message, &mut emit),
             #[cfg(target_arch = "x86_64")]
-            Way::Avx512(avx512) => in_lanes(avx512, data, len, &mut emit),
+            Way::Avx512(avx512) => in_lanes(avx512, count, &message, &mut emit),
         }
     }
 }
@@ -77,35 +87,35 @@ impl fmt::Display for Kernel {
     }
 }
 
-fn one_by_one(data: &[u8], len: usize, emit: &mut impl FnMut([u8; 32])) {
-    data.chunks_exact(len).for_each(|message| emit(Sha256::digest(message).into()));
+fn one_by_one<'a>(messages: impl Iterator<Item = &'a [u8]>, emit: &mut impl FnMut([u8; 32])) {
+    messages.for_each(|message| emit(Sha256::digest(message).into()));
 }
 
 /// Hashes two groups of `N` messages at a time. What is left at the end takes as long as one group or
 /// two, the spare lanes doing the last message's work again, unless it is so little that one by one is
 /// faster.
 #[cfg(target_arch = "x86_64")]
-fn in_lanes<const N: usize>(
+fn in_lanes<'a, const N: usize>(
     lanes: impl Lanes<N>,
-    data: &[u8],
-    len: usize,
+    count: usize,
+    message: &impl Fn(usize) -> &'a [u8],
     emit: &mut impl FnMut([u8; 32]),
 ) {
     // Measured on Zen 5: all sixteen lanes take as long as seven messages with SHA instructions, where
     // vectors are slower it is more; and as long as less than two messages without.
     let worth = if has_sha_instructions() { N * 3 / 4 } else { 2 };
-    for part in data.chunks(2 * N * len) {
-        let count = part.len() / len;
-        let message = |number: usize| &part[number.min(count - 1) * len..][..len];
-        let group = |group: usize| std::array::from_fn(|lane| message(group * N + lane));
-        if count < worth {
-            one_by_one(part, len, emit);
-        } else if count <= N {
+    for first in (0..count).step_by(2 * N) {
+        let rest = (count - first).min(2 * N);
+        let in_lane = |lane: usize| message(first + lane.min(rest - 1));
+        let group = |group: usize| std::array::from_fn(|lane| in_lane(group * N + lane));
+        if rest < worth {
+            one_by_one((first..first + rest).map(message), emit);
+        } else if rest <= N {
             let [digests] = lanes.hash([group(0)]);
-            digests.into_iter().take(count).for_each(&mut *emit);
+            digests.into_iter().take(rest).for_each(&mut *emit);
         } else {
             let digests = lanes.hash([group(0), group(1)]);
-            digests.into_iter().flatten().take(count).for_each(&mut *emit);
+            digests.into_iter().flatten().take(rest).for_each(&mut *emit);
         }
     }
 }
