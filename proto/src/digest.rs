@@ -1,6 +1,6 @@
 //! SHA-256, one message or many at a time.
 //!
-//! One message is `sha2`'s work. The blocks of a piece, and the nodes on one level of a tree, are
+//! One message is `sha2`'s work. The blocks of pieces, and the nodes on one level of a tree, are
 //! many messages of one length that do not depend on each other, so they are hashed side by side, one
 //! in each lane of a vector register, where the CPU does that faster than its SHA instructions, or
 //! has none: see [`Kernel`].

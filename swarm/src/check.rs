@@ -45,6 +45,9 @@ impl Swarm {
             if asked != session.asked.bytes() {
                 return Err(format!("{asked} bytes asked of {:?}, not as noted", session.conn));
             }
+            if !session.asked.is_empty() && self.fetch_deadline().is_none() {
+                return Err(format!("{:?} is asked and never looked at", session.conn));
+            }
             if session.chokes_us && !session.asked.is_empty() {
                 return Err(format!("{:?} chokes us and is asked", session.conn));
             }

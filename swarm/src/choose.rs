@@ -1,4 +1,5 @@
-//! Which blocks to ask of a peer: what it suggests, what is begun, what is rare, or what comes next.
+//! Which blocks to ask of a peer: what it suggests, what is begun, the neighbour of a small piece, what is rare,
+//! or what comes next.
 
 use swarm_proto::geometry::{BlockRun, PieceIndex};
 
@@ -38,7 +39,7 @@ impl Swarm {
     }
 
     /// What to ask of a peer next among files wanted alike: what it suggests, else on with the piece
-    /// that it is at, else an open piece, else a new one.
+    /// that it is at, else an open piece, else a new one: the next of small ones, or one of the rarest.
     fn choose_from(&mut self, class: Priority, now: Time, conn: ConnId, max: u32) -> Choice {
         let Some(session) = self.sessions.get_mut(&conn) else { return Choice::Nothing };
         let Some(theirs) = &session.have else { return Choice::Nothing };
@@ -72,18 +73,22 @@ impl Swarm {
         }
         let geometry = self.manifest.geometry();
         let begun = ledger.have().count() + ledger.unfinished().len() as u32;
-        let neighbour = session.asked.may_go_on_from().filter(|&piece| fits(piece));
-        let neighbour = neighbour.and_then(|piece| picker.neighbour(geometry, piece, theirs));
-        let piece = if neighbour.is_some() {
-            neighbour
+        let rarest = self.announcer.rarest();
+        let is_led = session.asked.is_led(now);
+        // Not while it leads, nor before what the whole swarm has the least of.
+        let may_go_on = !is_led && !picker.may_begin_any(geometry, rarest, theirs);
+        let current = session.asked.may_go_on_from().filter(|&piece| may_go_on && fits(piece));
+        let next = current.and_then(|piece| picker.neighbour(geometry, piece, theirs));
+        let piece = if next.is_some() {
+            next
         } else if begun < RANDOM_FIRST {
             self.picker.pick_any(geometry, class, theirs, &mut self.rng)
         } else {
-            self.picker.pick(geometry, class, theirs, self.announcer.rarest(), &mut self.rng)
+            self.picker.pick(geometry, class, theirs, rarest, &mut self.rng)
         };
         // A peer that tells everyone which of the pieces that only it has they should fetch is not
         // asked for those of others.
-        if piece.is_some_and(|piece| self.picker.copies(piece) == 1) && session.asked.is_led(now) {
+        if piece.is_some_and(|piece| self.picker.copies(piece) == 1) && is_led {
             return Choice::Later;
         }
         let run = piece.and_then(|piece| ledger.free_run(piece, max));

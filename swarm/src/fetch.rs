@@ -171,8 +171,9 @@ impl Swarm {
     /// Asks a peer for a run of blocks.
     pub(crate) fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {
         let len = u64::from(self.geometry().run_len(run));
+        let piece_len = self.geometry().piece_len(run.piece());
         let Some(session) = self.sessions.get_mut(&conn) else { return };
-        session.asked.ask(now, run, len);
+        session.asked.ask(now, run, len, u64::from(piece_len));
         self.fetch.busy = true;
         self.serve.unflushed += session.send(now, Message::Request(raw(run)), out);
         self.ledger.request(conn, run);

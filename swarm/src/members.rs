@@ -237,7 +237,7 @@ impl Swarm {
         self.forget_have(&session);
         self.forget_suggestions(&session.suggestions);
         self.members.dialed -= u32::from(session.side == Side::Dialed);
-        self.serve.recount(session.is_taker(), false);
+        self.serve.taker_changed(session.is_taker(), false);
         self.fetch.givers.remove(&conn);
         self.serve.unflushed -= session.served.unflushed;
         self.blame.forget(now, conn);

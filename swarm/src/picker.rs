@@ -188,6 +188,17 @@ impl Picker {
         Some(global.unwrap_or(local))
     }
 
+    /// Whether any piece of a list may be begun with a peer.
+    pub(crate) fn may_begin_any(
+        &self,
+        geometry: &Geometry,
+        list: &[(u32, u32)],
+        theirs: &Bitfield,
+    ) -> bool {
+        let mut pieces = list.iter().filter_map(|&(number, _)| geometry.piece(number));
+        pieces.any(|piece| self.is_fresh(piece) && theirs.has(piece))
+    }
+
     /// The piece after this one, if it may be begun with a peer instead: of the same class, and no less rare.
     pub(crate) fn neighbour(
         &self,

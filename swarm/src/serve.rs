@@ -76,7 +76,7 @@ impl Serve {
     }
 
     /// Whether a peer is a taker has changed, perhaps.
-    pub(crate) fn recount(&mut self, was: bool, is: bool) {
+    pub(crate) fn taker_changed(&mut self, was: bool, is: bool) {
         self.takers -= u32::from(was);
         self.takers += u32::from(is);
     }
@@ -134,7 +134,7 @@ impl Swarm {
         }
         let was = session.is_taker();
         session.choked = choke;
-        self.serve.recount(was, session.is_taker());
+        self.serve.taker_changed(was, session.is_taker());
         session.served.clear();
         session.served.sent_since_unchoke = 0;
         session.served.excess = 0;
@@ -164,7 +164,7 @@ impl Swarm {
         }
         let was = session.is_taker();
         session.wants_us = wants_us;
-        self.serve.recount(was, session.is_taker());
+        self.serve.taker_changed(was, session.is_taker());
         self.choker.expedite(now);
         let served = self.sessions.values().filter(|session| !session.choked);
         let served: Vec<ConnId> = served.map(|session| session.conn).collect();

@@ -220,7 +220,7 @@ pub(crate) struct Asked {
     suggested_at: Option<Time>,
     /// The piece that it was last asked for.
     pub(crate) current: Option<PieceIndex>,
-    /// Bytes of it and of those before it that it was asked for in the share's order.
+    /// Length of it and of those before it that followed each other without a choice, in bytes.
     in_order: u64,
     /// It rejected requests: nothing is asked until then.
     pub(crate) hold_until: Time,
@@ -294,13 +294,16 @@ impl Asked {
     }
 
     /// A request goes out.
-    pub(crate) fn ask(&mut self, now: Time, run: BlockRun, len: u64) {
+    pub(crate) fn ask(&mut self, now: Time, run: BlockRun, len: u64, piece_len: u64) {
         self.bytes += len;
         let sent = self.pace.sent(now, len, self.bytes);
         self.queue.push_back(Ask { run, len, sent });
-        let before = self.current.replace(run.piece()).map(PieceIndex::get);
-        let goes_on = before.is_some_and(|before| run.piece().get().wrapping_sub(before) <= 1);
-        self.in_order = if goes_on { self.in_order + len } else { len };
+        let piece = run.piece();
+        match self.current.replace(piece) {
+            Some(before) if before == piece => {}
+            Some(before) if before.get() + 1 == piece.get() => self.in_order += piece_len,
+            _ => self.in_order = piece_len,
+        }
     }
 
     /// Blocks arrived: whether they were asked for, lately or at least once; what was asked and how

@@ -63,6 +63,30 @@ fn a_full_window_of_small_requests_is_filled_again_by_the_dozen() {
 }
 
 #[test]
+fn small_pieces_are_asked_for_in_order_up_to_the_length_of_a_usual_one() {
+    for (blocks, together) in [(1, 16), (4, 4), (16, 1)] {
+        let mut s = Stage::empty(2048, blocks);
+        s.seed(1);
+        let mut asked = Vec::new();
+        while asked.len() < 100 {
+            for raw in s.requests(1) {
+                asked.push(raw.piece);
+                s.answer(1, raw);
+            }
+            s.store();
+            s.ms(20);
+        }
+        asked.dedup();
+        let rows = asked.chunk_by(|a, b| a + 1 == *b).map(<[u32]>::len);
+        let rows: Vec<_> = rows.collect();
+        assert_eq!(rows.iter().max(), Some(&together), "{rows:?}");
+        // One ends with the share, one with the test, and one where an earlier one began.
+        let cut_short = rows.iter().filter(|&&row| row < together).count();
+        assert!(cut_short <= 3 && rows.len() > 6, "{blocks} blocks: {rows:?}");
+    }
+}
+
+#[test]
 fn a_reader_who_wants_the_bytes_in_order_gets_them_so() {
     let config = Config { order: Order::Sequential, ..Config::default() };
     let mut s = Stage::new(40, 4, &[], config);

@@ -318,27 +318,28 @@ impl Files {
             }
         };
         let len = self.manifest.geometry().file_len(file);
-        // What is written whole is written to once.
-        let keep = writes < len;
-        if let Some(open) = self.cached(file, keep) {
+        let whole = writes == len;
+        // Also what is written to only once: an inode that is open does not leave memory before it is
+        // synced, and takes no error of its writing along.
+        if let Some(open) = self.cached(file, true) {
             return Ok(open);
         }
         let executable = self.manifest.file(file).executable;
         let part = match known {
-            None => self.retry(|| work.parts().make(file, len, executable, writes == len)).map(
-                |(part, now)| {
+            None => {
+                self.retry(|| work.parts().make(file, len, executable, whole)).map(|(part, now)| {
                     self.places().files[file.as_usize()] = Place::Part(Some(now));
                     part
-                },
-            ),
+                })
+            }
             Some(known) => {
                 // What was cut off would be a hole. What is written whole has nothing to lose.
-                let held = keep.then_some(len);
+                let held = (!whole).then_some(len);
                 self.retry(|| work.parts().reopen(file, known, held))
             }
         };
         match part {
-            Ok(part) => Ok(self.opened(file, part, keep)),
+            Ok(part) => Ok(self.opened(file, part, true)),
             // One made anew would have a hole for every piece that the old one held.
             Err(error) if known.is_some() && error.kind() == io::ErrorKind::NotFound => {
                 let path = self.path(file).join("/");

@@ -20,7 +20,7 @@ use crate::stamp::{Identity, Stamp};
 /// With more files than this the parts lie in several folders: those who make files in a folder and
 /// whoever moves them out wait for each other, and where files are small that is all they do.
 const FOLDER_FILES: u32 = 1024;
-/// How many folders that are: some for each thread that makes files.
+/// How many folders that are: some for each thread that makes files. Each is kept open.
 const FOLDERS: u32 = 16;
 
 /// The folder of the parts, open.

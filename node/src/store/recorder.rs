@@ -354,6 +354,7 @@ impl Recorder {
                 }
                 placer.place(work.parts().folder(file), &Parts::name(file), &path)?;
                 // As it was before it moved: whatever else may have come in between will not pass for it.
+                // Where a move changes the inode's number it is read once more.
                 Ok(stamp)
             });
             if let Err(error) = settled {

@@ -77,6 +77,28 @@ fn the_rarest_come_first_and_equals_by_chance() {
 }
 
 #[test]
+fn a_neighbour_comes_along_if_it_is_no_less_rare() {
+    let mut w = world(&["xxxx.", "..x.."]);
+    let after = |w: &World, number: u32, theirs: &str| {
+        let piece = w.geometry.piece(number).unwrap();
+        w.picker.neighbour(&w.geometry, piece, &pieces(theirs)).map(PieceIndex::get)
+    };
+    let of_each = |w: &World, theirs| (0..5).map(|n| after(w, n, theirs)).collect::<Vec<_>>();
+    // Copies: 1 1 2 1 0.
+    assert_eq!(of_each(&w, "xxxxx"), [Some(1), None, Some(3), Some(4), None]);
+    assert_eq!(of_each(&w, "x..xx"), [None, None, Some(3), Some(4), None]);
+    let begun = w.geometry.piece(3).unwrap();
+    w.picker.remove(begun);
+    assert_eq!(of_each(&w, "xxxxx"), [Some(1), None, None, Some(4), None]);
+    let other = w.geometry.piece(1).unwrap();
+    w.picker.remove(other);
+    w.picker.set_priority(other, Priority::High);
+    w.picker.insert(other);
+    assert_eq!(after(&w, 0, "xxxxx"), None);
+    w.check();
+}
+
+#[test]
 fn the_first_comes_first_for_those_who_want_it_so() {
     let mut w = world(&["xxxxx", "xx...", ".x..."]);
     let first = |w: &World, theirs: &str| {

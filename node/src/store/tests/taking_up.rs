@@ -49,6 +49,28 @@ fn without_a_record_everything_is_verified() {
 }
 
 #[test]
+fn of_many_files_the_parts_are_found_in_the_folders_that_they_were_put_in() {
+    let names: Vec<String> = (0..1025).map(|number| format!("{number:04}")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), 20_000)).collect();
+    let (sample, output) = (Sample::new(&files), output());
+    let mut first = download(&sample, output.path()).unwrap();
+    let pieces = first.pieces();
+    // Half of file 0, and of file 33.
+    first.fetch(pieces[0]);
+    first.fetch(pieces[66]);
+    first.store.close();
+    drop(first);
+    let work = work_folder(&sample, &output);
+    let sizes =
+        ["parts/mod0/0", "parts/mod1/33"].map(|part| fs::metadata(work.join(part)).unwrap().len());
+    assert_eq!(sizes, [20_000; 2]);
+    let mut second = download(&sample, output.path()).unwrap();
+    assert_eq!(second.have.iter().collect::<Vec<_>>(), [0, 66]);
+    second.completes_in(output.path());
+    assert!(!work.exists());
+}
+
+#[test]
 fn a_part_that_was_replaced_or_cut_is_not_trusted() {
     let (sample, output) = (varied(), output());
     let mut first = download(&sample, output.path()).unwrap();
