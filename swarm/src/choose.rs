@@ -76,9 +76,12 @@ impl Swarm {
         let rarest = self.announcer.rarest();
         let is_led = session.asked.is_led(now);
         // Not while it leads, nor before what the whole swarm has the least of.
-        let may_go_on = !is_led && !picker.may_begin_any(geometry, rarest, theirs);
-        let current = session.asked.may_go_on_from().filter(|&piece| may_go_on && fits(piece));
-        let next = current.and_then(|piece| picker.neighbour(geometry, piece, theirs));
+        let next = session
+            .asked
+            .may_go_on_from()
+            .filter(|&piece| fits(piece) && !is_led)
+            .and_then(|piece| picker.neighbour(geometry, piece, theirs))
+            .filter(|_| !picker.may_begin_any(geometry, rarest, theirs));
         let piece = if next.is_some() {
             next
         } else if begun < RANDOM_FIRST {

@@ -68,6 +68,11 @@ pub fn read_source(text: &str) -> Result<Source, Failure> {
     })
 }
 
+/// Whether a path is called what manifests are called.
+pub fn is_manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "swarm")
+}
+
 /// The file or folder of a manifest, if nobody says where it is: beside the manifest.
 pub fn beside(manifest_path: &Path, manifest: &Manifest) -> PathBuf {
     manifest_path.with_file_name(&manifest.info().name)

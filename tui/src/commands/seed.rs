@@ -18,7 +18,7 @@ use crate::{
     output::json::Line,
     paths::Key,
     services::Services,
-    source::{beside, link_of, read_manifest},
+    source::{beside, is_manifest, link_of, read_manifest},
     text::shell_quoted,
     units::Bytes,
 };
@@ -45,7 +45,7 @@ impl Input {
     fn open(args: &SeedArgs) -> Result<Self, Failure> {
         let path = &args.path;
         let meta = path.metadata().map_err(|error| Failure::file(path, &error))?;
-        if !meta.is_file() || path.extension().is_none_or(|extension| extension != "swarm") {
+        if !(meta.is_file() && is_manifest(path)) {
             if args.data.is_some() || args.skip_verify {
                 return Err(Failure::usage("--data and --skip-verify need a manifest")
                     .hint("name a FILE.swarm, or leave the flag out"));

@@ -1,6 +1,9 @@
 //! What each order does, above all adding something.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use swarm_node::{Command, Source};
 use swarm_proto::{link::Link, manifest::Manifest};
@@ -15,7 +18,7 @@ use super::{
 use crate::{
     exit::{Code, Failure},
     share::Policy,
-    source::{beside, read_manifest},
+    source::{beside, is_manifest, read_manifest},
 };
 
 impl Keeper {
@@ -71,10 +74,20 @@ impl Keeper {
         }
     }
 
+    /// Shares what is there; of a manifest the files beside it, as `swarm seed` does.
     async fn add_path(&mut self, path: PathBuf) {
-        let of = path.clone();
-        match off_task(move || of.metadata().map_err(|error| Failure::file(&of, &error))).await {
-            Ok(_) => self.add_own(path, None).await,
+        let look = |path: &Path| path.metadata().map_err(|error| Failure::file(path, &error));
+        let found = off_task(move || {
+            if !(look(&path)?.is_file() && is_manifest(&path)) {
+                return Ok((path, None));
+            }
+            let manifest = read_manifest(&path)?;
+            let data = beside(&path, &manifest);
+            look(&data)?;
+            Ok((data, Some(Arc::new(manifest))))
+        });
+        match found.await {
+            Ok((path, manifest)) => self.add_own(path, manifest).await,
             Err(failure) => self.complain(None, &failure),
         }
     }

@@ -131,6 +131,20 @@ async fn what_one_session_shares_another_fetches_and_asks_how_long_to_share() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn to_share_a_manifest_is_to_share_what_it_is_of() {
+    let mut world = World::new(&[]).await;
+    let (data, file) = (world.dir.path().join("data.bin"), world.dir.path().join("named.swarm"));
+    fs::write(&data, vec![7; 300_000]).unwrap();
+    let manifest = swarm_node::create(&data, swarm_node::CreateOptions::default(), &mut |_| true);
+    fs::write(&file, manifest.unwrap().encode()).unwrap();
+    world.order(Order::AddPath { path: file }).await;
+    let session = world.until(|session| running(session)).await;
+    assert_eq!((session.entries.len(), &session.entries[0].path), (1, &data));
+    assert_eq!(session.entries[0].snapshot.as_ref().unwrap().bytes, 300_000);
+    world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_users_program_is_run_for_what_arrives_and_ends_with_the_session() {
     let hook = ["--on-complete", "sh", "--on-complete", "-c", "--on-complete"];
     let script = "printf %s \"$SWARM_NAME $SWARM_BYTES\" > \"$SWARM_PATH.facts\"; exec sleep 1000";

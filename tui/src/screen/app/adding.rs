@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::host::Order;
+use crate::{host::Order, source::is_manifest};
 
 /// What it means to add this: a link is fetched, a `.swarm` file is a manifest, all else is shared.
 /// The whole command that `swarm seed` prints is as good as its link, and quotes are left out.
@@ -16,8 +16,9 @@ pub fn order_of(text: &str) -> Order {
         return Order::AddLink { link: text.into(), output: None };
     }
     let path = PathBuf::from(text);
-    match path.extension() {
-        Some(extension) if extension == "swarm" => Order::AddManifest { path, output: None },
-        _ => Order::AddPath { path },
+    if is_manifest(&path) {
+        Order::AddManifest { path, output: None }
+    } else {
+        Order::AddPath { path }
     }
 }
