@@ -321,7 +321,7 @@ impl Files {
         let whole = writes == len;
         // Also what is written to only once: an inode that is open does not leave memory before it is
         // synced, and takes no error of its writing along.
-        if let Some(open) = self.cached(file, true) {
+        if let Some(open) = self.cache.get(self.key, file) {
             return Ok(open);
         }
         let executable = self.manifest.file(file).executable;
@@ -353,7 +353,7 @@ impl Files {
     /// The file, open for reading, and where it is. It is kept open for the next time, if there is to be one.
     fn open(&self, file: FileIndex, keep: bool) -> io::Result<(Arc<File>, Place)> {
         let mut place = self.place(file);
-        if let Some(open) = self.cached(file, keep) {
+        if let Some(open) = keep.then(|| self.cache.get(self.key, file)).flatten() {
             return Ok((open, place));
         }
         let mut opened = self.retry(|| self.open_at(&place, file));
@@ -376,11 +376,6 @@ impl Files {
             }
             (Home::Download { tree, .. }, Place::Final(_)) => tree.open_file(&self.path(file)),
         }
-    }
-
-    /// The file as it was kept open, if such files are kept.
-    fn cached(&self, file: FileIndex, kept: bool) -> Option<Arc<File>> {
-        kept.then(|| self.cache.get(self.key, file))?
     }
 
     fn opened(&self, index: FileIndex, file: File, keep: bool) -> Arc<File> {
