@@ -14,7 +14,7 @@ use rustix::{
 };
 use swarm_proto::geometry::FileIndex;
 
-use super::tree::{Tree, file_mode};
+use super::tree::{FOLDER, file_mode};
 use crate::stamp::{Identity, Stamp};
 
 /// With more files than this the parts lie in several folders: those who make files in a folder and
@@ -32,17 +32,15 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Opens the folder `parts` of the folder `work` below `tree`, for so many files. Makes what is not
-    /// there.
-    pub(crate) fn open(tree: &Tree, work: &str, files: u32) -> io::Result<Self> {
-        let top = tree.folder(&[work])?;
-        make_folder(&top, "parts")?;
-        let top = tree.folder(&[work, "parts"])?;
+    /// Opens the folder `parts` in `work`, for so many files. Makes what is not there.
+    pub(crate) fn open(work: impl AsFd, files: u32) -> io::Result<Self> {
+        make_folder(&work, "parts")?;
+        let top = openat(&work, "parts", FOLDER, Mode::empty())?;
         let mut folders = Vec::new();
         if files > FOLDER_FILES {
             for name in folder_names() {
                 make_folder(&top, &name)?;
-                folders.push(tree.folder(&[work, "parts", &name])?);
+                folders.push(openat(&top, &name, FOLDER, Mode::empty())?);
             }
             fsync(&top)?;
         }

@@ -21,7 +21,8 @@ use rustix::{
 
 use crate::{stamp::Stamp, walk::open_file_at};
 
-const FOLDER: OFlags =
+/// How a folder is opened: itself, and not what a link leads to.
+pub(crate) const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// The umask takes away what the user does not want to give.
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);

@@ -111,7 +111,7 @@ impl WorkFolder {
             Ok(_) | Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
-        let parts = Parts::open(tree, name, files)?;
+        let parts = Parts::open(&folder, files)?;
         fsync(&folder)?;
         fsync(tree.root())?;
         Ok(Some((Self { path: path.into(), folder, parts, lock }, new)))
