@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! [`create`], [`verify`] and [`discard`] block, and belong on a thread that may. Everything else is async and may
+//! [`create`], [`verify`], [`discard`] and [`room_needed`] block, and belong on a thread that may. Everything else is async and may
 //! be dropped at any await: nothing is left half-done. [`Node::shutdown`] joins every task and thread;
 //! a process that ends without it loses nothing that was verified and synced.
 //!
@@ -55,6 +55,7 @@ mod hello;
 mod launch;
 mod listener;
 mod node;
+mod room;
 mod scan;
 mod select;
 mod shared;
@@ -78,6 +79,7 @@ pub use create::{CreateOptions, create, default_piece_length, outline};
 pub use discard::discard;
 pub use error::{ErrorKind, NodeError};
 pub use node::Node;
+pub use room::room_needed;
 pub use scan::Progress;
 pub use select::Selection;
 pub use swarm_engine::{Command, Event, Priority, Snapshot, State};

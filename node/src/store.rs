@@ -12,6 +12,7 @@ mod pool;
 mod priorities;
 mod read;
 mod recorder;
+mod reserve;
 mod resume;
 mod share;
 mod take_up;
@@ -26,6 +27,7 @@ use std::{
 };
 
 use bytes::Bytes;
+pub(crate) use parts::part_path;
 pub(crate) use pool::DiskPool;
 pub(crate) use share::Share;
 use swarm_engine::{ConnId, Input, Priority};

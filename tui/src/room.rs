@@ -6,8 +6,11 @@ use std::{
 };
 
 use rustix::fs::statvfs;
-use swarm_node::Snapshot;
-use swarm_proto::{geometry::BLOCK_LEN, manifest::Manifest};
+use swarm_node::{Priority, Snapshot, Transfer, room_needed};
+use swarm_proto::{
+    geometry::{BLOCK_LEN, FileIndex},
+    manifest::Manifest,
+};
 
 use crate::{
     exit::{Code, Failure},
@@ -62,9 +65,15 @@ pub fn check_copies(
 
 /// What to warn of, if there is less room in the folder than is still to come. Only a warning: others
 /// write to the disk and remove from it meanwhile, and a download on a full disk waits for space.
-pub fn lacking(folder: &Path, snapshot: &Snapshot) -> Option<String> {
-    // Unfinished files have holes where nothing has come yet.
-    said(snapshot.bytes_wanted.saturating_sub(snapshot.bytes_have), free_at(folder)?)
+pub fn lacking(folder: &Path, transfer: &Transfer, snapshot: &Snapshot) -> Option<String> {
+    let missing = snapshot.bytes_wanted.saturating_sub(snapshot.bytes_have);
+    let free = free_at(folder)?;
+    said(missing, free)?;
+    // Some of it may have its place already.
+    let skipped =
+        |file: FileIndex| snapshot.priorities.get(file.as_usize()) == Some(&Priority::Skip);
+    let needed = room_needed(transfer.manifest(), transfer.path(), &mut |file| !skipped(file));
+    said(missing.min(needed), free)
 }
 
 fn said(missing: u64, free: u64) -> Option<String> {

@@ -28,6 +28,8 @@ pub(crate) struct Ledger {
     /// Verified pieces that wait for a sync.
     waiting: BTreeSet<PieceIndex>,
     waiting_bytes: u64,
+    /// Bytes of pieces that are not durable.
+    lacking_bytes: u64,
     /// Pieces with data that a failed sync may have lost, and that nobody was told about yet: they
     /// were not verified when it failed.
     lost: HashSet<PieceIndex>,
@@ -44,8 +46,11 @@ impl Ledger {
         let lacking = geometry.files().map(|file| {
             geometry.file_pieces(file).filter(|&piece| !durable.has(piece)).count() as u32
         });
+        let bytes = |piece| u64::from(geometry.piece_len(piece));
+        let lacking_bytes = geometry.pieces().filter(|&piece| !durable.has(piece)).map(bytes).sum();
         Self {
             lacking: lacking.collect(),
+            lacking_bytes,
             manifest,
             durable,
             waiting: BTreeSet::new(),
@@ -76,13 +81,21 @@ impl Ledger {
             self.waiting_bytes -= u64::from(geometry.piece_len(piece));
         }
         let durable = self.durable.remove(piece);
-        self.lacking[geometry.span(piece).file.as_usize()] += u32::from(durable);
+        if durable {
+            self.lacking[geometry.span(piece).file.as_usize()] += 1;
+            self.lacking_bytes += u64::from(geometry.piece_len(piece));
+        }
         durable
     }
 
     /// Bytes of pieces that wait for a sync.
     pub(crate) const fn waiting_bytes(&self) -> u64 {
         self.waiting_bytes
+    }
+
+    /// Bytes of pieces that are neither durable nor wait for a sync.
+    pub(crate) const fn missing_bytes(&self) -> u64 {
+        self.lacking_bytes - self.waiting_bytes
     }
 
     /// How many pieces wait for a sync.
@@ -100,8 +113,9 @@ impl Ledger {
     pub(crate) fn synced(&mut self, batch: &BTreeSet<PieceIndex>) {
         for &piece in batch {
             if self.durable.insert(piece) {
-                let file = self.manifest.geometry().span(piece).file;
-                self.lacking[file.as_usize()] -= 1;
+                let geometry = self.manifest.geometry();
+                self.lacking[geometry.span(piece).file.as_usize()] -= 1;
+                self.lacking_bytes -= u64::from(geometry.piece_len(piece));
             }
         }
     }
@@ -164,7 +178,7 @@ mod tests {
         let (mut ledger, p) = ledger();
         ledger.record(p[0]).unwrap();
         ledger.record(p[0]).unwrap();
-        assert_eq!(ledger.waiting_bytes(), 1 << 14);
+        assert_eq!((ledger.waiting_bytes(), ledger.missing_bytes()), (1 << 14, 3 << 14));
         let batch = ledger.take_waiting();
         ledger.record(p[1]).unwrap();
         assert!(ledger.durable().is_empty());
@@ -175,7 +189,9 @@ mod tests {
         let batch = ledger.take_waiting();
         ledger.synced(&batch);
         assert_eq!((ledger.is_whole(a), ledger.is_whole(b)), (true, false));
+        assert_eq!(ledger.missing_bytes(), 2 << 14);
         assert!(ledger.forget(p[1]));
+        assert_eq!(ledger.missing_bytes(), 3 << 14);
         assert!(!ledger.forget(p[1]));
         assert!(!ledger.is_whole(a));
     }

@@ -6,6 +6,7 @@ use std::{
     io,
     iter::once,
     os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -14,7 +15,10 @@ use rustix::{
 };
 use swarm_proto::geometry::FileIndex;
 
-use super::tree::{FOLDER, file_mode};
+use super::{
+    reserve::make_room,
+    tree::{FOLDER, file_mode},
+};
 use crate::stamp::{Identity, Stamp};
 
 /// With more files than this the parts lie in several folders: those who make files in a folder and
@@ -117,9 +121,8 @@ impl Parts {
         Ok((Identity::from(&metadata), Stamp::from(&metadata)))
     }
 
-    /// Opens the part of a file of this length, and makes it if need be: with one hole, so that the
-    /// disk fills as pieces arrive; or empty, if it is about to be written `whole`. Also tells what
-    /// the file is known by.
+    /// Opens the part of a file of this length, and makes it if need be: with room for all of it, or
+    /// empty, if it is about to be written `whole`. Also tells what the file is known by.
     pub(crate) fn make(
         &self,
         file: FileIndex,
@@ -132,7 +135,7 @@ impl Parts {
         let part = File::from(part);
         let found = part.metadata()?;
         if found.len() != len && !(whole && found.len() == 0) {
-            part.set_len(len)?;
+            make_room(&part, len)?;
         }
         Ok((part, Identity::from(&found)))
     }
@@ -152,6 +155,15 @@ impl Parts {
         let top = once(&self.top).filter(|_| self.folders.is_empty());
         self.folders.iter().chain(top)
     }
+}
+
+/// Where the part of a file is in a working folder for a share of so many.
+pub(crate) fn part_path(work: &Path, files: u32, file: FileIndex) -> PathBuf {
+    let mut path = work.join("parts");
+    if files > FOLDER_FILES {
+        path.extend(folder_names().nth(file.as_usize() % FOLDERS as usize));
+    }
+    path.join(Parts::name(file))
 }
 
 fn folder_names() -> impl Iterator<Item = String> {
@@ -181,4 +193,26 @@ fn entries(
 ) -> rustix::io::Result<impl Iterator<Item = rustix::io::Result<DirEntry>>> {
     let itself = |entry: &DirEntry| matches!(entry.file_name().to_bytes(), b"." | b"..");
     Ok(Dir::read_from(folder)?.filter(move |entry| !entry.as_ref().is_ok_and(itself)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use swarm_proto::geometry::Geometry;
+
+    use super::*;
+
+    #[test]
+    fn a_part_is_where_it_is_said_to_be() {
+        for files in [FOLDER_FILES, FOLDER_FILES + 1] {
+            let geometry = Geometry::new(16384, vec![5; files as usize]).unwrap();
+            let work = tempfile::tempdir().unwrap();
+            let parts = Parts::open(File::open(work.path()).unwrap(), files).unwrap();
+            let file = geometry.file(33).unwrap();
+            parts.make(file, 5, false, false).unwrap();
+            let metadata = part_path(work.path(), files, file).metadata().unwrap();
+            assert_eq!(metadata.len(), 5);
+        }
+    }
 }

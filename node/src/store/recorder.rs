@@ -34,6 +34,8 @@ use super::{
 const WAIT: Duration = Duration::from_secs(2);
 /// How many bytes may wait: what a fast disk writes in a moment, so that no sync takes long.
 const WAIT_BYTES: u64 = 128 << 20;
+/// And towards the end, when no more are missing.
+const WAIT_BYTES_LAST: u64 = 8 << 20;
 /// How many pieces may wait, if no pass has to be waited for: where they are small, to give files
 /// their names takes longer than to sync them, and can go on beside the download.
 const WAIT_PIECES: usize = 4096;
@@ -142,7 +144,9 @@ impl Recorder {
     /// Whether what waits is recorded before its time.
     fn is_full(&self) -> bool {
         let many = self.ledger.waiting_pieces() >= WAIT_PIECES;
-        self.ledger.waiting_bytes() >= WAIT_BYTES || many && self.paused_until <= Instant::now()
+        // Towards the end passes get shorter, and with them the last one, which a user waits for.
+        let enough = self.ledger.missing_bytes().clamp(WAIT_BYTES_LAST, WAIT_BYTES);
+        self.ledger.waiting_bytes() >= enough || many && self.paused_until <= Instant::now()
     }
 
     /// Takes one note; false if it is the last.

@@ -35,7 +35,7 @@ pub fn started(
         let (have, all) = (Bytes(resumed), Bytes(snapshot.bytes_wanted));
         cx.console.note(format_args!("going on from {have} of {all} verified earlier"));
     }
-    if let Some(warning) = room::lacking(&cx.settings.output.value, snapshot) {
+    if let Some(warning) = room::lacking(&cx.settings.output.value, transfer, snapshot) {
         cx.console.warn(warning);
     }
     let transport: Transport = cx.settings.transport.value.into();

@@ -1,0 +1,87 @@
+//! Room on the disk for a file that arrives piece by piece, in any order.
+//!
+//! A file made with one hole is laid out in the order in which its pieces are written, which is one
+//! of chance: who reads it later has a disk seek back and forth. Where its place is reserved at
+//! once it is in one piece, and writing to it costs the system less.
+
+use std::{fs::File, io};
+
+/// Shorter files are whole before the system finds a place for them.
+const RESERVED_MIN: u64 = 4 << 20;
+
+/// Gives a new part its length, and reserves its place on the disk if that can be done without
+/// writing to it.
+pub(super) fn make_room(part: &File, len: u64) -> io::Result<()> {
+    part.set_len(len)?;
+    #[cfg(target_os = "linux")]
+    if len >= RESERVED_MIN && has_room(part, len) && reserve(part, len).is_err() {
+        // It may have been reserved in part. Whether a hole can be filled is seen when it is.
+        part.set_len(0)?;
+        part.set_len(len)?;
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn reserve(part: &File, len: u64) -> rustix::io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    fallocate(part, FallocateFlags::empty(), 0, len)
+}
+
+/// Whether there is a disk, with more room than that. What does not fit is downloaded as far as it does.
+#[cfg(target_os = "linux")]
+fn has_room(part: &File, len: u64) -> bool {
+    use rustix::fs::fstatfs;
+
+    /// A file system in memory, by `linux/magic.h`: the place of a page there is the page itself.
+    const TMPFS: u64 = 0x0102_1994;
+
+    let in_memory = fstatfs(part).is_ok_and(|found| found.f_type as u64 == TMPFS);
+    !in_memory && room(part) > len
+}
+
+#[cfg(target_os = "linux")]
+fn room(part: &File) -> u64 {
+    let found = rustix::fs::fstatvfs(part);
+    found.map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn reserved(part: &File) -> u64 {
+        part.metadata().map_or(0, |found| found.blocks() * 512)
+    }
+
+    #[test]
+    fn a_long_file_has_its_place_from_the_beginning_where_the_file_system_can_give_it() {
+        let [theirs, ours] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        make_room(&ours, RESERVED_MIN).unwrap();
+        assert_eq!(ours.metadata().unwrap().len(), RESERVED_MIN);
+        let can = has_room(&theirs, RESERVED_MIN) && reserve(&theirs, RESERVED_MIN).is_ok();
+        assert_eq!(reserved(&ours) >= RESERVED_MIN, can);
+    }
+
+    #[test]
+    fn a_file_that_is_short_or_does_not_fit_is_a_hole() {
+        let too_long = room(&tempfile::tempfile().unwrap()).saturating_mul(2).min(i64::MAX as u64);
+        for len in [RESERVED_MIN - 1, too_long] {
+            let part = tempfile::tempfile().unwrap();
+            match make_room(&part, len) {
+                Ok(()) => assert_eq!((part.metadata().unwrap().len(), reserved(&part)), (len, 0)),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::FileTooLarge),
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_not_taken_before_it_is_written_to() {
+        let Ok(part) = tempfile::tempfile_in("/dev/shm") else { return };
+        make_room(&part, RESERVED_MIN).unwrap();
+        assert_eq!(reserved(&part), 0);
+    }
+}
