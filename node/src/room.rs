@@ -37,28 +37,31 @@ mod tests {
     use std::fs::File;
 
     use super::*;
-    use crate::testing::Sample;
+    use crate::testing::{Sample, noise};
 
     #[test]
     fn what_has_its_place_needs_no_room() {
         let sample = Sample::new(&[("a", 64 << 10), ("b", 64 << 10), ("c", 64 << 10)]);
         let (manifest, output) = (&sample.manifest, tempfile::tempdir().unwrap());
         let path = output.path().join("share");
-        let needed =
-            |wanted: &[u32]| room_needed(manifest, &path, &mut |file| wanted.contains(&file.get()));
-        assert_eq!(needed(&[0, 1, 2]), 192 << 10);
+        // In KiB, to the next 8: some file systems count a little of their own with a file.
+        let needed = |wanted: &[u32]| {
+            let bytes = room_needed(manifest, &path, &mut |file| wanted.contains(&file.get()));
+            bytes.next_multiple_of(8 << 10) >> 10
+        };
+        assert_eq!(needed(&[0, 1, 2]), 192);
         // One is whole, half of another has arrived in its part, and the third is a hole.
         fs::create_dir(&path).unwrap();
         fs::copy(sample.path.join("a"), path.join("a")).unwrap();
         let parts = work_path(output.path(), manifest.id()).join("parts");
         fs::create_dir_all(&parts).unwrap();
-        fs::write(parts.join("1"), vec![1; 32 << 10]).unwrap();
+        fs::write(parts.join("1"), noise(1, 32 << 10)).unwrap();
         File::create(parts.join("2")).unwrap().set_len(64 << 10).unwrap();
         // Some file systems find a place for what is written only when it is synced.
         for written in [path.join("a"), parts.join("1")] {
             File::open(written).unwrap().sync_all().unwrap();
         }
-        assert_eq!(needed(&[0, 1, 2]), 96 << 10);
-        assert_eq!((needed(&[0]), needed(&[1]), needed(&[])), (0, 32 << 10, 0));
+        assert_eq!(needed(&[0, 1, 2]), 96);
+        assert_eq!((needed(&[0]), needed(&[1]), needed(&[])), (0, 32, 0));
     }
 }
