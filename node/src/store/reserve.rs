@@ -10,23 +10,35 @@ use std::{fs::File, io};
 const RESERVED_MIN: u64 = 4 << 20;
 
 /// Gives a new part its length, and reserves its place on the disk if that can be done without
-/// writing to it.
+/// writing to it. Several threads may do so at once, and one may have written to it already.
 pub(super) fn make_room(part: &File, len: u64) -> io::Result<()> {
+    make_room_by(reserve, part, len)
+}
+
+fn make_room_by(
+    reserve: impl FnOnce(&File, u64) -> io::Result<()>,
+    part: &File,
+    len: u64,
+) -> io::Result<()> {
     part.set_len(len)?;
-    #[cfg(target_os = "linux")]
-    if len >= RESERVED_MIN && has_room(part, len) && reserve(part, len).is_err() {
-        // It may have been reserved in part. Whether a hole can be filled is seen when it is.
-        part.set_len(0)?;
-        part.set_len(len)?;
+    if len >= RESERVED_MIN && has_room(part, len) {
+        // Where it fails there is a hole, or half of one, which can be filled as well. Nothing is taken
+        // back: that would take what another thread has written.
+        let _ = reserve(part, len);
     }
     Ok(())
 }
 
 #[cfg(target_os = "linux")]
-fn reserve(part: &File, len: u64) -> rustix::io::Result<()> {
+fn reserve(part: &File, len: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
 
-    fallocate(part, FallocateFlags::empty(), 0, len)
+    Ok(fallocate(part, FallocateFlags::empty(), 0, len)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(_part: &File, _len: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Whether there is a disk, with more room than that. What does not fit is downloaded as far as it does.
@@ -41,6 +53,12 @@ fn has_room(part: &File, len: u64) -> bool {
     !in_memory && room(part) > len
 }
 
+/// Elsewhere nothing is reserved.
+#[cfg(not(target_os = "linux"))]
+const fn has_room(_part: &File, _len: u64) -> bool {
+    false
+}
+
 #[cfg(target_os = "linux")]
 fn room(part: &File) -> u64 {
     let found = rustix::fs::fstatvfs(part);
@@ -49,7 +67,7 @@ fn room(part: &File) -> u64 {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{FileExt, MetadataExt};
 
     use super::*;
 
@@ -79,6 +97,20 @@ mod tests {
                 }
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::FileTooLarge),
             }
+        }
+    }
+
+    #[test]
+    fn what_another_thread_has_written_stays() {
+        let part = tempfile::tempfile().unwrap();
+        make_room(&part, RESERVED_MIN).unwrap();
+        part.write_all_at(b"theirs", 1 << 20).unwrap();
+        let refused = |_: &File, _| Err(io::ErrorKind::StorageFull.into());
+        for again in [make_room(&part, RESERVED_MIN), make_room_by(refused, &part, RESERVED_MIN)] {
+            again.unwrap();
+            let mut found = [0; 6];
+            part.read_exact_at(&mut found, 1 << 20).unwrap();
+            assert_eq!((&found, part.metadata().unwrap().len()), (b"theirs", RESERVED_MIN));
         }
     }
 
