@@ -14,7 +14,8 @@ const ROOM: (u16, u16) = (100, 30);
 fn a_fast_download_is_drawn_fifteen_times_a_second_at_most() {
     let seeder = Seeder::of(60 << 20);
     let start = Instant::now();
-    let mut terminal = seeder.tui(&[&seeder.link], ROOM);
+    // Two seconds, so that it is seen under way however fast the machine is.
+    let mut terminal = seeder.tui(&["--download-limit", "30M", &seeder.link], ROOM);
     terminal.see(&["● share"]);
     terminal.then("2", &["share is here"]);
     // All of them, and all of the time: a loaded machine makes fewer.
