@@ -44,7 +44,9 @@ class Host:
 class Hosts:
     """Some hosts on one switch, as a context manager."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, congestion: str = "") -> None:
+        """So many, with this congestion control; the machine's own if that is empty."""
+        self._congestion = congestion
         self._prefix = f"{PREFIX}-{os.getpid()}-"
         self._switch = f"{self._prefix}switch"
         self.all = [
@@ -80,6 +82,9 @@ class Hosts:
         sh("ip", "-n", name, "addr", "add", f"{host.ip}/16", "dev", CABLE)
         sh("ip", "-n", name, "link", "set", CABLE, "up")
         sh("ip", "-n", name, "link", "set", "lo", "up")
+        if self._congestion:
+            setting = f"net.ipv4.tcp_congestion_control={self._congestion}"
+            sh("ip", "netns", "exec", name, "sysctl", "-qw", setting)
         # Some clients look for the interface of the default route.
         sh("ip", "-n", name, "route", "add", "default", "dev", CABLE)
 

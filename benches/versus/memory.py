@@ -5,121 +5,49 @@ page again, which costs more than receiving it. Whoever runs second would gain f
 everybody gets memory that was touched before, outside of the timed part.
 
 Which free memory the kernel hands out next is nobody's choice. To touch as much as a run needs
-helps to a degree; to touch all of it takes a minute on a large machine, and the host has it back
-before the run is over. So one can have all of it held, and let go as fast as memory is taken: what
-is free then was held, and so warm, a moment ago. It is held in private memory, since to give back
-what a file in memory holds takes several times as long, which is the clients' time; and in small
-pages, since with huge ones every client was slower: large blocks of free memory seem to be what
-such a host takes first.
+helps to a degree. To touch all of it takes a minute on a large machine, and the host has it back
+before the run is over; but it takes large blocks only. So one can have all memory touched once and a
+page of each MiB kept: what is free then is in pieces too small to be taken, and stays warm.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 MIB = 1 << 20
 CHUNK = 4 * MIB
 #: What programs and their buffers touch beside the copies.
 EXTRA = 256 * MIB
-#: What is left free of memory that is held: several times what the kernel itself wants to be free.
+#: What is left free while all memory is touched: several times what the kernel itself wants.
 FREE = 768 * MIB
-#: How much more is held or let go at a time, and how often that is looked at: enough for 4 GiB/s, with
-#: the time that Python takes for it.
+#: How much of it is touched between two looks at what is free.
 STEP = 64 * MIB
-LOOK_S = 0.01
+#: The order of the smallest block that a host takes: 2 MiB, in pages of 4 KiB.
+LARGE_ORDER = 9
+#: From one page that is kept to the next. Neighbours in a mapping are mostly neighbours in the machine's
+#: memory too, and half of a large block leaves one in each however they begin.
+DISTANCE = 1 * MIB
 #: madvise(2) of Linux 5.14, for which Python has no name.
 MADV_POPULATE_WRITE = 23
-#: What may wait to be written to a disk, of what memory could be used for that: when the kernel
-#: begins to write, and when those who write have to wait.
-DIRTY = Path("/proc/sys/vm")
-DIRTY_LIMITS = ("dirty_background", "dirty")
 
 
 class Warmth:
     """What sees to it, for one invocation."""
 
     def __init__(self, hold: bool) -> None:
-        """`hold` all memory, or only touch some before each run."""
-        self._held = _Held() if hold else None
+        """`hold` a page of each MiB of the machine's memory, or only touch some before each run."""
+        self._hold = hold
+        self._kept: list[mmap.mmap] = []
 
-    @contextmanager
-    def given(self, copies: int, beside: Path) -> Iterator[None]:
-        """Gives warm memory to a run with copies of so many bytes, which are made in `beside`."""
-        if self._held is None:
+    def give(self, copies: int, beside: Path) -> None:
+        """Warms memory for a run with copies of so many bytes, which are made in `beside`."""
+        if not self._hold:
             # For a share that fills the memory the page cache takes what there is.
             _touch(beside / "scratch", min(copies + EXTRA, available() // 4 * 3))
-            yield
-            return
-        with _dirty_limits_of(available() + self._held.size), self._held.for_a_run():
-            yield
-
-    def release(self) -> None:
-        """Lets go of what is held from run to run."""
-        if self._held is not None:
-            self._held.release()
-
-
-class _Held:
-    """All memory that is free, and ours for now: the first `size` bytes of a mapping."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        self._mapping = mmap.mmap(-1, _meminfo("MemTotal") // STEP * STEP, flags)
-        self._mapping.madvise(mmap.MADV_NOHUGEPAGE)
-
-    @contextmanager
-    def for_a_run(self) -> Iterator[None]:
-        """Takes what is free, and lets it go whenever memory gets short."""
-        while _free() > FREE + STEP and self.size < len(self._mapping):
-            self._mapping.madvise(MADV_POPULATE_WRITE, self.size, STEP)
-            self.size += STEP
-        over = threading.Event()
-        thread = threading.Thread(target=self._let_go, args=(over,))
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-
-    def release(self) -> None:
-        """Lets go of everything."""
-        self.size = 0
-        self._mapping.madvise(mmap.MADV_DONTNEED)
-
-    def _let_go(self, over: threading.Event) -> None:
-        # Where clients have every core it has to be there first.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -20)
-        while self.size > 0 and not over.wait(LOOK_S):
-            if _free() < FREE:
-                self.size -= STEP
-                self._mapping.madvise(mmap.MADV_DONTNEED, self.size, STEP)
-
-
-@contextmanager
-def _dirty_limits_of(memory: int) -> Iterator[None]:
-    """Has the kernel write to disks when it would with so much memory.
-
-    It goes by what is not in use, and memory that is held is.
-    """
-    ratios = {name: int((DIRTY / f"{name}_ratio").read_text()) for name in DIRTY_LIMITS}
-    sizes = {name: int((DIRTY / f"{name}_bytes").read_text()) for name in DIRTY_LIMITS}
-    try:
-        for name in DIRTY_LIMITS:
-            if ratios[name]:
-                (DIRTY / f"{name}_bytes").write_text(str(memory * ratios[name] // 100))
-        yield
-    finally:
-        for name in DIRTY_LIMITS:
-            # To set one of the two sets the other to zero; both may be, and then it is the ratio.
-            kind, value = ("bytes", sizes[name]) if sizes[name] else ("ratio", ratios[name])
-            (DIRTY / f"{name}_{kind}").write_text(str(value))
+        elif _in_small_blocks() < copies + EXTRA:
+            self._kept.append(_sprinkled())
 
 
 def available() -> int:
@@ -127,9 +55,26 @@ def available() -> int:
     return _meminfo("MemAvailable")
 
 
-def _free() -> int:
-    # Asked for often while clients run: a thirtieth of what it costs to read a file of the kernel's.
-    return os.sysconf("SC_AVPHYS_PAGES") * mmap.PAGESIZE
+def _sprinkled() -> mmap.mmap:
+    """All free memory, touched and let go of but for a page of each `DISTANCE`."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    mapping = mmap.mmap(-1, _meminfo("MemTotal") // STEP * STEP, flags)
+    mapping.madvise(mmap.MADV_NOHUGEPAGE)
+    size = 0
+    while _meminfo("MemFree") > FREE + STEP and size < len(mapping):
+        mapping.madvise(MADV_POPULATE_WRITE, size, STEP)
+        size += STEP
+    for start in range(0, size, DISTANCE):
+        mapping.madvise(mmap.MADV_DONTNEED, start + mmap.PAGESIZE, DISTANCE - mmap.PAGESIZE)
+    return mapping
+
+
+def _in_small_blocks() -> int:
+    """Bytes of free memory that the host cannot take, and the kernel hands out first."""
+    # A line has two names and the number of free blocks of 1, 2, 4... pages.
+    lines = [line.split()[4:] for line in Path("/proc/buddyinfo").read_text().splitlines()]
+    pages = sum(int(blocks) << order for line in lines for order, blocks in enumerate(line[:LARGE_ORDER]))
+    return pages * mmap.PAGESIZE
 
 
 def _meminfo(name: str) -> int:

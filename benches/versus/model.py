@@ -92,6 +92,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """What all runs of one invocation have in common."""
+
+    #: Seconds after which a run is given up.
+    cap_s: float
+    #: What sees to it that memory is warm.
+    warmth: Warmth
+    #: The hosts' congestion control; empty for the machine's own.
+    congestion: str = ""
+
+
+@dataclass(frozen=True)
 class Options:
     """What the command line settles for all scenarios."""
 
@@ -105,10 +117,8 @@ class Options:
     disk: Path
     #: Size of the share in MiB instead of the scenario's own; 0 for that.
     mib: int
-    #: Seconds after which a run is given up.
-    cap_s: float
-    #: What sees to it that memory is warm.
-    warmth: Warmth
+    #: What all runs have in common.
+    conditions: Conditions
 
     def size(self, mib: int) -> int:
         """The bytes to share where the scenario's own size is `mib`."""

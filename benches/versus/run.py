@@ -24,7 +24,7 @@ import report
 from clients import everyone
 from clients.base import lacking
 from memory import Warmth
-from model import Case, Failed, Options, Plan, Scenario, Skip, TooSlow
+from model import Case, Conditions, Failed, Options, Plan, Scenario, Skip, TooSlow
 from results import Results, Row, Table, describe_machine
 from scenarios import SCENARIOS
 
@@ -42,10 +42,11 @@ def parse_args() -> argparse.Namespace:
     add("--clients", default="", metavar="A,B", help="only these clients")
     add("--mib", type=int, default=0, help="size of the share instead of the scenario's own")
     add("--cap", type=float, default=300, metavar="S", help="give a run up after S seconds")
+    add("--congestion", default="cubic", metavar="NAME", help="of the hosts; empty: the machine's own")
     add("--swarm", type=Path, default=REPOSITORY / "target/release/swarm", help="our program")
     add("--memory", type=Path, default=Path("/dev/shm"), help="a folder in memory")
     add("--disk", type=Path, default=Path("/var/tmp"), help="a folder on a real file system")
-    add("--hold-memory", action="store_true", help="hold all free memory until a run needs it")
+    add("--hold-memory", action="store_true", help="touch all free memory, and hold a page of each MiB")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
     add("--markdown", type=Path, metavar="FILE", help="put the tables into this page")
     add("--from", type=Path, dest="source", metavar="FILE", help="measure nothing, read this JSON")
@@ -133,8 +134,6 @@ def run_scenario(name: str, scenario: Scenario, options: Options, runs: int) -> 
         say(f"{name}: skipped: {skip}")
         return None
     finally:
-        # The next one needs memory for what it shares.
-        options.warmth.release()
         for folder in (options.memory, options.disk):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -151,8 +150,7 @@ def measure(args: argparse.Namespace) -> Results:
         memory=args.memory / own,
         disk=args.disk / own,
         mib=args.mib,
-        cap_s=args.cap,
-        warmth=Warmth(hold=args.hold_memory),
+        conditions=Conditions(args.cap, Warmth(hold=args.hold_memory), args.congestion),
     )
     present = [client for client in everyone(options) if not client.missing()]
     results = Results(

@@ -15,7 +15,7 @@ import run
 import share
 import torrent
 from memory import Warmth
-from model import Failed, Options, Plan, Reference, Sample, Usage
+from model import Conditions, Failed, Options, Plan, Reference, Sample, Usage
 from process import Processes
 from results import Results, Row, Table
 
@@ -108,8 +108,8 @@ class Plans(unittest.TestCase):
         said = io.StringIO()
         with contextlib.redirect_stderr(said), tempfile.TemporaryDirectory() as folder:
             memory, disk = Path(folder) / "memory", Path(folder) / "disk"
-            warmth = Warmth(hold=False)
-            options = Options(["curl"], Path("swarm"), memory, disk, 0, 1, warmth)
+            conditions = Conditions(cap_s=1, warmth=Warmth(hold=False))
+            options = Options(["curl"], Path("swarm"), memory, disk, 0, conditions)
             table = run.run_scenario("race", lambda _: Plan("A race.", []), options, runs=1)
         self.assertIsNone(table)
         self.assertIn("race: skipped: none of the clients", said.getvalue())

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from clients.base import DONE, Client, Ground, Seat, Serving
 from hosts import Host, Hosts
-from memory import Warmth
-from model import Case, Sample, Usage
+from model import Case, Conditions, Sample, Usage
 from process import Process, Processes
 from share import Share
 
@@ -29,8 +28,7 @@ class Transfer:
     share: Share
     #: For the copies and everything else of a run; must not exist, and does not afterwards.
     folder: Path
-    cap_s: float
-    warmth: Warmth
+    conditions: Conditions
     seeders: int = 1
     getters: int = 1
     piece_length: int = MIB
@@ -54,7 +52,8 @@ class Transfer:
         self.folder.mkdir(parents=True)
         try:
             spare = 0 if self.relay is None else 1
-            with Hosts(self.seeders + self.getters + spare) as hosts, Processes() as processes:
+            count = self.seeders + self.getters + spare
+            with Hosts(count, self.conditions.congestion) as hosts, Processes() as processes:
                 self.shape(hosts)
                 ground = self._prepare(hosts, processes)
                 sample = self._measure(ground)
@@ -98,15 +97,15 @@ class Transfer:
         time.sleep(SETTLE_S)
         before = _total(serving.processes)
         copies = len(ground.getters) * self.share.size
-        with self.warmth.given(copies, self.folder):
-            start = time.monotonic()
-            getters = [self.client.get(ground, seat, serving.what) for seat in ground.getters]
-            end = ground.processes.wait(getters, self.until, self.cap_s)
-            seeder, getter = _total(serving.processes).since(before), _total(getters)
-            if self.synced:
-                for seat in ground.getters:
-                    _sync(seat.folder / self.share.name)
-                end = time.monotonic()
+        self.conditions.warmth.give(copies, self.folder)
+        start = time.monotonic()
+        getters = [self.client.get(ground, seat, serving.what) for seat in ground.getters]
+        end = ground.processes.wait(getters, self.until, self.conditions.cap_s)
+        seeder, getter = _total(serving.processes).since(before), _total(getters)
+        if self.synced:
+            for seat in ground.getters:
+                _sync(seat.folder / self.share.name)
+            end = time.monotonic()
         return Sample(end - start, seeder, getter)
 
 

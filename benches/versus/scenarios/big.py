@@ -19,6 +19,6 @@ def plan(options: Options) -> Plan:
         data = share.make_file(options.disk / f"source-{mib}", mib << 20)
         for client in some(options, "swarm-plain", "swarm"):
             # What must be warm is memory for the page cache, and that is never all of it.
-            transfer = Transfer(client, data, options.disk / "run", options.cap_s, options.warmth)
+            transfer = Transfer(client, data, options.disk / "run", options.conditions)
             cases.append(transfer.case(f"{client.name}, {mib / 1024:g} GiB"))
     return Plan("From one host to one other, on a disk: peak memory.", cases)

@@ -16,7 +16,7 @@ def plan(options: Options) -> Plan:
     data = share.make_file(options.disk / "source", options.size(MIB))
     cases = [
         Transfer(
-            client, data, options.disk / "run", options.cap_s, options.warmth, synced=True
+            client, data, options.disk / "run", options.conditions, synced=True
         ).case()
         for client in everyone(options)
     ]

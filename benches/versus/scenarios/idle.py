@@ -30,7 +30,7 @@ def plan(options: Options) -> Plan:
         seed_flags=room,
         get_flags=("--seed", "forever", "--json", *room),
     )
-    run = Transfer(client, data, options.memory / "run", options.cap_s, options.warmth)
+    run = Transfer(client, data, options.memory / "run", options.conditions)
     nobody = "nobody idle"
     cases = [
         run.case(nobody),

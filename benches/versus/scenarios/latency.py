@@ -30,8 +30,7 @@ def plan(options: Options) -> Plan:
             client,
             data,
             options.memory / "run",
-            options.cap_s,
-            options.warmth,
+            options.conditions,
             shape=_shape,
             relay=_relay,
         ).case()

@@ -46,7 +46,7 @@ def _run(argv: list[str], options: Options) -> Callable[[], Sample]:
         for made in options.memory.glob("made*"):
             made.unlink()
         with Processes() as processes:
-            usage, seconds = _time(processes, argv, options.memory / "log", options.cap_s)
+            usage, seconds = _time(processes, argv, options.memory / "log", options.conditions.cap_s)
         return Sample(seconds, usage)
 
     return run

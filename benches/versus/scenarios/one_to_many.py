@@ -24,7 +24,7 @@ def _plan(options: Options, getters: int, about: str) -> Plan:
     data = share.make_file(options.memory / "source", options.size(MIB), copies=getters)
     folder = options.memory / "run"
     cases = [
-        Transfer(client, data, folder, options.cap_s, options.warmth, getters=getters).case()
+        Transfer(client, data, folder, options.conditions, getters=getters).case()
         for client in everyone(options)
         # For four, nginx would only show what a server's cable bears.
         if getters == 1 or client.name != "curl"

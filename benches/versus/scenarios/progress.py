@@ -25,8 +25,7 @@ def plan(options: Options) -> Plan:
                 client,
                 data,
                 options.memory / "run",
-                options.cap_s,
-                options.warmth,
+                options.conditions,
                 seeders=seeders,
                 until="exit",
             )

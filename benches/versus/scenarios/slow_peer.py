@@ -22,7 +22,7 @@ def plan(options: Options) -> Plan:
     for client in some(options, "swarm-plain", "swarm", "libtorrent", "aria2"):
         folder, name = options.memory / "run", f"{client.name}, {FAST} fast"
         fast = Transfer(
-            client, data, folder, options.cap_s, options.warmth, seeders=FAST, shape=_shape
+            client, data, folder, options.conditions, seeders=FAST, shape=_shape
         )
         both = replace(fast, seeders=FAST + 1)
         cases += [fast.case(name), both.case(f"{name} and a slow one", without=name)]

@@ -16,7 +16,7 @@ def plan(options: Options) -> Plan:
     files = options.mib * 256 or FILES
     data = share.make_folder(options.memory / "source", files, FILE_SIZE)
     cases = [
-        Transfer(client, data, options.memory / "run", options.cap_s, options.warmth).case()
+        Transfer(client, data, options.memory / "run", options.conditions).case()
         for client in some(options, "swarm-plain", "swarm", "libtorrent", "aria2")
     ]
     about = f"{files:,} files of 4 KiB in one share, from one host to one other, in memory."
