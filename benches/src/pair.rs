@@ -93,7 +93,7 @@ impl Pair {
                     .push_back((from, Input::Stored { run, leaves, spent: Spent::default() }));
             }
             Output::Read { conn, run } => {
-                let data = Ok(self.block.slice(..len(run)));
+                let data = Ok(self.block.slice(..len(run)).into());
                 self.inputs.push_back((from, Input::BlocksRead { conn, run, data }));
             }
             Output::Finish => self.finished = true,

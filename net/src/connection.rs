@@ -4,15 +4,16 @@
 //! is sent is queued without copying payloads and goes out many frames to a system call.
 
 use std::{
-    collections::VecDeque,
+    fs::File,
     future::poll_fn,
     io,
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use swarm_proto::{
     codec::{CodecError, Frame, HEADER_LEN, Header},
     id::PeerId,
@@ -21,6 +22,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     Buffer, Buffers,
+    queue::{Queue, Span},
+    send_file,
     stream::{Stream, cut},
 };
 
@@ -45,8 +48,8 @@ pub struct Connection {
     /// The frame whose body is arriving.
     arriving: Option<(Header, Buffer)>,
     buffers: Buffers,
-    /// Encoded frames on their way out; payloads uncopied.
-    queue: VecDeque<Bytes>,
+    /// Encoded frames on their way out.
+    queue: Queue,
     /// Encoded frames that are not in the queue yet because the next may be appended.
     tail: BytesMut,
     /// Bytes in `queue`, in `tail` and in TLS's hands.
@@ -96,7 +99,7 @@ impl Connection {
             ahead: BytesMut::new(),
             arriving: None,
             buffers,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             tail: BytesMut::new(),
             queued: 0,
             written: 0,
@@ -157,10 +160,36 @@ impl Connection {
             if payload.len() <= SMALL {
                 self.tail.extend_from_slice(&payload);
             } else {
-                self.queue.push_back(self.tail.split().freeze());
-                self.queue.push_back(payload);
+                self.queue.push(self.tail.split().freeze());
+                self.queue.push(payload);
             }
         }
+    }
+
+    /// Queues a frame whose payload goes from a file to the network by itself: what comes before the
+    /// payload, and where the payload lies. Over plain transport on Linux it does; elsewhere it is read now,
+    /// which may wait for the disk. As [`Connection::queue`] otherwise.
+    ///
+    /// # Errors
+    /// The disk's. Nothing is queued then.
+    pub fn queue_from_file(
+        &mut self,
+        head: &[u8],
+        file: Arc<File>,
+        offset: u64,
+        len: usize,
+    ) -> io::Result<()> {
+        let span = Span { file, offset, len };
+        let read = (!self.stream.is_plain()).then(|| send_file::read(&span, &self.buffers));
+        let read = read.transpose()?;
+        self.tail.extend_from_slice(head);
+        self.queue.push(self.tail.split().freeze());
+        self.queued += head.len() + len;
+        match read {
+            Some(bytes) => self.queue.push(bytes),
+            None => self.queue.push_file(span),
+        }
+        Ok(())
     }
 
     /// Bytes that are queued and have not left for the kernel.
@@ -235,11 +264,43 @@ impl Connection {
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if !self.tail.is_empty() {
-            self.queue.push_back(self.tail.split().freeze());
+            self.queue.push(self.tail.split().freeze());
         }
-        let n = ready!(self.stream.poll_write(cx, &mut self.queue))?;
-        self.queued -= n;
+        let mut n = 0;
+        if !self.queue.next_is_file() {
+            let more = self.queue.file().is_some();
+            n = ready!(self.stream.poll_write(cx, self.queue.bytes(), more))?;
+            self.queued -= n;
+        }
+        // The payload of the frame whose beginning has just left goes in the same turn.
+        if self.queue.next_is_file() {
+            match self.poll_send_file(cx)? {
+                Poll::Ready(sent) => n += sent,
+                Poll::Pending if n == 0 => return Poll::Pending,
+                Poll::Pending => {}
+            }
+        }
         Poll::Ready(Ok(n))
+    }
+
+    /// Sends some of the part of a file that is next.
+    fn poll_send_file(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Some(span) = self.queue.file() else { return Poll::Ready(Ok(0)) };
+        match ready!(send_file::poll_send(self.stream.tcp(), cx, span)) {
+            Err(error) if send_file::is_unsupported(&error) => {
+                let bytes = send_file::read(span, &self.buffers)?;
+                self.queue.replace_file(bytes);
+                let n = ready!(self.stream.poll_write(cx, self.queue.bytes(), false))?;
+                self.queued -= n;
+                Poll::Ready(Ok(n))
+            }
+            sent => {
+                let n = sent?;
+                self.queue.file_sent(n);
+                self.queued -= n;
+                Poll::Ready(Ok(n))
+            }
+        }
     }
 
     fn poll_frame<F: Frame>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<F>, ReadError>> {

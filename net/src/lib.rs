@@ -11,7 +11,9 @@
 mod buffers;
 mod connection;
 mod identity;
+mod queue;
 mod security;
+mod send_file;
 pub mod socket;
 mod stream;
 mod tls;

@@ -74,14 +74,16 @@ impl Stream {
     }
 
     /// Moves bytes from the front of the queue to the socket and says how many have left for the
-    /// kernel; 0 if there is nothing to do.
+    /// kernel; 0 if there is nothing to do. With `more` something follows at once that is not in the
+    /// queue, and a packet may wait for it.
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         queue: &mut VecDeque<Bytes>,
+        more: bool,
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Plain(tcp) => poll_write_queue(tcp, cx, queue),
+            Self::Plain(tcp) => poll_write_queue(tcp, cx, queue, more),
             Self::Tls(tls) => tls.poll_write(cx, queue),
         }
     }
@@ -115,15 +117,18 @@ fn poll_read_tcp(
     }
 }
 
-/// Writes some of the bytes, at least one.
+/// Writes some of the bytes, at least one. With `more` a packet may wait for what follows at once.
 pub(crate) fn poll_write_tcp(
     tcp: &TcpStream,
     cx: &mut Context<'_>,
     slices: &[IoSlice<'_>],
+    more: bool,
 ) -> Poll<io::Result<usize>> {
     loop {
         ready!(tcp.poll_write_ready(cx))?;
-        match tcp.try_write_vectored(slices) {
+        let written =
+            if more { try_write_more(tcp, slices) } else { tcp.try_write_vectored(slices) };
+        match written {
             Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             result => return Poll::Ready(result),
@@ -131,17 +136,34 @@ pub(crate) fn poll_write_tcp(
     }
 }
 
+#[cfg(target_os = "linux")]
+fn try_write_more(tcp: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+
+    let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+    tcp.try_io(tokio::io::Interest::WRITABLE, || {
+        Ok(sendmsg(tcp, slices, &mut SendAncillaryBuffer::default(), flags)?)
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn try_write_more(tcp: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    tcp.try_write_vectored(slices)
+}
+
 fn poll_write_queue(
     tcp: &TcpStream,
     cx: &mut Context<'_>,
     queue: &mut VecDeque<Bytes>,
+    more: bool,
 ) -> Poll<io::Result<usize>> {
     let mut slices = [IoSlice::new(&[]); SLICES];
     let n = gather(queue, &mut slices);
     if n == 0 {
         return Poll::Ready(Ok(0));
     }
-    let written = ready!(poll_write_tcp(tcp, cx, &slices[..n]))?;
+    let more = more && n == queue.len();
+    let written = ready!(poll_write_tcp(tcp, cx, &slices[..n], more))?;
     drop_front(queue, written);
     Poll::Ready(Ok(written))
 }

@@ -74,5 +74,5 @@ impl Drop for Disk {
 }
 
 fn pool() -> Result<DiskPool, NodeError> {
-    DiskPool::new(0, Buffers::default())
+    DiskPool::new(0, Buffers::default(), false)
 }

@@ -4,17 +4,20 @@
 //! while that is full, so that a busy driver slows peers down through TCP. From the driver it has a
 //! queue that the driver bounds in bytes; the driver never waits for a connection.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use futures::FutureExt;
 use swarm_engine::{ConnId, Input, Side};
 use swarm_net::{Connection, ReadError, Turn};
 use swarm_proto::{
-    codec::Frame as _,
+    codec::{BLOCK_FRAME_HEAD, Frame as _, block_frame_head},
+    geometry::BlockRun,
     id::PeerId,
     message::{Hello, Message},
 };
 use tokio::sync::mpsc;
+
+use crate::store::InFile;
 
 /// Messages taken from the driver's queue at once.
 const SEND_BATCH: usize = 64;
@@ -32,9 +35,30 @@ const SEND_AHEAD: usize = 256 * 1024;
 pub(crate) enum Arrival {
     /// A connection is ready. `queue` is where the driver puts what is to be sent; when it is
     /// dropped the connection is closed, after what is in the queue was sent.
-    Up { input: Input, conn: ConnId, queue: mpsc::UnboundedSender<Message> },
+    Up { input: Input, conn: ConnId, queue: mpsc::UnboundedSender<Outgoing> },
     /// This happened on a connection that is up, in order.
     On { conn: ConnId, inputs: Vec<Input> },
+}
+
+/// What the driver has a connection send.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Message(Message),
+    /// A [`Message::Block`] whose bytes go from their file to the network by themselves.
+    FromFile {
+        run: BlockRun,
+        place: InFile,
+    },
+}
+
+impl Outgoing {
+    /// Bytes of the whole frame.
+    pub(crate) fn encoded_len(&self) -> u64 {
+        match self {
+            Self::Message(message) => message.encoded_len() as u64,
+            Self::FromFile { place, .. } => BLOCK_FRAME_HEAD as u64 + u64::from(place.len),
+        }
+    }
 }
 
 /// Who is at the other end of a connection, and how it came about.
@@ -72,7 +96,7 @@ struct Task {
     id: ConnId,
     conn: Connection,
     driver: mpsc::Sender<Arrival>,
-    sending: mpsc::UnboundedReceiver<Message>,
+    sending: mpsc::UnboundedReceiver<Outgoing>,
     /// Found no room in the driver's channel. Nothing is read while this waits.
     held: Option<Arrival>,
     /// Bytes that have left and that the driver was not told of.
@@ -102,7 +126,10 @@ impl Task {
                     if n == 0 {
                         return End::Ours;
                     }
-                    batch.drain(..).for_each(|message| self.conn.queue(&message));
+                    let queue = |outgoing| queue(&mut self.conn, outgoing);
+                    if let Err(error) = batch.drain(..).try_for_each(queue) {
+                        return End::Broken(error.into());
+                    }
                     continue;
                 }
                 Ok(place) = self.driver.reserve(), if !reading => {
@@ -167,4 +194,16 @@ impl Task {
             let _ = self.driver.send(arrival).await;
         }
     }
+}
+
+/// Queues what the driver has for the other side. It fails if the disk does.
+fn queue(conn: &mut Connection, outgoing: Outgoing) -> io::Result<()> {
+    match outgoing {
+        Outgoing::Message(message) => conn.queue(&message),
+        Outgoing::FromFile { run, place: InFile { file, offset, len } } => {
+            let head = block_frame_head(run.piece().get(), run.first(), len);
+            conn.queue_from_file(&head, file, offset, len as usize)?;
+        }
+    }
+    Ok(())
 }

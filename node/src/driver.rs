@@ -19,7 +19,6 @@ use swarm_engine::{
 };
 use swarm_net::Security;
 use swarm_proto::{
-    codec::Frame,
     id::SwarmId,
     message::{Hello, Message},
 };
@@ -31,10 +30,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     announcer::Ask,
-    conn::{self, Arrival, Opened},
+    conn::{self, Arrival, Opened, Outgoing},
     hello,
-    store::Job,
-    store::Store,
+    store::{InFile, Job, Store},
     transfer::Progressed,
 };
 
@@ -147,7 +145,7 @@ pub(crate) struct Running {
 /// The way to one connection's task.
 #[derive(Debug)]
 struct Queue {
-    messages: mpsc::UnboundedSender<Message>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
     bytes: u64,
 }
 
@@ -213,7 +211,7 @@ impl Driver {
             Arrival::Up { input, conn, queue } => {
                 self.state.open += 1;
                 if self.state.stop_at.is_none() {
-                    self.state.queues.insert(conn, Queue { messages: queue, bytes: 0 });
+                    self.state.queues.insert(conn, Queue { outgoing: queue, bytes: 0 });
                     self.feed(input);
                 }
             }
@@ -270,9 +268,13 @@ impl Driver {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Dial(target) => self.dial(target),
-            Output::Send { conn, message } => self.send(conn, message),
+            Output::Send { conn, message } => self.send(conn, Outgoing::Message(message)),
+            Output::SendInPlace { conn, run, place } => {
+                let place = place.get::<InFile>().expect("the store names no other place");
+                self.send(conn, Outgoing::FromFile { run, place: place.clone() });
+            }
             Output::Close { conn, reason } => {
-                self.send(conn, Message::Goodbye(reason));
+                self.send(conn, Outgoing::Message(Message::Goodbye(reason)));
                 self.state.queues.remove(&conn);
             }
             Output::Store { run, data } => self.state.jobs.push(Job::Store { run, data }),
@@ -293,16 +295,16 @@ impl Driver {
         }
     }
 
-    /// Queues a message for a peer, or drops the peer if it has not taken what waits already.
-    fn send(&mut self, conn: ConnId, message: Message) {
+    /// Queues something for a peer, or drops the peer if it has not taken what waits already.
+    fn send(&mut self, conn: ConnId, outgoing: Outgoing) {
         let Some(queue) = self.state.queues.get_mut(&conn) else { return };
-        queue.bytes += message.encoded_len() as u64;
+        queue.bytes += outgoing.encoded_len();
         if queue.bytes > self.queue_max {
             tracing::debug!(conn = conn.0, "dropped a peer that does not read");
             self.state.queues.remove(&conn);
         } else {
             // An error means that the connection has ended, which we are about to hear.
-            let _ = queue.messages.send(message);
+            let _ = queue.outgoing.send(outgoing);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::SocketAddr, path::Path, sync::Arc};
 
-use swarm_net::{Identity, Security, socket};
+use swarm_net::{Identity, Security, Transport, socket};
 use swarm_proto::{
     id::{PeerId, SwarmId},
     link::Endpoint,
@@ -44,7 +44,8 @@ impl Node {
         let threads = config.disk_threads;
         let security = Security::new(&identity, config.transport);
         let buffers = security.buffers().clone();
-        let pool = blocking(move || DiskPool::new(threads, buffers)).await?;
+        let plain = config.transport == Transport::Plain;
+        let pool = blocking(move || DiskPool::new(threads, buffers, plain)).await?;
         let shared = Arc::new(Shared {
             security,
             identity,

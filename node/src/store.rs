@@ -6,6 +6,7 @@
 
 mod fd_cache;
 mod files;
+mod in_place;
 mod ledger;
 mod parts;
 mod pool;
@@ -27,6 +28,7 @@ use std::{
 };
 
 use bytes::Bytes;
+pub(crate) use in_place::InFile;
 pub(crate) use parts::part_path;
 pub(crate) use pool::DiskPool;
 pub(crate) use share::Share;

@@ -16,6 +16,8 @@ mod peer;
 mod tests;
 mod tracker;
 
+pub use peer::{BLOCK_FRAME_HEAD, block_frame_head};
+
 use std::ops::RangeInclusive;
 
 use bincode::{

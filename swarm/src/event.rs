@@ -4,7 +4,10 @@
 //! recorded list of `(Time, Input)` with the seed is a whole run.
 
 use std::{
+    any::Any,
+    fmt,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -139,8 +142,8 @@ pub enum Input {
         conn: ConnId,
         /// Which blocks.
         run: BlockRun,
-        /// The bytes, or why there are none.
-        data: Result<Bytes, DiskError>,
+        /// The bytes or where they are, or why there are none.
+        data: Result<Blocks, DiskError>,
     },
     /// Answer to [`Output::Check`] and [`Output::ReadLeaves`]: the digests of all blocks of the
     /// piece as it is on the disk now.
@@ -212,6 +215,45 @@ pub enum Command {
     Stop,
 }
 
+/// Blocks for a peer.
+#[derive(Debug, Clone)]
+pub enum Blocks {
+    /// Their bytes, all of them.
+    Read(Bytes),
+    /// They can be sent from where they are. Answered with [`Output::SendInPlace`].
+    InPlace(Whereabouts),
+}
+
+impl From<Bytes> for Blocks {
+    fn from(bytes: Bytes) -> Self {
+        Self::Read(bytes)
+    }
+}
+
+/// What the shell needs to find bytes again, an open file for example. The engine only hands it back.
+#[derive(Clone)]
+pub struct Whereabouts(Arc<dyn Any + Send + Sync>);
+
+impl Whereabouts {
+    /// Hides what the shell knows.
+    #[must_use]
+    pub fn new(known: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(known))
+    }
+
+    /// What it was made of, if that was a `T`.
+    #[must_use]
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Whereabouts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Whereabouts")
+    }
+}
+
 /// What the engine wants done.
 #[derive(Debug, Clone)]
 pub enum Output {
@@ -223,6 +265,15 @@ pub enum Output {
         conn: ConnId,
         /// What.
         message: Message,
+    },
+    /// Queue a [`Message::Block`] with the bytes that are in this place.
+    SendInPlace {
+        /// Where to.
+        conn: ConnId,
+        /// Which blocks.
+        run: BlockRun,
+        /// Where they are.
+        place: Whereabouts,
     },
     /// Queue a [`Message::Goodbye`], then end the connection. Nothing more is sent to it.
     Close {

@@ -38,8 +38,8 @@ mod view;
 
 pub use config::{Config, Order};
 pub use event::{
-    Command, ConnId, DiskError, Event, Input, NoAnswer, Outbox, Output, Side, Spent, Target,
-    TrackerIndex,
+    Blocks, Command, ConnId, DiskError, Event, Input, NoAnswer, Outbox, Output, Side, Spent,
+    Target, TrackerIndex, Whereabouts,
 };
 pub use snapshot::{
     AVAILABILITY_MAX, BlockState, Bottleneck, PARTIALS_MAX, PartialSnapshot, PeerSnapshot,

@@ -14,7 +14,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    ConnId, DiskError, Outbox, Output, Swarm, Time,
+    Blocks, ConnId, DiskError, Outbox, Output, Swarm, Time,
     choke::Candidate,
     fetch::raw,
     rate::{Bucket, Rate},
@@ -328,7 +328,7 @@ impl Swarm {
         now: Time,
         conn: ConnId,
         run: BlockRun,
-        data: Result<Bytes, DiskError>,
+        data: Result<Blocks, DiskError>,
         out: &mut Outbox,
     ) {
         let len = u64::from(self.geometry().run_len(run));
@@ -341,8 +341,15 @@ impl Swarm {
                 let (piece, first) = (run.piece().get(), run.first());
                 self.totals.uploaded += len;
                 self.serve.rate.add(now, len);
-                self.send(now, conn, Message::Block { piece, first, data }, out);
                 if let Some(session) = self.sessions.get_mut(&conn) {
+                    self.serve.unflushed += match data {
+                        Blocks::Read(data) => {
+                            session.send(now, Message::Block { piece, first, data }, out)
+                        }
+                        Blocks::InPlace(place) => {
+                            session.send_in_place(now, (run, len), place, out)
+                        }
+                    };
                     session.served.sent += len;
                     session.served.sent_since_unchoke += len;
                     session.served.rate.add(now, len);

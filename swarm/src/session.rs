@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 
 use swarm_proto::{
     bitfield::Bitfield,
-    codec::Frame as _,
-    geometry::PieceIndex,
+    codec::{BLOCK_FRAME_HEAD, Frame as _},
+    geometry::{BlockRun, PieceIndex},
     id::PeerId,
     message::{Hello, Message, PeerAddr},
 };
@@ -17,7 +17,7 @@ pub(crate) use self::{
     asked::{Ask, Asked},
     served::Served,
 };
-use crate::{ConnId, Outbox, Output, Side, Time, gossip::News};
+use crate::{ConnId, Outbox, Output, Side, Time, Whereabouts, gossip::News};
 
 /// One connected peer.
 #[derive(Debug)]
@@ -103,13 +103,31 @@ impl Session {
     /// Queues a message, and counts its bytes as not yet flushed.
     pub(crate) fn send(&mut self, now: Time, message: Message, out: &mut Outbox) -> u64 {
         let len = message.encoded_len() as u64;
+        self.note_queued(now, len);
+        out.push(Output::Send { conn: self.conn, message });
+        len
+    }
+
+    /// As [`Self::send`], for `len` bytes of blocks that are sent from where they are.
+    pub(crate) fn send_in_place(
+        &mut self,
+        now: Time,
+        (run, len): (BlockRun, u64),
+        place: Whereabouts,
+        out: &mut Outbox,
+    ) -> u64 {
+        let len = BLOCK_FRAME_HEAD as u64 + len;
+        self.note_queued(now, len);
+        out.push(Output::SendInPlace { conn: self.conn, run, place });
+        len
+    }
+
+    fn note_queued(&mut self, now: Time, len: u64) {
         if self.served.unflushed == 0 {
             self.served.taken = now;
         }
         self.served.unflushed += len;
         self.last_sent = now;
-        out.push(Output::Send { conn: self.conn, message });
-        len
     }
 
     /// Since when nothing has come from it, or it has taken nothing of what is there for it.

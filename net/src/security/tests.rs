@@ -1,5 +1,7 @@
 //! Who gets in and who does not, over real sockets.
 
+/// Payloads that go from a file.
+mod files;
 /// Those who claim to be somebody else, or change what others say.
 mod impostors;
 /// What the other side's TLS may do with records.

@@ -196,7 +196,7 @@ impl TlsStream {
         loop {
             while !self.leaving.is_empty() {
                 let leaving = IoSlice::new(&self.sending.as_ref()[self.leaving.clone()]);
-                self.leaving.start += ready!(poll_write_tcp(&self.tcp, cx, &[leaving]))?;
+                self.leaving.start += ready!(poll_write_tcp(&self.tcp, cx, &[leaving], false))?;
             }
             if self.sealing > 0 || (queue.is_empty() && !self.session.is_due()) {
                 if queue.is_empty() {

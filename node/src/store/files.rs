@@ -21,7 +21,7 @@ use std::{
 
 use bytes::Bytes;
 use rustix::io::Errno;
-use swarm_engine::DiskError;
+use swarm_engine::{Blocks, DiskError, Whereabouts};
 use swarm_net::{Buffer, Buffers};
 use swarm_proto::{
     geometry::{BlockRun, FileIndex, PieceIndex, Span},
@@ -32,6 +32,7 @@ use swarm_proto::{
 use super::pool::DiskPool;
 use super::{
     fd_cache::{FdCache, ShareKey},
+    in_place::{self, InFile},
     resume::Kept,
     tree::Tree,
     work_folder::WorkFolder,
@@ -77,6 +78,8 @@ pub(crate) struct Files {
     home: Home,
     cache: Arc<FdCache>,
     buffers: Buffers,
+    /// Peers are sent blocks from the files themselves where that is of use.
+    sends_from_files: bool,
     key: ShareKey,
     /// Held for a look.
     places: Mutex<Places>,
@@ -89,6 +92,16 @@ pub(crate) struct Files {
     orphaned: AtomicBool,
     /// Held while a file is written to; one of these for each file.
     turns: [Mutex<()>; TURNS],
+}
+
+/// Blocks that can be read.
+struct Found {
+    file: FileIndex,
+    open: Arc<File>,
+    /// Bytes before them.
+    offset: u64,
+    /// Bytes of them.
+    len: u32,
 }
 
 #[derive(Debug)]
@@ -110,9 +123,19 @@ impl Files {
         let (cache, buffers) = (Arc::clone(pool.open_files()), pool.buffers().clone());
         let key = cache.new_share();
         let places = Mutex::new(Places { files, doubted: HashSet::new() });
-        let (moving, unsynced) = (Mutex::default(), Mutex::default());
-        let (orphaned, turns) = (AtomicBool::new(false), Default::default());
-        Self { manifest, home, cache, buffers, key, places, moving, unsynced, orphaned, turns }
+        Self {
+            manifest,
+            home,
+            cache,
+            buffers,
+            sends_from_files: pool.sends_from_files(),
+            key,
+            places,
+            moving: Mutex::default(),
+            unsynced: Mutex::default(),
+            orphaned: AtomicBool::new(false),
+            turns: Default::default(),
+        }
     }
 
     /// The manifest of the share.
@@ -150,11 +173,37 @@ impl Files {
     /// # Errors
     /// `Changed` if the file is not the one that was verified.
     pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, DiskError> {
+        self.read_found(&self.find(run)?)
+    }
+
+    /// Reads blocks of a verified piece for a peer, or says where they may be sent from.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn read_for_peer(&self, run: BlockRun) -> Result<Blocks, DiskError> {
+        let found = self.find(run)?;
+        let Found { offset, len, .. } = found;
+        if self.sends_from_files && in_place::may_be_sent(&found.open, offset, len) {
+            return Ok(Blocks::InPlace(Whereabouts::new(InFile { file: found.open, offset, len })));
+        }
+        self.read_found(&found).map(Blocks::Read)
+    }
+
+    fn read_found(&self, found: &Found) -> Result<Bytes, DiskError> {
+        let Found { file, open, offset, len } = found;
+        let len = *len as usize;
+        read_exact(open, *offset, len, self.buffers.take(len))
+            .map(Buffer::freeze)
+            .map_err(|error| self.disk_error("read", *file, &error))
+    }
+
+    /// The file that blocks of a verified piece are in, and where in it.
+    fn find(&self, run: BlockRun) -> Result<Found, DiskError> {
         let geometry = self.manifest.geometry();
         let Span { file, offset, .. } = geometry.span(run.piece());
-        let len = geometry.run_len(run) as usize;
+        let len = geometry.run_len(run);
         // Of a file that is read whole nobody will want more soon.
-        let keep = (len as u64) < geometry.file_len(file);
+        let keep = u64::from(len) < geometry.file_len(file);
         let (open, place) =
             self.open(file, keep).map_err(|error| self.disk_error("read", file, &error))?;
         if let Place::Final(stamp) = place {
@@ -167,10 +216,7 @@ impl Files {
                 return Err(DiskError::Changed);
             }
         }
-        let offset = offset + u64::from(run.offset());
-        read_exact(&open, offset, len, self.buffers.take(len))
-            .map(Buffer::freeze)
-            .map_err(|error| self.disk_error("read", file, &error))
+        Ok(Found { file, open, offset: offset + u64::from(run.offset()), len })
     }
 
     /// Reads a piece as it is now, under its name, and hashes its blocks. If a changed file turns

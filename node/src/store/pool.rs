@@ -34,6 +34,7 @@ pub(crate) struct DiskPool {
     queue: Arc<Queue>,
     open_files: Arc<FdCache>,
     buffers: Buffers,
+    sends_from_files: bool,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -73,11 +74,16 @@ const OPEN_FILES_MAX: u64 = 64;
 const THREADS: std::ops::RangeInclusive<usize> = 2..=16;
 
 impl DiskPool {
-    /// Starts the threads; 0 for one a CPU. What they read goes into `buffers`.
+    /// Starts the threads; 0 for one a CPU. What they read goes into `buffers`; with `sends_from_files`
+    /// they leave to the connections what these can send from a file by themselves.
     ///
     /// # Errors
     /// If the system gives us too few file descriptors, or no threads.
-    pub(crate) fn new(threads: usize, buffers: Buffers) -> Result<Self, NodeError> {
+    pub(crate) fn new(
+        threads: usize,
+        buffers: Buffers,
+        sends_from_files: bool,
+    ) -> Result<Self, NodeError> {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         if limit < DESCRIPTORS_MIN {
             return Err(NodeError::FewDescriptors { limit, needed: DESCRIPTORS_MIN });
@@ -91,7 +97,8 @@ impl DiskPool {
             threads => threads,
         };
         let queue = Arc::new(Queue::default());
-        let mut pool = Self { queue, open_files, buffers, threads: Vec::with_capacity(threads) };
+        let started = Vec::with_capacity(threads);
+        let mut pool = Self { queue, open_files, buffers, sends_from_files, threads: started };
         for number in 0..threads {
             let queue = Arc::clone(&pool.queue);
             let thread = thread::Builder::new()
@@ -109,6 +116,11 @@ impl DiskPool {
 
     pub(crate) const fn open_files(&self) -> &Arc<FdCache> {
         &self.open_files
+    }
+
+    /// Whether peers are sent blocks from the files themselves where that is of use.
+    pub(crate) const fn sends_from_files(&self) -> bool {
+        self.sends_from_files
     }
 
     pub(crate) const fn buffers(&self) -> &Buffers {
@@ -224,7 +236,7 @@ mod tests {
     #[test]
     fn small_tasks_of_a_share_are_done_together_and_shared_among_the_threads() {
         let sample = Sample::new(&[("a", 64 << 14)]);
-        let pool = DiskPool::new(1, Buffers::default()).unwrap();
+        let pool = DiskPool::new(1, Buffers::default(), false).unwrap();
         let open = || {
             let (answers, manifest) = (unbounded_channel().0, Arc::clone(&sample.manifest));
             let path = &sample.path;

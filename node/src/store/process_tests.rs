@@ -156,7 +156,7 @@ fn few_descriptors_are_enough_and_too_few_are_refused() {
         return;
     };
     if limit == "20" {
-        let error = DiskPool::new(1, swarm_net::Buffers::default()).unwrap_err();
+        let error = DiskPool::new(1, swarm_net::Buffers::default(), false).unwrap_err();
         assert!(matches!(error, NodeError::FewDescriptors { limit: 20, needed: 64 }), "{error}");
         return;
     }

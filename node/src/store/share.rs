@@ -148,7 +148,9 @@ impl Share {
                     Err(error) => Input::StoreFailed { run, error },
                 }
             }
-            Work::Read { conn, run } => Input::BlocksRead { conn, run, data: self.files.read(run) },
+            Work::Read { conn, run } => {
+                Input::BlocksRead { conn, run, data: self.files.read_for_peer(run) }
+            }
             Work::ReadLeaves(piece) => {
                 Input::LeavesRead { piece, leaves: self.files.leaves(piece) }
             }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use swarm_engine::{ConnId, DiskError};
+use swarm_engine::{Blocks, ConnId, DiskError};
 use swarm_net::Buffers;
 use swarm_proto::geometry::{BlockRun, RUN_BLOCKS_MAX};
 use tempfile::TempDir;
@@ -46,7 +46,7 @@ pub(super) fn chosen<'a>(
     output: &Path,
     selection: &Selection,
 ) -> Result<Download<'a>, NodeError> {
-    let pool = DiskPool::new(2, Buffers::default()).unwrap();
+    let pool = DiskPool::new(2, Buffers::default(), false).unwrap();
     let (sender, answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
     let Opened { store, have, priorities } =
@@ -147,8 +147,21 @@ fn read(
     let run = runs(manifest, piece)[0];
     store.submit(Job::Read { conn: CONN, run });
     match answers.blocking_recv().unwrap() {
-        Input::BlocksRead { conn: CONN, run: of, data } if of == run => data,
+        Input::BlocksRead { conn: CONN, run: of, data } if of == run => data.map(bytes_of),
         other => panic!("{other:?}"),
+    }
+}
+
+/// Blocks as a peer gets them.
+fn bytes_of(blocks: Blocks) -> Bytes {
+    match blocks {
+        Blocks::Read(bytes) => bytes,
+        Blocks::InPlace(place) => {
+            let InFile { file, offset, len } = place.get().unwrap();
+            let mut bytes = vec![0; *len as usize];
+            file.read_exact_at(&mut bytes, *offset).unwrap();
+            bytes.into()
+        }
     }
 }
 
@@ -449,7 +462,7 @@ fn finishing_with_a_piece_missing_is_refused() {
 fn a_stopped_verification_leaves_things_as_they_were() {
     let sample = varied();
     let before = listing(sample.dir.path());
-    let pool = DiskPool::new(1, Buffers::default()).unwrap();
+    let pool = DiskPool::new(1, Buffers::default(), false).unwrap();
     let (sender, _answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
     let opened = Store::for_download(

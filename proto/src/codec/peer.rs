@@ -5,7 +5,10 @@ use std::ops::RangeInclusive;
 use bincode::{enc::write::Writer, error::EncodeError};
 use bytes::Bytes;
 
-use super::{Body, check_client, check_part, count_len, ensure, get, put, take_u32, varint};
+use super::{
+    Body, HEADER_LEN, LENGTH_LEN, check_client, check_part, count_len, ensure, get, put, take_u32,
+    varint,
+};
 use crate::{
     geometry::{BLOCK_LEN, PIECE_LEN_MAX, PIECES_MAX, RUN_BLOCKS_MAX},
     id::Digest,
@@ -50,10 +53,29 @@ const LEAVES_MAX: usize = (PIECE_LEN_MAX / BLOCK_LEN) as usize;
 const RUN_LEN_MAX: usize = (RUN_BLOCKS_MAX * BLOCK_LEN) as usize;
 /// Bytes before the payload of a block.
 const BLOCK_HEAD: usize = 8;
+/// Bytes of a block's frame before its payload.
+pub const BLOCK_FRAME_HEAD: usize = HEADER_LEN + BLOCK_HEAD;
 /// Bytes before the payload of a part of a manifest.
 const PART_HEAD: usize = 8;
 /// Bytes of a [`PeerAddr`]: a key, the address family, 4 or 16 bytes of address, a port.
 pub(super) const PEER_ADDR_LEN_MAX: usize = 32 + 1 + 16 + varint::U16;
+
+/// What goes before the payload of a [`Message::Block`], for a payload that is sent from where it lies.
+/// `len` is in bytes, at most that of the longest run.
+#[must_use]
+pub fn block_frame_head(piece: u32, first: u32, len: u32) -> [u8; BLOCK_FRAME_HEAD] {
+    debug_assert!(
+        (1..=RUN_LEN_MAX).contains(&(len as usize)),
+        "a message of ours keeps the limits"
+    );
+    let length = (BLOCK_FRAME_HEAD - LENGTH_LEN) as u32 + len;
+    let mut head = [0; BLOCK_FRAME_HEAD];
+    head[..4].copy_from_slice(&length.to_le_bytes());
+    head[4] = kind::BLOCK;
+    head[5..9].copy_from_slice(&piece.to_le_bytes());
+    head[9..].copy_from_slice(&first.to_le_bytes());
+    head
+}
 
 impl Body for Hello {
     fn lengths(kind: u8) -> Option<RangeInclusive<usize>> {

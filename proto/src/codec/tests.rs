@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use proptest::{collection::vec, option, prelude::*};
 
 use self::any::{hello, message, reply, request, tracker_hello};
-use super::{CodecError, Frame, HEADER_LEN};
+use super::{BLOCK_FRAME_HEAD, CodecError, Frame, HEADER_LEN, block_frame_head};
 use crate::{
     announce::{
         Announce, AnnounceEvent, Announced, DELTA_MAX, HaveReport, RAREST_MAX, Refusal, SCRAPE_MAX,
@@ -153,4 +153,16 @@ fn frames_are_appended() {
     assert_eq!(Message::Choke.encode(&mut head), None);
     assert_eq!(Message::Suggest(300).encode(&mut head), None);
     assert_eq!(head[..], [1, 0, 0, 0, 0x10, 4, 0, 0, 0, 0x34, 0xFB, 0x2C, 0x01]);
+}
+
+#[test]
+fn the_head_of_a_block_is_what_the_message_begins_with() {
+    for len in [1, 16_384, 1 << 20] {
+        let data = Bytes::from(vec![5; len]);
+        let mut whole = BytesMut::new();
+        let block = Message::Block { piece: 0x0102_0304, first: 0x05, data };
+        let payload = block.encode(&mut whole).unwrap();
+        assert_eq!(block_frame_head(0x0102_0304, 0x05, len as u32)[..], whole[..]);
+        assert_eq!(block.encoded_len(), BLOCK_FRAME_HEAD + payload.len());
+    }
 }

@@ -317,7 +317,7 @@ impl Stage {
     pub(crate) fn read(&mut self) -> usize {
         let reads = self.reads();
         for &(conn, run) in &reads {
-            let data = Ok(self.bytes(run));
+            let data = Ok(self.bytes(run).into());
             self.input(Input::BlocksRead { conn, run, data });
         }
         reads.len()

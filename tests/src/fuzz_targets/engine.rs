@@ -254,7 +254,7 @@ impl World {
             }
             (Job::Store(run, _), Some(error)) => Input::StoreFailed { run, error },
             (Job::Read(conn, run), None) => {
-                Input::BlocksRead { conn, run, data: Ok(share().read(run)) }
+                Input::BlocksRead { conn, run, data: Ok(share().read(run).into()) }
             }
             (Job::Read(conn, run), Some(error)) => {
                 Input::BlocksRead { conn, run, data: Err(error) }
@@ -325,6 +325,7 @@ impl World {
         match output {
             Output::Dial(target) => self.jobs.push(Job::Dial(target)),
             Output::Send { conn, message } => self.send(conn, &message),
+            Output::SendInPlace { .. } => unreachable!("blocks are read as bytes here"),
             Output::Close { conn, reason } => {
                 // A connection that was refused, or that has ended by itself at the same time.
                 let Some(link) = self.links.get_mut(&conn) else { return };

@@ -215,7 +215,9 @@ impl Node {
                     Input::StoreFailed { run, error }
                 }
             },
-            Job::Read(conn, run) => Input::BlocksRead { conn, run, data: self.disk.read(run) },
+            Job::Read(conn, run) => {
+                Input::BlocksRead { conn, run, data: self.disk.read(run).map(Into::into) }
+            }
             Job::Check(piece) => Input::LeavesRead { piece, leaves: self.disk.check(piece) },
             Job::Record(piece) => {
                 if self.recording.remove(&piece) {
@@ -241,6 +243,7 @@ impl Node {
                     env.checker.violated(self.id, format!("queue of {conn:?} overflows"));
                 }
             }
+            Output::SendInPlace { .. } => unreachable!("this disk hands out bytes"),
             Output::Close { conn, reason } => {
                 env.net.send(now, conn, Message::Goodbye(reason));
                 env.net.close(now, conn);

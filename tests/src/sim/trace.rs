@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use swarm_engine::{Input, Output, Time};
+use swarm_engine::{Blocks, Input, Output, Time};
 use swarm_proto::{
     codec::Frame,
     message::{Message, RawRun},
@@ -71,7 +71,11 @@ fn describe_input(input: &Input) -> String {
             format!("Stored {run:?} {sums:?}")
         }
         Input::BlocksRead { conn, run, data } => {
-            format!("{}: read {run:?} {:?}", conn.0, data.as_ref().map(bytes::Bytes::len))
+            let read = |blocks: &Blocks| match blocks {
+                Blocks::Read(bytes) => Some(bytes.len()),
+                Blocks::InPlace(_) => None,
+            };
+            format!("{}: read {run:?} {:?}", conn.0, data.as_ref().map(read))
         }
         other => format!("{other:?}"),
     }

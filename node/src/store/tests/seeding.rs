@@ -1,6 +1,7 @@
 //! Sharing what is on the disk.
 
 use super::*;
+use crate::{CreateOptions, create};
 
 fn seed(
     sample: &Sample,
@@ -15,7 +16,7 @@ fn seed(
 
 #[test]
 fn a_seeder_reads_what_it_shares() {
-    let (sample, pool) = (varied(), DiskPool::new(2, Buffers::default()).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(2, Buffers::default(), false).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, true).unwrap();
     assert!(opened.have.is_full());
     let manifest = &sample.manifest;
@@ -28,8 +29,24 @@ fn a_seeder_reads_what_it_shares() {
 }
 
 #[test]
+fn long_runs_are_sent_from_their_file_as_they_are_read_and_not_once_it_has_changed() {
+    let Sample { dir, path, .. } = Sample::file("film.mkv", 600_000);
+    let options = CreateOptions { piece_length: Some(1 << 19), ..CreateOptions::default() };
+    let manifest = Arc::new(create(&path, options, &mut |_| true).unwrap());
+    let sample = Sample { dir, path, manifest };
+    let pool = DiskPool::new(1, Buffers::default(), true).unwrap();
+    let (opened, mut answers) = seed(&sample, &pool, true).unwrap();
+    let [long, short] = [0, 1].map(|n| sample.manifest.geometry().piece(n).unwrap());
+    let mut read = |piece| read(&opened.store, &mut answers, &sample.manifest, piece);
+    assert_eq!(read(long).unwrap(), noise(0, 600_000)[..1 << 19]);
+    assert_eq!(read(short).unwrap(), noise(0, 600_000)[1 << 19..]);
+    fs::write(&sample.path, noise(1, 600_000)).unwrap();
+    assert_eq!(read(long), Err(DiskError::Changed));
+}
+
+#[test]
 fn a_share_that_is_not_what_the_manifest_says_is_not_seeded() {
-    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default(), false).unwrap());
     let file = sample.path.join("a");
     fs::write(&file, noise(1, 40_000)).unwrap();
     assert!(seed(&sample, &pool, false).is_ok());
@@ -45,7 +62,7 @@ fn a_share_that_is_not_what_the_manifest_says_is_not_seeded() {
 
 #[test]
 fn a_file_changed_under_a_seeder_is_noticed_and_can_be_trusted_again() {
-    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default(), false).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
     let manifest = &sample.manifest;
     let [first, second] = [0, 1].map(|n| manifest.geometry().piece(n).unwrap());
@@ -81,7 +98,7 @@ fn a_file_changed_under_a_seeder_is_noticed_and_can_be_trusted_again() {
 
 #[test]
 fn a_file_cut_or_removed_under_a_seeder_is_noticed() {
-    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default(), false).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
     let manifest = &sample.manifest;
     let piece = manifest.geometry().piece(1).unwrap();
@@ -106,7 +123,7 @@ fn a_file_cut_or_removed_under_a_seeder_is_noticed() {
 fn a_pipe_in_the_place_of_a_file_keeps_no_thread_waiting() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default(), false).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
     let path = sample.path.join("a");
     fs::remove_file(&path).unwrap();
@@ -119,7 +136,7 @@ fn a_pipe_in_the_place_of_a_file_keeps_no_thread_waiting() {
 
 #[test]
 fn a_closed_store_takes_no_jobs() {
-    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default()).unwrap());
+    let (sample, pool) = (varied(), DiskPool::new(1, Buffers::default(), false).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, false).unwrap();
     opened.store.close();
     opened.store.submit(Job::ReadLeaves(sample.manifest.geometry().piece(0).unwrap()));

@@ -16,7 +16,7 @@ fn what_was_recorded_is_not_read_again() {
     let part = work_folder(&sample, &output).join("parts/0");
     File::options().write(true).open(part).unwrap().write_all_at(b"?", 0).unwrap();
     let mut seen = Vec::new();
-    let pool = DiskPool::new(1, Buffers::default()).unwrap();
+    let pool = DiskPool::new(1, Buffers::default(), false).unwrap();
     let (sender, _answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
     let all = Selection::default();

@@ -1,0 +1,73 @@
+//! Whether blocks may go from their file to the network by themselves (`sendfile`), or are read first.
+//!
+//! Who sends them waits for the disk if they are not in the page cache, and that is a thread with many
+//! connections. So only what is in the cache is sent from there; the rest is read by a disk thread.
+
+use std::{fs::File, sync::Arc};
+
+/// Where the bytes of a run are.
+#[derive(Debug, Clone)]
+pub(crate) struct InFile {
+    /// Open for reading.
+    pub(crate) file: Arc<File>,
+    /// Bytes before them.
+    pub(crate) offset: u64,
+    /// Bytes of the whole run.
+    pub(crate) len: u32,
+}
+
+/// Shorter runs are read: so many descriptors are never held by what waits to be sent as there would be
+/// with many small files, and there is little to gain.
+const LEN_MIN: u32 = 256 << 10;
+/// From one byte that is looked at to the next. The system reads ahead and forgets by larger parts; where a
+/// page is missing between two that are there, the wait is short.
+#[cfg(target_os = "linux")]
+const LOOK_EVERY: u64 = 256 << 10;
+
+/// Whether a part of a file may be sent from where it is, by its length and what the system has of it.
+pub(super) fn may_be_sent(file: &File, offset: u64, len: u32) -> bool {
+    len >= LEN_MIN && is_cached(file, offset, len)
+}
+
+#[cfg(target_os = "linux")]
+fn is_cached(file: &File, offset: u64, len: u32) -> bool {
+    use std::io::IoSliceMut;
+
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    let end = offset + u64::from(len);
+    let ask = |at| preadv2(file, &mut [IoSliceMut::new(&mut [0])], at, ReadWriteFlags::NOWAIT);
+    for at in (offset..end).step_by(LOOK_EVERY as usize).chain([end - 1]) {
+        match ask(at) {
+            Ok(1) => {}
+            // It cannot be asked, and needs not.
+            Err(Errno::OPNOTSUPP) => return super::reserve::is_in_memory(file),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Elsewhere the system cannot be asked.
+#[cfg(not(target_os = "linux"))]
+const fn is_cached(_: &File, _: u64, _: u32) -> bool {
+    false
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_long_run_that_was_just_written_may_be_sent() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![1; 3 * LEN_MIN as usize]).unwrap();
+        // Not every file system can be asked.
+        let can_be_asked = is_cached(&file, 0, 1);
+        assert_eq!(may_be_sent(&file, 0, 2 * LEN_MIN), can_be_asked);
+        assert_eq!(may_be_sent(&file, u64::from(LEN_MIN), 2 * LEN_MIN), can_be_asked);
+        assert!(!may_be_sent(&file, 0, LEN_MIN - 1));
+    }
+}
