@@ -7,6 +7,8 @@
 //! A part file is ours alone. A final file is the user's: it is never written to, and what is read
 //! from it counts only as long as the file is the one that was verified.
 
+mod reading;
+
 use std::{
     collections::{BTreeSet, HashSet},
     fs::File,
@@ -19,26 +21,22 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use rustix::io::Errno;
-use swarm_engine::{Blocks, DiskError, Whereabouts};
-use swarm_net::{Buffer, Buffers};
+use swarm_engine::DiskError;
+use swarm_net::Buffers;
 use swarm_proto::{
-    geometry::{BlockRun, FileIndex, PieceIndex, Span},
-    id::Digest,
+    geometry::{BlockRun, FileIndex, PieceIndex},
     manifest::Manifest,
 };
 
 use super::pool::DiskPool;
 use super::{
     fd_cache::{FdCache, ShareKey},
-    in_place::{self, InFile},
     resume::Kept,
     tree::Tree,
     work_folder::WorkFolder,
 };
 use crate::{
-    scan::hash_span,
     stamp::{Identity, Stamp},
     walk::{below, names_below, open_file},
 };
@@ -92,16 +90,6 @@ pub(crate) struct Files {
     orphaned: AtomicBool,
     /// Held while a file is written to; one of these for each file.
     turns: [Mutex<()>; TURNS],
-}
-
-/// Blocks that can be read.
-struct Found {
-    file: FileIndex,
-    open: Arc<File>,
-    /// Bytes before them.
-    offset: u64,
-    /// Bytes of them.
-    len: u32,
 }
 
 #[derive(Debug)]
@@ -166,82 +154,6 @@ impl Files {
         written.map_err(|error| self.disk_error("write to", span.file, &error))?;
         self.note_unsynced(run.piece());
         Ok(())
-    }
-
-    /// Reads blocks of a verified piece.
-    ///
-    /// # Errors
-    /// `Changed` if the file is not the one that was verified.
-    pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, DiskError> {
-        self.read_found(&self.find(run)?)
-    }
-
-    /// Reads blocks of a verified piece for a peer, or says where they may be sent from.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub(crate) fn read_for_peer(&self, run: BlockRun) -> Result<Blocks, DiskError> {
-        let found = self.find(run)?;
-        let Found { offset, len, .. } = found;
-        if self.sends_from_files && in_place::may_be_sent(&found.open, offset, len) {
-            return Ok(Blocks::InPlace(Whereabouts::new(InFile { file: found.open, offset, len })));
-        }
-        self.read_found(&found).map(Blocks::Read)
-    }
-
-    fn read_found(&self, found: &Found) -> Result<Bytes, DiskError> {
-        let Found { file, open, offset, len } = found;
-        let len = *len as usize;
-        read_exact(open, *offset, len, self.buffers.take(len))
-            .map(Buffer::freeze)
-            .map_err(|error| self.disk_error("read", *file, &error))
-    }
-
-    /// The file that blocks of a verified piece are in, and where in it.
-    fn find(&self, run: BlockRun) -> Result<Found, DiskError> {
-        let geometry = self.manifest.geometry();
-        let Span { file, offset, .. } = geometry.span(run.piece());
-        let len = geometry.run_len(run);
-        // Of a file that is read whole nobody will want more soon.
-        let keep = u64::from(len) < geometry.file_len(file);
-        let (open, place) =
-            self.open(file, keep).map_err(|error| self.disk_error("read", file, &error))?;
-        if let Place::Final(stamp) = place {
-            let now = stamp_of(&open).map_err(|error| self.disk_error("read", file, &error))?;
-            if now != stamp {
-                self.doubt(file, now);
-                return Err(DiskError::Changed);
-            }
-            if self.places().doubted.contains(&run.piece()) {
-                return Err(DiskError::Changed);
-            }
-        }
-        Ok(Found { file, open, offset: offset + u64::from(run.offset()), len })
-    }
-
-    /// Reads a piece as it is now, under its name, and hashes its blocks. If a changed file turns
-    /// out to hold what it should, the piece is trusted again.
-    pub(crate) fn leaves(&self, piece: PieceIndex) -> Result<Vec<Digest>, DiskError> {
-        let span = self.manifest.geometry().span(piece);
-        let failed = |error| self.disk_error("read", span.file, &error);
-        if matches!(self.place(span.file), Place::Final(_)) {
-            // Another file may be there by now.
-            self.cache.remove(self.key, span.file);
-        }
-        let (file, place) = self.open(span.file, true).map_err(failed)?;
-        let before = stamp_of(&file).map_err(failed)?;
-        let mut leaves = Vec::new();
-        hash_span(&file, span, &mut Vec::new(), &mut leaves).map_err(failed)?;
-        if let Place::Final(stamp) = place {
-            if before != stamp {
-                self.doubt(span.file, before);
-            }
-            let after = stamp_of(&file).map_err(failed)?;
-            if before == after && self.manifest.verifies(piece, &leaves) {
-                self.trust(piece, after);
-            }
-        }
-        Ok(leaves)
     }
 
     /// What a download remembers of its files.
@@ -444,25 +356,6 @@ impl Files {
         }
     }
 
-    /// The file has changed: nothing in it counts until it is verified again.
-    fn doubt(&self, file: FileIndex, stamp: Stamp) {
-        let mut places = self.places();
-        let place = &mut places.files[file.as_usize()];
-        // Another thread may have seen the same, and pieces may be verified again since.
-        if std::mem::replace(place, Place::Final(stamp)) == Place::Final(stamp) {
-            return;
-        }
-        places.doubted.extend(self.manifest.geometry().file_pieces(file));
-    }
-
-    fn trust(&self, piece: PieceIndex, seen: Stamp) {
-        let file = self.manifest.geometry().span(piece).file;
-        let mut places = self.places();
-        if places.files[file.as_usize()] == Place::Final(seen) {
-            places.doubted.remove(&piece);
-        }
-    }
-
     fn places(&self) -> MutexGuard<'_, Places> {
         // A thread that panicked with the lock held has left at worst a file in its old place.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
@@ -486,17 +379,6 @@ pub(crate) fn disk_error(action: &str, error: &io::Error) -> DiskError {
     }
 }
 
-fn stamp_of(file: &File) -> io::Result<Stamp> {
-    Ok(Stamp::from(&file.metadata()?))
-}
-
-/// Reads so many bytes into a buffer that has room for them.
-fn read_exact(file: &File, offset: u64, len: usize, mut bytes: Buffer) -> io::Result<Buffer> {
-    file.read_exact_at(&mut bytes.room()[..len], offset)?;
-    bytes.advance(len);
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -508,15 +390,5 @@ mod tests {
         assert_eq!(error(Errno::DQUOT), DiskError::NoSpace);
         let DiskError::Failed(message) = error(Errno::IO) else { panic!() };
         assert!(message.starts_with("cannot write to a: "), "{message}");
-    }
-
-    #[test]
-    fn a_read_past_the_end_is_an_error() {
-        let file = tempfile::tempfile().unwrap();
-        file.write_all_at(&[7; 100], 0).unwrap();
-        let read = |len| read_exact(&file, 90, len, Buffers::default().take(len));
-        assert_eq!(read(10).unwrap().as_ref(), [7; 10]);
-        let error = read(11).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Who sends them waits for the disk if they are not in the page cache, and that is a thread with many
 //! connections. So only what is in the cache is sent from there; the rest is read by a disk thread.
+//!
+//! What is on its way then is the file's own memory and no copy. Whoever overwrites a shared file in place
+//! changes that too, and the peer finds a bad block where it would have got the old one.
 
 use std::{fs::File, sync::Arc};
 
@@ -16,17 +19,19 @@ pub(crate) struct InFile {
     pub(crate) len: u32,
 }
 
-/// Shorter runs are read: so many descriptors are never held by what waits to be sent as there would be
-/// with many small files, and there is little to gain.
-const LEN_MIN: u32 = 256 << 10;
+/// Shorter runs are read. Each that waits to be sent holds a descriptor, so that a swarm's sixteen megabytes
+/// of these are at most 32; and a peer that is asked for so much at a time is a fast one.
+const LEN_MIN: u32 = 512 << 10;
 /// From one byte that is looked at to the next. The system reads ahead and forgets by larger parts; where a
 /// page is missing between two that are there, the wait is short.
 #[cfg(target_os = "linux")]
 const LOOK_EVERY: u64 = 256 << 10;
 
-/// Whether a part of a file may be sent from where it is, by its length and what the system has of it.
-pub(super) fn may_be_sent(file: &File, offset: u64, len: u32) -> bool {
-    len >= LEN_MIN && is_cached(file, offset, len)
+impl InFile {
+    /// Whether it may be sent from where it is, by its length and by what the system has of it.
+    pub(super) fn may_be_sent(&self) -> bool {
+        self.len >= LEN_MIN && is_cached(&self.file, self.offset, self.len)
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -66,8 +71,12 @@ mod tests {
         file.write_all(&vec![1; 3 * LEN_MIN as usize]).unwrap();
         // Not every file system can be asked.
         let can_be_asked = is_cached(&file, 0, 1);
-        assert_eq!(may_be_sent(&file, 0, 2 * LEN_MIN), can_be_asked);
-        assert_eq!(may_be_sent(&file, u64::from(LEN_MIN), 2 * LEN_MIN), can_be_asked);
-        assert!(!may_be_sent(&file, 0, LEN_MIN - 1));
+        let file = Arc::new(file);
+        let may_be_sent =
+            |offset, len| InFile { file: Arc::clone(&file), offset, len }.may_be_sent();
+        assert_eq!(may_be_sent(0, 2 * LEN_MIN), can_be_asked);
+        assert_eq!(may_be_sent(u64::from(LEN_MIN), 2 * LEN_MIN), can_be_asked);
+        assert!(!may_be_sent(0, LEN_MIN - 1), "too short");
+        assert!(!may_be_sent(u64::from(LEN_MIN) + 1, 2 * LEN_MIN), "it ends before that");
     }
 }

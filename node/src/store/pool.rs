@@ -69,6 +69,8 @@ const BATCH_BYTES: usize = 256 << 10;
 const DESCRIPTORS_MIN: u64 = 64;
 /// Files kept open when there is no shortage: more than any download works on at a time.
 const OPEN_FILES_MAX: u64 = 64;
+/// With fewer, what waits to be sent must not hold any.
+const DESCRIPTORS_TO_SEND_FROM: u64 = 512;
 /// Threads when the caller names no number: a few even on one CPU, since a thread that waits for
 /// the disk hashes nothing; a bound, since no disk we know of gains from more.
 const THREADS: std::ops::RangeInclusive<usize> = 2..=16;
@@ -98,6 +100,7 @@ impl DiskPool {
         };
         let queue = Arc::new(Queue::default());
         let started = Vec::with_capacity(threads);
+        let sends_from_files = sends_from_files && limit >= DESCRIPTORS_TO_SEND_FROM;
         let mut pool = Self { queue, open_files, buffers, sends_from_files, threads: started };
         for number in 0..threads {
             let queue = Arc::clone(&pool.queue);

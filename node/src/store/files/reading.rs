@@ -1,0 +1,143 @@
+//! Reading blocks that are verified, as long as their file is the one that was.
+
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+use bytes::Bytes;
+use swarm_engine::{Blocks, DiskError, Whereabouts};
+use swarm_net::Buffer;
+use swarm_proto::{
+    geometry::{BlockRun, FileIndex, PieceIndex, Span},
+    id::Digest,
+};
+
+use super::{Files, Place};
+use crate::{scan::hash_span, stamp::Stamp, store::in_place::InFile};
+
+impl Files {
+    /// Reads blocks of a verified piece.
+    ///
+    /// # Errors
+    /// `Changed` if the file is not the one that was verified.
+    pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, DiskError> {
+        self.read_at(run, &self.find(run)?)
+    }
+
+    /// Reads blocks of a verified piece for a peer, or says where they may be sent from.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn read_for_peer(&self, run: BlockRun) -> Result<Blocks, DiskError> {
+        let place = self.find(run)?;
+        if self.sends_from_files && place.may_be_sent() {
+            return Ok(Blocks::InPlace(Whereabouts::new(place)));
+        }
+        self.read_at(run, &place).map(Blocks::Read)
+    }
+
+    fn read_at(&self, run: BlockRun, place: &InFile) -> Result<Bytes, DiskError> {
+        let file = self.manifest.geometry().span(run.piece()).file;
+        read_exact(place, self.buffers.take(place.len as usize))
+            .map(Buffer::freeze)
+            .map_err(|error| self.disk_error("read", file, &error))
+    }
+
+    /// Where blocks of a verified piece are.
+    fn find(&self, run: BlockRun) -> Result<InFile, DiskError> {
+        let geometry = self.manifest.geometry();
+        let Span { file, offset, .. } = geometry.span(run.piece());
+        let len = geometry.run_len(run);
+        // Of a file that is read whole nobody will want more soon.
+        let keep = u64::from(len) < geometry.file_len(file);
+        let (open, place) =
+            self.open(file, keep).map_err(|error| self.disk_error("read", file, &error))?;
+        if let Place::Final(stamp) = place {
+            let now = stamp_of(&open).map_err(|error| self.disk_error("read", file, &error))?;
+            if now != stamp {
+                self.doubt(file, now);
+                return Err(DiskError::Changed);
+            }
+            if self.places().doubted.contains(&run.piece()) {
+                return Err(DiskError::Changed);
+            }
+        }
+        Ok(InFile { file: open, offset: offset + u64::from(run.offset()), len })
+    }
+
+    /// Reads a piece as it is now, under its name, and hashes its blocks. If a changed file turns
+    /// out to hold what it should, the piece is trusted again.
+    pub(crate) fn leaves(&self, piece: PieceIndex) -> Result<Vec<Digest>, DiskError> {
+        let span = self.manifest.geometry().span(piece);
+        let failed = |error| self.disk_error("read", span.file, &error);
+        if matches!(self.place(span.file), Place::Final(_)) {
+            // Another file may be there by now.
+            self.cache.remove(self.key, span.file);
+        }
+        let (file, place) = self.open(span.file, true).map_err(failed)?;
+        let before = stamp_of(&file).map_err(failed)?;
+        let mut leaves = Vec::new();
+        hash_span(&file, span, &mut Vec::new(), &mut leaves).map_err(failed)?;
+        if let Place::Final(stamp) = place {
+            if before != stamp {
+                self.doubt(span.file, before);
+            }
+            let after = stamp_of(&file).map_err(failed)?;
+            if before == after && self.manifest.verifies(piece, &leaves) {
+                self.trust(piece, after);
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// The file has changed: nothing in it counts until it is verified again.
+    fn doubt(&self, file: FileIndex, stamp: Stamp) {
+        let mut places = self.places();
+        let place = &mut places.files[file.as_usize()];
+        // Another thread may have seen the same, and pieces may be verified again since.
+        if std::mem::replace(place, Place::Final(stamp)) == Place::Final(stamp) {
+            return;
+        }
+        places.doubted.extend(self.manifest.geometry().file_pieces(file));
+    }
+
+    fn trust(&self, piece: PieceIndex, seen: Stamp) {
+        let file = self.manifest.geometry().span(piece).file;
+        let mut places = self.places();
+        if places.files[file.as_usize()] == Place::Final(seen) {
+            places.doubted.remove(&piece);
+        }
+    }
+}
+
+fn stamp_of(file: &File) -> io::Result<Stamp> {
+    Ok(Stamp::from(&file.metadata()?))
+}
+
+/// Reads all of it into a buffer that has room for it.
+fn read_exact(place: &InFile, mut bytes: Buffer) -> io::Result<Buffer> {
+    let len = place.len as usize;
+    place.file.read_exact_at(&mut bytes.room()[..len], place.offset)?;
+    bytes.advance(len);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use swarm_net::Buffers;
+
+    use super::*;
+
+    #[test]
+    fn a_read_past_the_end_is_an_error() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        file.write_all_at(&[7; 100], 0).unwrap();
+        let read = |len| {
+            let place = InFile { file: Arc::clone(&file), offset: 90, len };
+            read_exact(&place, Buffers::default().take(len as usize))
+        };
+        assert_eq!(read(10).unwrap().as_ref(), [7; 10]);
+        let error = read(11).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
