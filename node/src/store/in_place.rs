@@ -19,9 +19,9 @@ pub(crate) struct InFile {
     pub(crate) len: u32,
 }
 
-/// Shorter runs are read. Each that waits to be sent holds a descriptor, so that a swarm's sixteen megabytes
-/// of these are at most 32; and a peer that is asked for so much at a time is a fast one.
-const LEN_MIN: u32 = 512 << 10;
+/// Shorter runs are read. What waits to be sent holds descriptors, and a swarm's sixteen megabytes of that are
+/// at most 64 runs, mostly of fewer files. It is the usual length of a piece.
+const LEN_MIN: u32 = 256 << 10;
 /// From one byte that is looked at to the next. The system reads ahead and forgets by larger parts; where a
 /// page is missing between two that are there, the wait is short.
 #[cfg(target_os = "linux")]

@@ -31,14 +31,14 @@ fn a_seeder_reads_what_it_shares() {
 #[test]
 fn long_runs_are_sent_from_their_file_as_they_are_read_and_not_once_it_has_changed() {
     let Sample { dir, path, .. } = Sample::file("film.mkv", 600_000);
-    let options = CreateOptions { piece_length: Some(1 << 19), ..CreateOptions::default() };
+    let options = CreateOptions { piece_length: Some(1 << 18), ..CreateOptions::default() };
     let manifest = Arc::new(create(&path, options, &mut |_| true).unwrap());
     let sample = Sample { dir, path, manifest };
     let pool = DiskPool::new(1, Buffers::default(), true).unwrap();
     let (opened, mut answers) = seed(&sample, &pool, true).unwrap();
-    let [long, short] = [0, 1].map(|n| sample.manifest.geometry().piece(n).unwrap());
+    let [long, short] = [1, 2].map(|n| sample.manifest.geometry().piece(n).unwrap());
     let mut read = |piece| read(&opened.store, &mut answers, &sample.manifest, piece);
-    assert_eq!(read(long).unwrap(), noise(0, 600_000)[..1 << 19]);
+    assert_eq!(read(long).unwrap(), noise(0, 600_000)[1 << 18..1 << 19]);
     assert_eq!(read(short).unwrap(), noise(0, 600_000)[1 << 19..]);
     fs::write(&sample.path, noise(1, 600_000)).unwrap();
     assert_eq!(read(long), Err(DiskError::Changed));
