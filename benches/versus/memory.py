@@ -6,14 +6,13 @@ everybody gets memory that was touched before, outside of the timed part.
 
 Which free memory the kernel hands out next is nobody's choice. To touch as much as a run needs
 helps to a degree. To touch all of it takes a minute on a large machine, and the host has it back
-before the run is over; but it takes large blocks only. So one can have all memory touched once and a
-page of each MiB kept: what is free then is in pieces too small to be taken, and stays warm.
+before the run is over; but it takes large blocks only. So one can have all memory touched once and
+a page of each MiB kept: what is free then is in pieces too small to be taken, and stays warm.
 """
 
 from __future__ import annotations
 
 import mmap
-import os
 from pathlib import Path
 
 MIB = 1 << 20
@@ -26,8 +25,8 @@ FREE = 768 * MIB
 STEP = 64 * MIB
 #: The order of the smallest block that a host takes: 2 MiB, in pages of 4 KiB.
 LARGE_ORDER = 9
-#: From one page that is kept to the next. Neighbours in a mapping are mostly neighbours in the machine's
-#: memory too, and half of a large block leaves one in each however they begin.
+#: From one page that is kept to the next. Neighbours in a mapping are mostly neighbours in the
+#: machine's memory too, and half of a large block leaves one in each however they begin.
 DISTANCE = 1 * MIB
 #: madvise(2) of Linux 5.14, for which Python has no name.
 MADV_POPULATE_WRITE = 23
@@ -73,7 +72,8 @@ def _in_small_blocks() -> int:
     """Bytes of free memory that the host cannot take, and the kernel hands out first."""
     # A line has two names and the number of free blocks of 1, 2, 4... pages.
     lines = [line.split()[4:] for line in Path("/proc/buddyinfo").read_text().splitlines()]
-    pages = sum(int(blocks) << order for line in lines for order, blocks in enumerate(line[:LARGE_ORDER]))
+    small = (line[:LARGE_ORDER] for line in lines)
+    pages = sum(int(blocks) << order for line in small for order, blocks in enumerate(line))
     return pages * mmap.PAGESIZE
 
 

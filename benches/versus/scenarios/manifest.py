@@ -46,7 +46,8 @@ def _run(argv: list[str], options: Options) -> Callable[[], Sample]:
         for made in options.memory.glob("made*"):
             made.unlink()
         with Processes() as processes:
-            usage, seconds = _time(processes, argv, options.memory / "log", options.conditions.cap_s)
+            cap_s = options.conditions.cap_s
+            usage, seconds = _time(processes, argv, options.memory / "log", cap_s)
         return Sample(seconds, usage)
 
     return run

@@ -70,10 +70,17 @@ pub fn block_frame_head(piece: u32, first: u32, len: u32) -> [u8; BLOCK_FRAME_HE
     );
     let length = (BLOCK_FRAME_HEAD - LENGTH_LEN) as u32 + len;
     let mut head = [0; BLOCK_FRAME_HEAD];
-    head[..4].copy_from_slice(&length.to_le_bytes());
-    head[4] = kind::BLOCK;
-    head[5..9].copy_from_slice(&piece.to_le_bytes());
-    head[9..].copy_from_slice(&first.to_le_bytes());
+    head[..LENGTH_LEN].copy_from_slice(&length.to_le_bytes());
+    head[LENGTH_LEN] = kind::BLOCK;
+    head[HEADER_LEN..].copy_from_slice(&block_head(piece, first));
+    head
+}
+
+/// What a block's body begins with.
+fn block_head(piece: u32, first: u32) -> [u8; BLOCK_HEAD] {
+    let mut head = [0; BLOCK_HEAD];
+    head[..4].copy_from_slice(&piece.to_le_bytes());
+    head[4..].copy_from_slice(&first.to_le_bytes());
     head
 }
 
@@ -175,8 +182,7 @@ impl Body for Message {
             Self::Have(pieces) | Self::DontHave(pieces) => put(pieces, to)?,
             Self::Request(run) | Self::Cancel(run) | Self::Reject(run) => put(run, to)?,
             Self::Block { piece, first, data } => {
-                to.write(&piece.to_le_bytes())?;
-                to.write(&first.to_le_bytes())?;
+                to.write(&block_head(*piece, *first))?;
                 return Ok(Some(data));
             }
             Self::GetLeaves(piece) | Self::Suggest(piece) => put(piece, to)?,
