@@ -3,8 +3,8 @@
 //! Who sends them waits for the disk if they are not in the page cache, and that is a thread with many
 //! connections. So only what is in the cache is sent from there; the rest is read by a disk thread.
 //!
-//! What is on its way then is the file's own memory and no copy. Whoever overwrites a shared file in place
-//! changes that too, and the peer finds a bad block where it would have got the old one.
+//! What is on its way then is the file's own memory and no copy: whoever overwrote the file would change that
+//! too, and have an honest node send a bad block. So this is for parts only, which nobody else writes to.
 
 use std::{fs::File, sync::Arc};
 

@@ -47,6 +47,15 @@ pub(super) fn chosen<'a>(
     selection: &Selection,
 ) -> Result<Download<'a>, NodeError> {
     let pool = DiskPool::new(2, Buffers::default(), false).unwrap();
+    download_through(pool, sample, output, selection)
+}
+
+fn download_through<'a>(
+    pool: DiskPool,
+    sample: &'a Sample,
+    output: &Path,
+    selection: &Selection,
+) -> Result<Download<'a>, NodeError> {
     let (sender, answers) = unbounded_channel();
     let manifest = Arc::clone(&sample.manifest);
     let Opened { store, have, priorities } =
@@ -144,10 +153,19 @@ fn read(
     manifest: &Manifest,
     piece: PieceIndex,
 ) -> Result<Bytes, DiskError> {
+    blocks(store, answers, manifest, piece).map(bytes_of)
+}
+
+fn blocks(
+    store: &Store,
+    answers: &mut UnboundedReceiver<Input>,
+    manifest: &Manifest,
+    piece: PieceIndex,
+) -> Result<Blocks, DiskError> {
     let run = runs(manifest, piece)[0];
     store.submit(Job::Read { conn: CONN, run });
     match answers.blocking_recv().unwrap() {
-        Input::BlocksRead { conn: CONN, run: of, data } if of == run => data.map(bytes_of),
+        Input::BlocksRead { conn: CONN, run: of, data } if of == run => data,
         other => panic!("{other:?}"),
     }
 }

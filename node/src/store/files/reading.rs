@@ -19,7 +19,8 @@ impl Files {
     /// # Errors
     /// `Changed` if the file is not the one that was verified.
     pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, DiskError> {
-        self.read_at(run, &self.find(run)?)
+        let (blocks, place) = self.find(run)?;
+        self.read_from(run, &blocks, place)
     }
 
     /// Reads blocks of a verified piece for a peer, or says where they may be sent from.
@@ -27,31 +28,22 @@ impl Files {
     /// # Errors
     /// As [`Self::read`].
     pub(crate) fn read_for_peer(&self, run: BlockRun) -> Result<Blocks, DiskError> {
-        let place = self.find(run)?;
-        if self.sends_from_files && place.may_be_sent() {
-            return Ok(Blocks::InPlace(Whereabouts::new(place)));
+        let (blocks, place) = self.find(run)?;
+        // Nobody but us writes to a part. What is the user's could change while it is on its way.
+        let is_ours = matches!(place, Place::Part(_));
+        if is_ours && self.sends_from_files && blocks.may_be_sent() {
+            return Ok(Blocks::InPlace(Whereabouts::new(blocks)));
         }
-        self.read_at(run, &place).map(Blocks::Read)
+        self.read_from(run, &blocks, place).map(Blocks::Read)
     }
 
-    fn read_at(&self, run: BlockRun, place: &InFile) -> Result<Bytes, DiskError> {
+    fn read_from(&self, run: BlockRun, blocks: &InFile, place: Place) -> Result<Bytes, DiskError> {
         let file = self.manifest.geometry().span(run.piece()).file;
-        read_exact(place, self.buffers.take(place.len as usize))
-            .map(Buffer::freeze)
-            .map_err(|error| self.disk_error("read", file, &error))
-    }
-
-    /// Where blocks of a verified piece are.
-    fn find(&self, run: BlockRun) -> Result<InFile, DiskError> {
-        let geometry = self.manifest.geometry();
-        let Span { file, offset, .. } = geometry.span(run.piece());
-        let len = geometry.run_len(run);
-        // Of a file that is read whole nobody will want more soon.
-        let keep = u64::from(len) < geometry.file_len(file);
-        let (open, place) =
-            self.open(file, keep).map_err(|error| self.disk_error("read", file, &error))?;
+        let failed = |error| self.disk_error("read", file, &error);
+        let bytes = read_exact(blocks, self.buffers.take(blocks.len as usize));
+        // Afterwards, so that what somebody has written meanwhile is noticed.
         if let Place::Final(stamp) = place {
-            let now = stamp_of(&open).map_err(|error| self.disk_error("read", file, &error))?;
+            let now = stamp_of(&blocks.file).map_err(failed)?;
             if now != stamp {
                 self.doubt(file, now);
                 return Err(DiskError::Changed);
@@ -60,7 +52,19 @@ impl Files {
                 return Err(DiskError::Changed);
             }
         }
-        Ok(InFile { file: open, offset: offset + u64::from(run.offset()), len })
+        bytes.map(Buffer::freeze).map_err(failed)
+    }
+
+    /// Where blocks of a verified piece are.
+    fn find(&self, run: BlockRun) -> Result<(InFile, Place), DiskError> {
+        let geometry = self.manifest.geometry();
+        let Span { file, offset, .. } = geometry.span(run.piece());
+        let len = geometry.run_len(run);
+        // Of a file that is read whole nobody will want more soon.
+        let keep = u64::from(len) < geometry.file_len(file);
+        let (open, place) =
+            self.open(file, keep).map_err(|error| self.disk_error("read", file, &error))?;
+        Ok((InFile { file: open, offset: offset + u64::from(run.offset()), len }, place))
     }
 
     /// Reads a piece as it is now, under its name, and hashes its blocks. If a changed file turns

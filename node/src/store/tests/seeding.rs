@@ -28,20 +28,43 @@ fn a_seeder_reads_what_it_shares() {
     assert!(matches!(answers.blocking_recv(), Some(Input::StoreFailed { .. })));
 }
 
-#[test]
-fn long_runs_are_sent_from_their_file_as_they_are_read_and_not_once_it_has_changed() {
+/// A file with two pieces of 256 KiB and a short one.
+fn film() -> Sample {
     let Sample { dir, path, .. } = Sample::file("film.mkv", 600_000);
     let options = CreateOptions { piece_length: Some(1 << 18), ..CreateOptions::default() };
     let manifest = Arc::new(create(&path, options, &mut |_| true).unwrap());
-    let sample = Sample { dir, path, manifest };
-    let pool = DiskPool::new(1, Buffers::default(), true).unwrap();
+    Sample { dir, path, manifest }
+}
+
+#[test]
+fn what_is_the_users_is_read_before_it_is_sent_and_not_once_it_has_changed() {
+    let (sample, pool) = (film(), DiskPool::new(1, Buffers::default(), true).unwrap());
     let (opened, mut answers) = seed(&sample, &pool, true).unwrap();
-    let [long, short] = [1, 2].map(|n| sample.manifest.geometry().piece(n).unwrap());
-    let mut read = |piece| read(&opened.store, &mut answers, &sample.manifest, piece);
-    assert_eq!(read(long).unwrap(), noise(0, 600_000)[1 << 18..1 << 19]);
-    assert_eq!(read(short).unwrap(), noise(0, 600_000)[1 << 19..]);
+    let piece = sample.manifest.geometry().piece(1).unwrap();
+    let mut blocks = || blocks(&opened.store, &mut answers, &sample.manifest, piece);
+    let Ok(Blocks::Read(data)) = blocks() else { panic!() };
     fs::write(&sample.path, noise(1, 600_000)).unwrap();
-    assert_eq!(read(long), Err(DiskError::Changed));
+    assert_eq!(data, noise(0, 600_000)[1 << 18..1 << 19]);
+    assert!(matches!(blocks(), Err(DiskError::Changed)));
+}
+
+#[test]
+fn long_runs_of_a_part_are_sent_from_it() {
+    let (sample, output) = (film(), TempDir::new().unwrap());
+    let pool = DiskPool::new(1, Buffers::default(), true).unwrap();
+    let mut d = download_through(pool, &sample, output.path(), &Selection::default()).unwrap();
+    let [long, short] = [1, 2].map(|n| d.pieces()[n]);
+    d.write(long);
+    d.write(short);
+    let work = work_path(&output.path().canonicalize().unwrap(), sample.manifest.id());
+    let part = File::open(part_path(&work, 1, sample.manifest.geometry().span(long).file)).unwrap();
+    // Not every file system can be asked whether it would have to read it.
+    let place = InFile { file: Arc::new(part), offset: 1 << 18, len: 1 << 18 };
+    let expected = place.may_be_sent();
+    let mut blocks = |piece| blocks(&d.store, &mut d.answers, &sample.manifest, piece).unwrap();
+    assert_eq!(matches!(blocks(long), Blocks::InPlace(_)), expected);
+    assert_eq!(bytes_of(blocks(long)), noise(0, 600_000)[1 << 18..1 << 19]);
+    assert!(matches!(blocks(short), Blocks::Read(data) if data == noise(0, 600_000)[1 << 19..]));
 }
 
 #[test]
