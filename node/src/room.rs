@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path};
 use swarm_proto::{geometry::FileIndex, manifest::Manifest};
 
 use crate::{
-    store::{part_path, work_path},
+    store::{Layout, part_path, work_path},
     walk::below,
 };
 
@@ -19,9 +19,10 @@ pub fn room_needed(
 ) -> u64 {
     let geometry = manifest.geometry();
     let work = path.parent().map(|output| work_path(output, manifest.id()));
+    let layout = Layout::new(manifest);
     let needed = |file: FileIndex| {
         let len = geometry.file_len(file);
-        let part = work.as_ref().map(|work| part_path(work, geometry.file_count(), file));
+        let part = work.as_ref().map(|work| part_path(work, manifest, &layout, file));
         let found = part
             .and_then(|part| fs::symlink_metadata(part).ok())
             .or_else(|| fs::symlink_metadata(below(path, &manifest.file(file).path)).ok())

@@ -7,6 +7,7 @@
 mod fd_cache;
 mod files;
 mod in_place;
+mod layout;
 mod ledger;
 mod parts;
 mod pool;
@@ -15,6 +16,7 @@ mod read;
 mod recorder;
 mod reserve;
 mod resume;
+mod settle;
 mod share;
 mod take_up;
 mod tree;
@@ -29,6 +31,7 @@ use std::{
 
 use bytes::Bytes;
 pub(crate) use in_place::InFile;
+pub(crate) use layout::Layout;
 pub(crate) use parts::part_path;
 pub(crate) use pool::DiskPool;
 pub(crate) use share::Share;
@@ -134,8 +137,7 @@ impl Store {
         fs::create_dir_all(output).map_err(NodeError::io("make the folder", output))?;
         let output = fs::canonicalize(output).map_err(NodeError::io("use", output))?;
         let tree = Tree::open(&output).map_err(NodeError::io("use", &output))?;
-        let files = manifest.geometry().file_count();
-        let (work, new) = WorkFolder::open(&tree, &output, manifest.id(), files)?;
+        let (work, new) = WorkFolder::open(&tree, &output, &manifest)?;
         let taken = choose(&work, &manifest, chosen).and_then(|priorities| {
             let resume = read_resume(&work, &manifest)?;
             let resume = resume.as_ref();

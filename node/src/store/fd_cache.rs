@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -78,6 +79,11 @@ impl FdCache {
     /// Closes one file, as soon as nobody uses it.
     pub(crate) fn remove(&self, share: ShareKey, file: FileIndex) {
         self.retain(|key| key != (share, file));
+    }
+
+    /// Closes the files of these numbers, as soon as nobody uses them.
+    pub(crate) fn remove_files(&self, share: ShareKey, files: &Range<u32>) {
+        self.retain(|key| key.0 != share || !files.contains(&key.1.get()));
     }
 
     /// Closes the files of a share.

@@ -13,6 +13,7 @@ use std::{
     collections::{BTreeSet, HashSet},
     fs::File,
     io,
+    ops::Range,
     os::unix::fs::FileExt,
     path::PathBuf,
     sync::{
@@ -178,19 +179,22 @@ impl Files {
         self.places().files[file.as_usize()]
     }
 
-    /// Has `act` bring a file to its final place, and remembers it as what was verified.
+    /// Has `act` bring files of these numbers to their final places, and remembers them as what was
+    /// verified: `act` returns a stamp for each.
     pub(crate) fn settle(
         &self,
-        file: FileIndex,
-        act: impl FnOnce() -> io::Result<Stamp>,
+        files: Range<u32>,
+        act: impl FnOnce() -> io::Result<Vec<Stamp>>,
     ) -> io::Result<()> {
         // Not with the places locked: every thread asks for them all the time.
         let moving = self.moving.lock();
-        let stamp = act()?;
-        self.places().files[file.as_usize()] = Place::Final(stamp);
+        let stamps = act()?;
+        debug_assert_eq!(stamps.len(), files.len(), "one a file");
+        let now = stamps.into_iter().map(Place::Final);
+        self.places().files.splice(files.start as usize..files.end as usize, now);
         drop(moving);
-        // It was open for writing.
-        self.cache.remove(self.key, file);
+        // They were open for writing.
+        self.cache.remove_files(self.key, &files);
         Ok(())
     }
 

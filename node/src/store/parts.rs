@@ -1,85 +1,132 @@
-//! The files of a download that do not have their final names yet: `parts/<n>` in the working folder,
-//! where `n` is the file's number; `parts/mod<k>/<n>`, where `k` is `n` modulo 16, if there are many.
+//! The files of a download that do not have their final names yet, in the folder `parts` of the working
+//! folder; [`super::layout`] says where in it.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io,
-    iter::once,
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::{
-    fs::{AtFlags, Dir, DirEntry, Mode, OFlags, fsync, mkdirat, openat, unlinkat},
+    fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, fsync, mkdirat, openat, unlinkat},
     io::Errno,
 };
-use swarm_proto::geometry::FileIndex;
+use swarm_proto::{geometry::FileIndex, manifest::Manifest};
 
 use super::{
+    layout::{Folder, Layout},
     reserve::make_room,
     tree::{FOLDER, file_mode},
 };
 use crate::stamp::{Identity, Stamp};
 
-/// With more files than this the parts lie in several folders: those who make files in a folder and
-/// whoever moves them out wait for each other, and where files are small that is all they do.
-const FOLDER_FILES: u32 = 1024;
-/// How many folders that are: some for each thread that makes files. Each is kept open.
-const FOLDERS: u32 = 16;
+/// Folders that are kept open: more than threads that make files.
+const OPEN_MAX: usize = 16;
 
 /// The folder of the parts, open.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    top: OwnedFd,
-    /// The folders in it, by the files' numbers modulo [`FOLDERS`]; none if there are few files.
-    folders: Vec<OwnedFd>,
+    top: Arc<OwnedFd>,
+    manifest: Arc<Manifest>,
+    layout: Layout,
+    /// Folders in it that were used last, the last one at the end. Held for a look.
+    open: Mutex<Vec<(Folder, Arc<OwnedFd>)>>,
 }
 
 impl Parts {
-    /// Opens the folder `parts` in `work`, for so many files. Makes what is not there.
-    pub(crate) fn open(work: impl AsFd, files: u32) -> io::Result<Self> {
+    /// Opens the folder `parts` in `work`, for the files of a share. Makes it if it is not there.
+    pub(crate) fn open(work: impl AsFd, manifest: &Arc<Manifest>) -> io::Result<Self> {
         make_folder(&work, "parts")?;
-        let top = openat(&work, "parts", FOLDER, Mode::empty())?;
-        let mut folders = Vec::new();
-        if files > FOLDER_FILES {
-            for name in folder_names() {
-                make_folder(&top, &name)?;
-                folders.push(openat(&top, &name, FOLDER, Mode::empty())?);
-            }
-            fsync(&top)?;
+        let top = Arc::new(openat(&work, "parts", FOLDER, Mode::empty())?);
+        let (manifest, layout) = (Arc::clone(manifest), Layout::new(manifest));
+        Ok(Self { top, manifest, layout, open: Mutex::default() })
+    }
+
+    /// Where parts are.
+    pub(crate) const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The folder that the part of a file is in, and the part's name there.
+    ///
+    /// # Errors
+    /// `NotFound` also if no part was made in it yet.
+    pub(crate) fn find(&self, file: FileIndex) -> io::Result<(Arc<OwnedFd>, Cow<'_, str>)> {
+        let folder = self.layout.folder(file);
+        Ok((self.folder(folder, false)?, Layout::name(&self.manifest, folder, file)))
+    }
+
+    /// A folder of parts that will get its final name as a whole, to be moved, and its name.
+    ///
+    /// # Errors
+    /// If it holds anything but so many parts.
+    pub(crate) fn whole_folder(&self, first: u32, parts: usize) -> io::Result<(&OwnedFd, String)> {
+        let folder = Folder::In(first);
+        let found = entries(&*self.folder(folder, false)?)?.take(parts + 1).count();
+        if found != parts {
+            return Err(io::Error::other("there is something else in the folder of its parts"));
         }
-        Ok(Self { top, folders })
+        // Nothing is made in it any more.
+        self.opened().retain(|&(open, _)| open != folder);
+        Ok((&self.top, folder.name().unwrap_or_default()))
     }
 
-    /// The folder that the part of a file is in.
-    pub(crate) fn folder(&self, file: FileIndex) -> &OwnedFd {
-        self.folders.get(file.as_usize() % FOLDERS as usize).unwrap_or(&self.top)
+    fn folder(&self, folder: Folder, make: bool) -> io::Result<Arc<OwnedFd>> {
+        let Some(name) = folder.name() else { return Ok(Arc::clone(&self.top)) };
+        let mut open = self.opened();
+        if let Some(at) = open.iter().rposition(|&(known, _)| known == folder) {
+            let found = open.remove(at);
+            let opened = Arc::clone(&found.1);
+            open.push(found);
+            return Ok(opened);
+        }
+        drop(open);
+        let opened = match openat(&self.top, &name, FOLDER, Mode::empty()) {
+            Err(Errno::NOENT) if make => {
+                make_folder(&self.top, &name)?;
+                openat(&self.top, &name, FOLDER, Mode::empty())
+            }
+            opened => opened,
+        };
+        let opened = Arc::new(opened?);
+        let mut open = self.opened();
+        let closed = (open.len() >= OPEN_MAX).then(|| open.remove(0));
+        open.push((folder, Arc::clone(&opened)));
+        drop((open, closed));
+        Ok(opened)
     }
 
-    /// The name of a part file in its folder.
-    pub(crate) fn name(file: FileIndex) -> String {
-        file.get().to_string()
+    fn opened(&self) -> MutexGuard<'_, Vec<(Folder, Arc<OwnedFd>)>> {
+        // No code that can panic runs while the lock is held.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Syncs the folders, so that new parts are found again.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.all().try_for_each(|folder| Ok(fsync(folder)?))
+    /// Syncs the folders of these parts, so that they are found again.
+    pub(crate) fn sync(&self, files: impl IntoIterator<Item = FileIndex>) -> io::Result<()> {
+        let mut folders: Vec<Folder> = Vec::new();
+        for file in files {
+            let folder = self.layout.folder(file);
+            if !folders.contains(&folder) {
+                fsync(self.folder(folder, false)?)?;
+                folders.push(folder);
+            }
+        }
+        Ok(fsync(&self.top)?)
     }
 
     /// Whether there is no part yet.
     pub(crate) fn is_empty(&self) -> io::Result<bool> {
-        for folder in self.all() {
-            if entries(folder)?.next().transpose()?.is_some() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(entries(&self.top)?.next().transpose()?.is_none())
     }
 
     /// Opens the part of a file.
     pub(crate) fn open_part(&self, file: FileIndex) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(openat(self.folder(file), Self::name(file), flags, Mode::empty())?.into())
+        let (folder, name) = self.find(file)?;
+        Ok(openat(folder, &*name, flags, Mode::empty())?.into())
     }
 
     /// Opens the part of a file again, which has this length, if there is one to hold it to.
@@ -110,8 +157,8 @@ impl Parts {
 
             let of_stamp = StatxFlags::INO | StatxFlags::SIZE | StatxFlags::MTIME;
             let flags = of_stamp | StatxFlags::BTIME;
-            let name = Self::name(file);
-            match statx(self.folder(file), name, AtFlags::SYMLINK_NOFOLLOW, flags) {
+            let (folder, name) = self.find(file)?;
+            match statx(folder, &*name, AtFlags::SYMLINK_NOFOLLOW, flags) {
                 Err(Errno::NOSYS) => {}
                 Err(error) => return Err(error.into()),
                 Ok(found) => return Ok((Identity::from(&found), Stamp::from(&found))),
@@ -131,8 +178,10 @@ impl Parts {
         whole: bool,
     ) -> io::Result<(File, Identity)> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let part = openat(self.folder(file), Self::name(file), flags, file_mode(executable))?;
-        let part = File::from(part);
+        let folder = self.layout.folder(file);
+        let name = Layout::name(&self.manifest, folder, file);
+        let folder = self.folder(folder, true)?;
+        let part = File::from(openat(folder, &*name, flags, file_mode(executable))?);
         let found = part.metadata()?;
         if found.len() != len && !(whole && found.len() == 0) {
             make_room(&part, len)?;
@@ -142,32 +191,31 @@ impl Parts {
 
     /// Removes all parts and the folders that they are in, of which the last is in `work`.
     pub(crate) fn remove_all(&self, work: impl AsFd) -> io::Result<()> {
-        for (folder, name) in self.folders.iter().zip(folder_names()) {
-            empty(folder)?;
-            unlinkat(&self.top, &name, AtFlags::REMOVEDIR)?;
+        for entry in entries(&self.top)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if entry.file_type() == FileType::Directory {
+                empty(&openat(&self.top, name, FOLDER, Mode::empty())?)?;
+                unlinkat(&self.top, name, AtFlags::REMOVEDIR)?;
+            } else {
+                unlinkat(&self.top, name, AtFlags::empty())?;
+            }
         }
-        empty(&self.top)?;
         Ok(unlinkat(work, "parts", AtFlags::REMOVEDIR)?)
     }
-
-    /// The folders that parts may be in.
-    fn all(&self) -> impl Iterator<Item = &OwnedFd> {
-        let top = once(&self.top).filter(|_| self.folders.is_empty());
-        self.folders.iter().chain(top)
-    }
 }
 
-/// Where the part of a file is in a working folder for a share of so many.
-pub(crate) fn part_path(work: &Path, files: u32, file: FileIndex) -> PathBuf {
+/// Where the part of a file is in a working folder.
+pub(crate) fn part_path(
+    work: &Path,
+    manifest: &Manifest,
+    layout: &Layout,
+    file: FileIndex,
+) -> PathBuf {
+    let folder = layout.folder(file);
     let mut path = work.join("parts");
-    if files > FOLDER_FILES {
-        path.extend(folder_names().nth(file.as_usize() % FOLDERS as usize));
-    }
-    path.join(Parts::name(file))
-}
-
-fn folder_names() -> impl Iterator<Item = String> {
-    (0..FOLDERS).map(|rest| format!("mod{rest}"))
+    path.extend(folder.name());
+    path.join(&*Layout::name(manifest, folder, file))
 }
 
 /// Makes a folder; false if it was there.
@@ -189,7 +237,7 @@ pub(crate) fn empty(folder: &OwnedFd) -> io::Result<()> {
 
 /// What is in a folder.
 fn entries(
-    folder: &OwnedFd,
+    folder: impl AsFd,
 ) -> rustix::io::Result<impl Iterator<Item = rustix::io::Result<DirEntry>>> {
     let itself = |entry: &DirEntry| matches!(entry.file_name().to_bytes(), b"." | b"..");
     Ok(Dir::read_from(folder)?.filter(move |entry| !entry.as_ref().is_ok_and(itself)))
@@ -199,20 +247,25 @@ fn entries(
 mod tests {
     use std::fs::File;
 
-    use swarm_proto::geometry::Geometry;
-
     use super::*;
+    use crate::testing::Sample;
 
     #[test]
     fn a_part_is_where_it_is_said_to_be() {
-        for files in [FOLDER_FILES, FOLDER_FILES + 1] {
-            let geometry = Geometry::new(16384, vec![5; files as usize]).unwrap();
-            let work = tempfile::tempdir().unwrap();
-            let parts = Parts::open(File::open(work.path()).unwrap(), files).unwrap();
-            let file = geometry.file(33).unwrap();
+        for (files, name) in [(3, "f"), (9, "f"), (1100, "folder/f")] {
+            let named: Vec<_> = (0..files).map(|n| (format!("{name}{n:04}"), 5)).collect();
+            let named: Vec<_> = named.iter().map(|(name, len)| (name.as_str(), *len)).collect();
+            let manifest = Sample::new(&named).manifest;
+            let (layout, work) = (Layout::new(&manifest), tempfile::tempdir().unwrap());
+            let parts = Parts::open(File::open(work.path()).unwrap(), &manifest).unwrap();
+            assert!(parts.is_empty().unwrap());
+            let file = manifest.geometry().file(files - 1).unwrap();
             parts.make(file, 5, false, false).unwrap();
-            let metadata = part_path(work.path(), files, file).metadata().unwrap();
+            let metadata = part_path(work.path(), &manifest, &layout, file).metadata().unwrap();
             assert_eq!(metadata.len(), 5);
+            assert!(!parts.is_empty().unwrap());
+            parts.remove_all(File::open(work.path()).unwrap()).unwrap();
+            assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 0);
         }
     }
 }

@@ -21,12 +21,12 @@ use swarm_proto::{
 
 use super::{
     Share,
-    files::{Home, Place, disk_error, path_in_output},
+    files::{Home, disk_error, path_in_output},
     ledger::{Ledger, Lost},
-    parts::Parts,
     priorities,
     resume::Resume,
-    tree::{Placer, Tree},
+    settle::{Settled, Settler, in_place_error},
+    tree::Tree,
     work_folder::WorkFolder,
 };
 
@@ -182,7 +182,7 @@ impl Recorder {
             return Err(DiskError::Failed(format!("{missing} pieces are not recorded")));
         }
         let Home::Download { tree, work } = share.files.home() else { return Ok(()) };
-        self.settle(tree, work, &wanted().collect::<Vec<_>>()).1?;
+        self.settle(tree, work, wanted(), true).1?;
         if wanted().count() < geometry.files().count() {
             self.save();
             return Ok(());
@@ -276,9 +276,7 @@ impl Recorder {
             return Err(error);
         }
         self.ledger.synced(&batch);
-        // A skipped file stays where it is, whole or not: its place is the user's.
-        let wanted = files.into_iter().filter(|&file| !self.is_skipped(file));
-        let (moving, settled) = self.settle(tree, work, &wanted.collect::<Vec<_>>());
+        let (moving, settled) = self.settle(tree, work, files, false);
         self.save();
         // What it takes to rename files goes on beside the download.
         let on_disk = begun.elapsed().saturating_sub(moving);
@@ -315,7 +313,8 @@ impl Recorder {
         };
         let synced = synced.and_then(|()| {
             // New part files have to be found again.
-            work.parts().sync().map_err(|error| disk_error("sync the folder of parts", &error))
+            let files = files.iter().copied().filter(|_| !at_once);
+            work.parts().sync(files).map_err(|error| disk_error("sync the folder of parts", &error))
         });
         synced.map_err(|error| {
             // The system reports a lost write once, and it may have been one of these, too.
@@ -329,44 +328,26 @@ impl Recorder {
         })
     }
 
-    /// Gives every one of these files that is whole its final name, and syncs the folders. Also tells how
-    /// long the first of the two took.
+    /// Gives every one of these files that is whole and wanted its final name, and syncs the folders; the
+    /// last of a folder that is moved as a whole, or whoever waits for it with the `last` pass, has it moved.
+    /// Also tells how long the first of the two took.
     fn settle(
         &self,
         tree: &Tree,
         work: &WorkFolder,
-        files: &[FileIndex],
+        files: impl IntoIterator<Item = FileIndex>,
+        last: bool,
     ) -> (Duration, Result<(), DiskError>) {
-        let begun = Instant::now();
-        let all = &self.share.files;
-        let geometry = all.manifest().geometry();
-        let (mut placer, mut result) = (Placer::new(tree), Ok(()));
-        for &file in files {
-            let Place::Part(known) = all.place(file) else { continue };
-            if !self.ledger.is_whole(file) {
-                continue;
-            }
-            let (path, len) = (all.path(file), geometry.file_len(file));
-            let settled = all.settle(file, || {
-                if len == 0 {
-                    return placer.make_empty(&path, all.manifest().file(file).executable);
-                }
-                // What others put in its place, or cut shorter, was never verified.
-                let (found, stamp) = work.parts().look_at(file)?;
-                if Some(found) != known || stamp.size != len {
-                    return Err(io::ErrorKind::NotFound.into());
-                }
-                placer.place(work.parts().folder(file), &Parts::name(file), &path)?;
-                // As it was before it moved: whatever else may have come in between will not pass for it.
-                // Where a move changes the inode's number it is read once more.
-                Ok(stamp)
-            });
-            if let Err(error) = settled {
-                result = Err(in_place_error(&path, &error));
-            }
-        }
-        let moving = begun.elapsed();
-        (moving, sync_folders(tree, &placer.into_touched()).and(result))
+        let settler = Settler {
+            files: &self.share.files,
+            tree,
+            work,
+            is_whole: |file| self.ledger.is_whole(file),
+            is_skipped: |file| self.is_skipped(file),
+            last,
+        };
+        let Settled { touched, took, result } = settler.settle(files);
+        (took, sync_folders(tree, &touched).and(result))
     }
 
     fn make_empty_folders(&self, tree: &Tree) -> Result<(), DiskError> {
@@ -405,19 +386,6 @@ impl Recorder {
     fn wake_later(&mut self) {
         let due = (Instant::now() + WAIT).max(self.paused_until);
         self.due.get_or_insert(due);
-    }
-}
-
-fn in_place_error(path: &[&str], error: &io::Error) -> DiskError {
-    let path = path.join("/");
-    match error.kind() {
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            DiskError::Failed(format!("{path} exists and is something else; move it away"))
-        }
-        io::ErrorKind::NotFound => DiskError::Failed(format!(
-            "cannot put {path} in its place: its folder, or what had arrived of it, was removed"
-        )),
-        _ => disk_error(&format!("put {path} in its place"), error),
     }
 }
 

@@ -147,6 +147,22 @@ impl<'a> Placer<'a> {
         move_to(from.as_fd(), name, to.as_fd(), new_name)
     }
 
+    /// Moves the folder `name` of folder `from`, and what is in it, to `path`, and makes the folders on the
+    /// way.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if anything is there.
+    pub(crate) fn place_folder(
+        &mut self,
+        from: impl AsFd,
+        name: &str,
+        path: &[&'a str],
+    ) -> io::Result<()> {
+        self.place(from, name, path)?;
+        self.touched.insert(path.to_vec());
+        Ok(())
+    }
+
     /// Makes an empty file at `path`, and the folders on the way.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use std::{
     io::{self, Read, Write},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::{
@@ -23,7 +24,7 @@ use rustix::{
     io::Errno,
     process::geteuid,
 };
-use swarm_proto::id::SwarmId;
+use swarm_proto::{id::SwarmId, manifest::Manifest};
 
 use super::{
     parts::{Parts, empty, make_folder},
@@ -53,20 +54,18 @@ pub(crate) fn work_path(output: &Path, id: SwarmId) -> PathBuf {
 }
 
 impl WorkFolder {
-    /// Opens the folder for a share of so many files, makes it if need be, and locks it. Also tells
-    /// whether it is new.
+    /// Opens the folder for a share, makes it if need be, and locks it. Also tells whether it is new.
     pub(crate) fn open(
         tree: &Tree,
         output: &Path,
-        id: SwarmId,
-        files: u32,
+        manifest: &Arc<Manifest>,
     ) -> Result<(Self, bool), NodeError> {
-        let path = work_path(output, id);
+        let path = work_path(output, manifest.id());
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let mut tries = 0;
         loop {
             tries += 1;
-            match Self::try_open(tree, &path, name, files) {
+            match Self::try_open(tree, &path, name, manifest) {
                 // The lock we took was removed by the process that held it before.
                 Ok(None) => {}
                 // The folder was removed between two steps.
@@ -87,7 +86,7 @@ impl WorkFolder {
         tree: &Tree,
         path: &Path,
         name: &str,
-        files: u32,
+        manifest: &Arc<Manifest>,
     ) -> io::Result<Option<(Self, bool)>> {
         let new = make_folder(tree.root(), name)?;
         let folder = tree.folder(&[name])?;
@@ -111,7 +110,7 @@ impl WorkFolder {
             Ok(_) | Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
-        let parts = Parts::open(&folder, files)?;
+        let parts = Parts::open(&folder, manifest)?;
         fsync(&folder)?;
         fsync(tree.root())?;
         Ok(Some((Self { path: path.into(), folder, parts, lock }, new)))

@@ -1,0 +1,170 @@
+//! Giving files their final names, once all of their pieces are recorded.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use swarm_engine::DiskError;
+use swarm_proto::geometry::FileIndex;
+
+use super::{
+    files::{Files, Place, disk_error, path_in_output},
+    tree::{Placer, Tree},
+    work_folder::WorkFolder,
+};
+use crate::stamp::Stamp;
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Settled<'a> {
+    /// The folders that something was put into, and those above them, to be synced.
+    pub(crate) touched: BTreeSet<Vec<&'a str>>,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// The last thing that went wrong. What could be put in its place was.
+    pub(crate) result: Result<(), DiskError>,
+}
+
+/// Gives files their final names. Who is whole and who is skipped is the recorder's to say.
+#[derive(Debug)]
+pub(crate) struct Settler<'a, Whole, Skipped> {
+    pub(crate) files: &'a Files,
+    pub(crate) tree: &'a Tree,
+    pub(crate) work: &'a WorkFolder,
+    /// Every piece of a file is recorded.
+    pub(crate) is_whole: Whole,
+    /// A file is not wanted. Its place is the user's.
+    pub(crate) is_skipped: Skipped,
+    /// Nobody waits for more.
+    pub(crate) last: bool,
+}
+
+/// What is to be done with the files of a folder that can be moved as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing: they are in their place.
+    Moved,
+    /// Nothing yet: others are to come.
+    Waiting,
+    /// Each gets its name by itself.
+    Apart,
+}
+
+impl<'a, Whole, Skipped> Settler<'a, Whole, Skipped>
+where
+    Whole: Fn(FileIndex) -> bool,
+    Skipped: Fn(FileIndex) -> bool,
+{
+    /// Gives each of these files that is whole and wanted its final name, in order.
+    pub(crate) fn settle(&self, files: impl IntoIterator<Item = FileIndex>) -> Settled<'a> {
+        let begun = Instant::now();
+        let (mut placer, mut result) = (Placer::new(self.tree), Ok(()));
+        let (mut folder, mut verdict) = (0..0, Verdict::Apart);
+        for file in files {
+            if !matches!(self.files.place(file), Place::Part(_))
+                || !(self.is_whole)(file)
+                || (self.is_skipped)(file)
+            {
+                continue;
+            }
+            if !folder.contains(&file.get()) {
+                let whole = self.work.parts().layout().whole_folder(file);
+                folder = whole.cloned().unwrap_or(0..0);
+                verdict = whole.map_or(Verdict::Apart, |files| self.try_folder(files, &mut placer));
+            }
+            if verdict == Verdict::Apart
+                && let Err(error) = self.place(file, &mut placer)
+            {
+                result = Err(in_place_error(&self.files.path(file), &error));
+            }
+        }
+        Settled { touched: placer.into_touched(), took: begun.elapsed(), result }
+    }
+
+    /// Moves a folder with all of these files in it, if it can be.
+    fn try_folder(&self, files: &Range<u32>, placer: &mut Placer<'a>) -> Verdict {
+        let is_part = |file| matches!(self.files.place(file), Place::Part(_));
+        let all = |test: &dyn Fn(FileIndex) -> bool| self.each(files).all(test);
+        if !all(&|file| is_part(file) && !(self.is_skipped)(file)) {
+            return Verdict::Apart;
+        }
+        if !all(&self.is_whole) {
+            return if self.last { Verdict::Apart } else { Verdict::Waiting };
+        }
+        match self.place_folder(files, placer) {
+            Ok(()) => Verdict::Moved,
+            // Somebody has made the folder, most likely. If it is something else it is told file by file.
+            Err(error) => {
+                tracing::debug!(first = files.start, %error, "cannot move a folder as a whole");
+                Verdict::Apart
+            }
+        }
+    }
+
+    fn place_folder(&self, files: &Range<u32>, placer: &mut Placer<'a>) -> io::Result<()> {
+        let manifest = self.files.manifest();
+        let parts = self.work.parts();
+        self.files.settle(files.clone(), || {
+            let mut stamps = Vec::with_capacity(files.len());
+            for file in self.each(files) {
+                let info = manifest.file(file);
+                if info.length == 0 {
+                    parts.make(file, 0, info.executable, true)?;
+                }
+                stamps.push(self.look_at(file)?);
+            }
+            let (top, name) = parts.whole_folder(files.start, files.len())?;
+            let folder = self.each(files).next().and_then(|file| {
+                let (_, folder) = manifest.file(file).path.split_last()?;
+                Some(path_in_output(manifest, folder))
+            });
+            placer.place_folder(top, &name, &folder.ok_or(io::ErrorKind::NotFound)?)?;
+            Ok(stamps)
+        })
+    }
+
+    fn place(&self, file: FileIndex, placer: &mut Placer<'a>) -> io::Result<()> {
+        let path = self.files.path(file);
+        let info = self.files.manifest().file(file);
+        self.files.settle(file.get()..file.get() + 1, || {
+            if info.length == 0 {
+                return Ok(vec![placer.make_empty(&path, info.executable)?]);
+            }
+            let stamp = self.look_at(file)?;
+            let (folder, name) = self.work.parts().find(file)?;
+            placer.place(folder, &name, &path)?;
+            // As it was before it moved: whatever else may have come in between will not pass for it.
+            // Where a move changes the inode's number it is read once more.
+            Ok(vec![stamp])
+        })
+    }
+
+    /// A part as it is. What others put in its place, or cut shorter, was never verified.
+    fn look_at(&self, file: FileIndex) -> io::Result<Stamp> {
+        let len = self.files.manifest().file(file).length;
+        let (found, stamp) = self.work.parts().look_at(file)?;
+        let is_ours = len == 0 || self.files.place(file) == Place::Part(Some(found));
+        if is_ours && stamp.size == len { Ok(stamp) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn each(&self, files: &Range<u32>) -> impl Iterator<Item = FileIndex> {
+        files.clone().filter_map(|number| self.files.manifest().geometry().file(number))
+    }
+}
+
+/// Why something could not be put in its place, for the user.
+pub(crate) fn in_place_error(path: &[&str], error: &io::Error) -> DiskError {
+    let path = path.join("/");
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            DiskError::Failed(format!("{path} exists and is something else; move it away"))
+        }
+        io::ErrorKind::NotFound => DiskError::Failed(format!(
+            "cannot put {path} in its place: its folder, or what had arrived of it, was removed"
+        )),
+        _ => disk_error(&format!("put {path} in its place"), error),
+    }
+}
