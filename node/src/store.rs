@@ -7,6 +7,7 @@
 mod fd_cache;
 mod files;
 mod in_place;
+mod inbox;
 mod layout;
 mod ledger;
 mod parts;
@@ -25,7 +26,7 @@ mod work_folder;
 use std::{
     fs, io,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, Weak, mpsc},
+    sync::{Arc, Mutex, PoisonError, Weak},
     thread::{self, JoinHandle},
 };
 
@@ -48,6 +49,7 @@ pub(crate) use work_folder::work_path;
 
 use self::{
     files::{Files, Home, Place},
+    inbox::Inbox,
     pool::Queue,
     recorder::{Note, Recorder},
     share::Work,
@@ -100,7 +102,7 @@ pub(crate) struct Store {
     share: Arc<Share>,
     queue: Arc<Queue>,
     /// None if there is nothing to record: the share is whole.
-    notes: Option<mpsc::Sender<Note>>,
+    notes: Option<Arc<Inbox>>,
     /// Taken by the first who closes the store.
     recorder: Mutex<Option<JoinHandle<()>>>,
 }
@@ -170,7 +172,8 @@ impl Store {
             recorder.finish().map_err(NodeError::disk)?;
             return Ok(Opened { store, have, priorities });
         }
-        let (notes, noted) = mpsc::channel();
+        let notes = Arc::new(Inbox::default());
+        let noted = Arc::clone(&notes);
         let thread = thread::Builder::new()
             .name("recorder".into())
             .spawn(move || recorder.run(&noted))
@@ -302,8 +305,16 @@ impl Store {
 
     fn note(&self, note: Note) {
         match &self.notes {
-            // It has ended only if the store is closed.
-            Some(notes) => drop(notes.send(note)),
+            Some(notes) => {
+                let geometry = self.share.files.manifest().geometry();
+                let bytes = match &note {
+                    Note::Record(pieces) => {
+                        pieces.iter().map(|&piece| u64::from(geometry.piece_len(piece))).sum()
+                    }
+                    _ => 0,
+                };
+                notes.push(note, bytes);
+            }
             // Nothing is left to record: everything is where it belongs.
             None => match note {
                 Note::Finish => self.share.answer(Input::Finished(Ok(()))),

@@ -3,6 +3,7 @@
 
 use std::{
     borrow::Cow,
+    collections::HashSet,
     fs::File,
     io,
     os::fd::{AsFd, OwnedFd},
@@ -59,15 +60,25 @@ impl Parts {
         Ok((self.folder(folder, false)?, Layout::name(&self.manifest, folder, file)))
     }
 
-    /// A folder of parts that will get its final name as a whole, to be moved, and its name.
+    /// A folder of parts that is to get its final name as a whole: where it is, and its name there.
     ///
     /// # Errors
-    /// If it holds anything but so many parts.
-    pub(crate) fn whole_folder(&self, first: u32, parts: usize) -> io::Result<(&OwnedFd, String)> {
+    /// If it holds anything but the files with these inodes.
+    pub(crate) fn whole_folder(
+        &self,
+        first: u32,
+        inodes: &HashSet<u64>,
+    ) -> io::Result<(&OwnedFd, String)> {
         let folder = Folder::In(first);
-        let found = entries(&*self.folder(folder, false)?)?.take(parts + 1).count();
-        if found != parts {
-            return Err(io::Error::other("there is something else in the folder of its parts"));
+        let mut found = 0;
+        for entry in entries(&*self.folder(folder, false)?)? {
+            if !inodes.contains(&entry?.ino()) {
+                return Err(io::Error::other("there is something else in the folder of its parts"));
+            }
+            found += 1;
+        }
+        if found != inodes.len() {
+            return Err(io::ErrorKind::NotFound.into());
         }
         // Nothing is made in it any more.
         self.opened().retain(|&(open, _)| open != folder);

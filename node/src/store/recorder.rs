@@ -8,7 +8,7 @@ use std::{
     collections::BTreeSet,
     io,
     os::fd::AsFd,
-    sync::{Arc, mpsc},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,10 +22,11 @@ use swarm_proto::{
 use super::{
     Share,
     files::{Home, disk_error, path_in_output},
+    inbox::Inbox,
     ledger::{Ledger, Lost},
     priorities,
     resume::Resume,
-    settle::{Settled, Settler, in_place_error},
+    settle::{Seen, Settled, Settler, in_place_error},
     tree::Tree,
     work_folder::WorkFolder,
 };
@@ -72,6 +73,8 @@ pub(crate) struct Recorder {
     due: Option<Instant>,
     /// Nothing but a great deal of waiting bytes is recorded before.
     paused_until: Instant,
+    /// Parts that wait for others.
+    seen: Seen,
     /// Everything is in its place.
     finished: bool,
 }
@@ -101,6 +104,7 @@ impl Recorder {
             behind: outdated,
             due: None,
             paused_until: Instant::now(),
+            seen: Seen::new(),
             finished: false,
         };
         verified.iter().for_each(|&piece| this.record(piece));
@@ -113,25 +117,12 @@ impl Recorder {
     }
 
     /// Takes notes until told to close.
-    pub(crate) fn run(mut self, notes: &mpsc::Receiver<Note>) {
+    pub(crate) fn run(mut self, inbox: &Inbox) {
         let mut open = true;
         while open {
-            let note = match self.due {
-                Some(due) => notes.recv_timeout(due.saturating_duration_since(Instant::now())),
-                None => notes.recv().map_err(mpsc::RecvTimeoutError::from),
-            };
-            open = match note {
-                Ok(note) => self.take(note),
-                Err(mpsc::RecvTimeoutError::Timeout) => true,
-                Err(mpsc::RecvTimeoutError::Disconnected) => false,
-            };
-            // Whatever came in the meantime is served by the same sync and the same write.
-            while open
-                && !self.is_full()
-                && let Ok(note) = notes.try_recv()
-            {
-                open = self.take(note);
-            }
+            // All of them are served by the same sync and the same write.
+            let mut notes = inbox.take(self.due).into_iter();
+            open = notes.all(|note| self.take(note));
             self.unclaim();
             let due = self.due.is_some_and(|due| due <= Instant::now());
             if due || !open || self.is_full() {
@@ -139,6 +130,7 @@ impl Recorder {
                 let _ = self.flush();
             }
         }
+        inbox.close();
     }
 
     /// Whether what waits is recorded before its time.
@@ -173,19 +165,31 @@ impl Recorder {
         if self.finished {
             return Ok(());
         }
-        self.flush()?;
+        let all = self.put_in_place();
+        match all {
+            // The record went with the working folder.
+            Ok(true) => (self.finished, self.behind, self.due) = (true, false, None),
+            Ok(false) | Err(_) => self.save(),
+        }
+        all.map(drop)
+    }
+
+    /// Tells whether that was all of the share.
+    fn put_in_place(&mut self) -> Result<bool, DiskError> {
+        self.settle_waiting()?.1?;
         let share = Arc::clone(&self.share);
         let geometry = share.files.manifest().geometry();
-        let wanted = || geometry.files().filter(|&file| !self.is_skipped(file));
-        let missing: u32 = wanted().map(|file| self.ledger.lacking(file)).sum();
+        let wanted: Vec<_> =
+            geometry.files().filter(|&file| !is_skipped(&self.priorities, file)).collect();
+        let missing: u32 = wanted.iter().map(|&file| self.ledger.lacking(file)).sum();
         if missing > 0 {
             return Err(DiskError::Failed(format!("{missing} pieces are not recorded")));
         }
-        let Home::Download { tree, work } = share.files.home() else { return Ok(()) };
-        self.settle(tree, work, wanted(), true).1?;
-        if wanted().count() < geometry.files().count() {
-            self.save();
-            return Ok(());
+        let Home::Download { tree, work } = share.files.home() else { return Ok(true) };
+        let all = wanted.len() == geometry.files().len();
+        self.settle(tree, work, wanted, true).1?;
+        if !all {
+            return Ok(false);
         }
         self.make_empty_folders(tree)?;
         // What is in its place has been synced, and is found there by a later run even if some of
@@ -193,12 +197,7 @@ impl Recorder {
         if let Err(error) = work.remove_all(tree).and_then(|()| Ok(fsync(tree.root())?)) {
             tracing::warn!(path = %work.path().display(), %error, "cannot remove the working folder");
         }
-        self.finished = true;
-        Ok(())
-    }
-
-    fn is_skipped(&self, file: FileIndex) -> bool {
-        self.priorities.get(file.as_usize()) == Some(&Priority::Skip)
+        Ok(true)
     }
 
     /// How much each file is wanted has changed. It is not lost if it cannot be written now: the
@@ -256,17 +255,33 @@ impl Recorder {
         }
     }
 
-    /// Syncs and records what waits. If syncing fails nothing is known of what was written since
-    /// the last time: its pieces are reported as lost.
+    /// Syncs what waits, has files settled, and records all of it. If syncing fails nothing is known of what
+    /// was written since the last time: its pieces are reported as lost.
     fn flush(&mut self) -> Result<(), DiskError> {
         self.due = None;
         if self.ledger.waiting_bytes() == 0 && !self.behind {
             return Ok(());
         }
-        let share = Arc::clone(&self.share);
-        let Home::Download { tree, work } = share.files.home() else { return Ok(()) };
-        let geometry = share.files.manifest().geometry();
         let begun = Instant::now();
+        let (moving, settled) = self.settle_waiting()?;
+        self.save();
+        // What it takes to rename files goes on beside the download.
+        let on_disk = begun.elapsed().saturating_sub(moving);
+        self.paused_until = Instant::now() + on_disk * PAUSE;
+        if self.behind {
+            self.wake_later();
+        }
+        settled
+    }
+
+    /// Syncs what waits and gives files their names, and leaves it to the caller to save that. The first
+    /// error is of syncing; what comes of the names is told with how long they took.
+    fn settle_waiting(&mut self) -> Result<(Duration, Result<(), DiskError>), DiskError> {
+        let share = Arc::clone(&self.share);
+        let Home::Download { tree, work } = share.files.home() else {
+            return Ok((Duration::ZERO, Ok(())));
+        };
+        let geometry = share.files.manifest().geometry();
         let batch = self.ledger.take_waiting();
         let files: BTreeSet<_> = batch.iter().map(|&piece| geometry.span(piece).file).collect();
         if let Err((error, written)) = self.sync(work, &files) {
@@ -276,15 +291,7 @@ impl Recorder {
             return Err(error);
         }
         self.ledger.synced(&batch);
-        let (moving, settled) = self.settle(tree, work, files, false);
-        self.save();
-        // What it takes to rename files goes on beside the download.
-        let on_disk = begun.elapsed().saturating_sub(moving);
-        self.paused_until = Instant::now() + on_disk * PAUSE;
-        if self.behind {
-            self.wake_later();
-        }
-        settled
+        Ok(self.settle(tree, work, files, false))
     }
 
     /// Syncs the data of these files. On failure, also returns every piece written to since the
@@ -332,19 +339,21 @@ impl Recorder {
     /// last of a folder that is moved as a whole, or whoever waits for it with the `last` pass, has it moved.
     /// Also tells how long the first of the two took.
     fn settle(
-        &self,
+        &mut self,
         tree: &Tree,
         work: &WorkFolder,
         files: impl IntoIterator<Item = FileIndex>,
         last: bool,
     ) -> (Duration, Result<(), DiskError>) {
+        let (ledger, priorities) = (&self.ledger, &self.priorities);
         let settler = Settler {
             files: &self.share.files,
             tree,
             work,
-            is_whole: |file| self.ledger.is_whole(file),
-            is_skipped: |file| self.is_skipped(file),
+            is_whole: |file| ledger.is_whole(file),
+            is_skipped: |file| is_skipped(priorities, file),
             last,
+            seen: &mut self.seen,
         };
         let Settled { touched, took, result } = settler.settle(files);
         (took, sync_folders(tree, &touched).and(result))
@@ -387,6 +396,10 @@ impl Recorder {
         let due = (Instant::now() + WAIT).max(self.paused_until);
         self.due.get_or_insert(due);
     }
+}
+
+fn is_skipped(priorities: &[Priority], file: FileIndex) -> bool {
+    priorities.get(file.as_usize()) == Some(&Priority::Skip)
 }
 
 fn sync_folders(tree: &Tree, folders: &BTreeSet<Vec<&str>>) -> Result<(), DiskError> {

@@ -1,7 +1,7 @@
 //! Giving files their final names, once all of their pieces are recorded.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap, HashSet},
     io,
     ops::Range,
     time::{Duration, Instant},
@@ -28,6 +28,10 @@ pub(crate) struct Settled<'a> {
     pub(crate) result: Result<(), DiskError>,
 }
 
+/// Parts that wait for the rest of their folder, as they were when they were whole and synced. To look at all of
+/// a folder when it is moved would keep a user waiting. By the numbers of the files.
+pub(crate) type Seen = HashMap<u32, Stamp>;
+
 /// Gives files their final names. Who is whole and who is skipped is the recorder's to say.
 #[derive(Debug)]
 pub(crate) struct Settler<'a, Whole, Skipped> {
@@ -40,6 +44,8 @@ pub(crate) struct Settler<'a, Whole, Skipped> {
     pub(crate) is_skipped: Skipped,
     /// Nobody waits for more.
     pub(crate) last: bool,
+    /// Brought up to date with each of the files that are settled, as long as they wait.
+    pub(crate) seen: &'a mut Seen,
 }
 
 /// What is to be done with the files of a folder that can be moved as a whole.
@@ -59,7 +65,7 @@ where
     Skipped: Fn(FileIndex) -> bool,
 {
     /// Gives each of these files that is whole and wanted its final name, in order.
-    pub(crate) fn settle(&self, files: impl IntoIterator<Item = FileIndex>) -> Settled<'a> {
+    pub(crate) fn settle(mut self, files: impl IntoIterator<Item = FileIndex>) -> Settled<'a> {
         let begun = Instant::now();
         let (mut placer, mut result) = (Placer::new(self.tree), Ok(()));
         let (mut folder, mut verdict) = (0..0, Verdict::Apart);
@@ -75,9 +81,14 @@ where
                 folder = whole.cloned().unwrap_or(0..0);
                 verdict = whole.map_or(Verdict::Apart, |files| self.try_folder(files, &mut placer));
             }
-            if verdict == Verdict::Apart
-                && let Err(error) = self.place(file, &mut placer)
-            {
+            let settled = match verdict {
+                Verdict::Moved => Ok(()),
+                Verdict::Waiting => self.look_at(file).map(|stamp| {
+                    self.seen.insert(file.get(), stamp);
+                }),
+                Verdict::Apart => self.place(file, &mut placer),
+            };
+            if let Err(error) = settled {
                 result = Err(in_place_error(&self.files.path(file), &error));
             }
         }
@@ -85,7 +96,7 @@ where
     }
 
     /// Moves a folder with all of these files in it, if it can be.
-    fn try_folder(&self, files: &Range<u32>, placer: &mut Placer<'a>) -> Verdict {
+    fn try_folder(&mut self, files: &Range<u32>, placer: &mut Placer<'a>) -> Verdict {
         let is_part = |file| matches!(self.files.place(file), Place::Part(_));
         let all = |test: &dyn Fn(FileIndex) -> bool| self.each(files).all(test);
         if !all(&|file| is_part(file) && !(self.is_skipped)(file)) {
@@ -94,7 +105,11 @@ where
         if !all(&self.is_whole) {
             return if self.last { Verdict::Apart } else { Verdict::Waiting };
         }
-        match self.place_folder(files, placer) {
+        let moved = self.place_folder(files, placer);
+        for number in files.clone() {
+            self.seen.remove(&number);
+        }
+        match moved {
             Ok(()) => Verdict::Moved,
             // Somebody has made the folder, most likely. If it is something else it is told file by file.
             Err(error) => {
@@ -107,6 +122,9 @@ where
     fn place_folder(&self, files: &Range<u32>, placer: &mut Placer<'a>) -> io::Result<()> {
         let manifest = self.files.manifest();
         let parts = self.work.parts();
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let first = self.each(files).next().ok_or_else(missing)?;
+        let (_, folder) = manifest.file(first).path.split_last().ok_or_else(missing)?;
         self.files.settle(files.clone(), || {
             let mut stamps = Vec::with_capacity(files.len());
             for file in self.each(files) {
@@ -114,14 +132,12 @@ where
                 if info.length == 0 {
                     parts.make(file, 0, info.executable, true)?;
                 }
-                stamps.push(self.look_at(file)?);
+                let seen = self.seen.get(&file.get()).copied();
+                stamps.push(seen.map_or_else(|| self.look_at(file), Ok)?);
             }
-            let (top, name) = parts.whole_folder(files.start, files.len())?;
-            let folder = self.each(files).next().and_then(|file| {
-                let (_, folder) = manifest.file(file).path.split_last()?;
-                Some(path_in_output(manifest, folder))
-            });
-            placer.place_folder(top, &name, &folder.ok_or(io::ErrorKind::NotFound)?)?;
+            let inodes: HashSet<u64> = stamps.iter().map(|stamp| stamp.inode).collect();
+            let (top, name) = parts.whole_folder(files.start, &inodes)?;
+            placer.place_folder(top, &name, &path_in_output(manifest, folder))?;
             Ok(stamps)
         })
     }
