@@ -56,8 +56,10 @@ impl FileIndex {
     }
 }
 
-/// A run of adjacent blocks of one piece: what one request asks for. At least one block, at most
-/// [`RUN_BLOCKS_MAX`], all of them inside the piece.
+/// A run of adjacent blocks: what one request asks for. At least one block, at most [`RUN_BLOCKS_MAX`].
+///
+/// Mostly they are of one piece. A long run goes on into the pieces that follow, which may be other files:
+/// [`Geometry::parts`] takes it apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockRun {
     piece: PieceIndex,
@@ -66,13 +68,13 @@ pub struct BlockRun {
 }
 
 impl BlockRun {
-    /// The piece that the blocks belong to.
+    /// The piece that the blocks, or the first of them, belong to.
     #[must_use]
     pub const fn piece(self) -> PieceIndex {
         self.piece
     }
 
-    /// Number of the first block within the piece.
+    /// Number of the first block within its piece.
     #[must_use]
     pub const fn first(self) -> u32 {
         self.first
@@ -84,7 +86,7 @@ impl BlockRun {
         self.count
     }
 
-    /// Block numbers within the piece.
+    /// Block numbers within the piece, if they are all of one.
     #[must_use]
     pub const fn blocks(self) -> Range<u32> {
         self.first..self.first + self.count
@@ -282,11 +284,79 @@ impl Geometry {
             .then_some(BlockRun { piece, first, count })
     }
 
+    /// The run of `count` blocks from block `first` of a piece, which may go on into the pieces that
+    /// follow, if it is one: not empty, not longer than [`RUN_BLOCKS_MAX`], inside the share.
+    #[must_use]
+    pub fn long_run(&self, piece: PieceIndex, first: u32, count: u32) -> Option<BlockRun> {
+        if !(1..=RUN_BLOCKS_MAX).contains(&count) || first >= self.block_count(piece) {
+            return None;
+        }
+        let run = BlockRun { piece, first, count };
+        let blocks: u32 = self.parts(run).map(BlockRun::count).sum();
+        (blocks == count).then_some(run)
+    }
+
+    /// The run of so many bytes from block `first` of a piece, which may go on into the pieces that follow, if
+    /// it is one: as [`Geometry::long_run`], and it ends with a block.
+    #[must_use]
+    pub fn run_of_len(&self, piece: PieceIndex, first: u32, len: usize) -> Option<BlockRun> {
+        let mut left = u32::try_from(len).ok().filter(|&len| len > 0)?;
+        let (mut at, mut skipped, mut count) = (piece, first, 0);
+        loop {
+            let here = self.piece_len(at).checked_sub(skipped.checked_mul(BLOCK_LEN)?)?;
+            let taken = left.min(here);
+            if taken < here && taken % BLOCK_LEN != 0 {
+                return None;
+            }
+            count += taken.div_ceil(BLOCK_LEN);
+            left -= taken;
+            if left == 0 || count > RUN_BLOCKS_MAX {
+                break;
+            }
+            (at, skipped) = (self.piece(at.0 + 1)?, 0);
+        }
+        self.long_run(piece, first, count)
+    }
+
+    /// Whether a run goes on into the pieces that follow.
+    #[must_use]
+    pub fn is_long(&self, run: BlockRun) -> bool {
+        run.first + run.count > self.block_count(run.piece)
+    }
+
+    /// The parts of a run, each of one piece, in order.
+    pub fn parts(&self, run: BlockRun) -> impl Iterator<Item = BlockRun> {
+        let (mut next, mut first, mut left) = (Some(run.piece), run.first, run.count);
+        std::iter::from_fn(move || {
+            let piece = next.filter(|_| left > 0)?;
+            let count = left.min(self.block_count(piece).saturating_sub(first));
+            let part = BlockRun { piece, first, count };
+            (next, first, left) = (self.piece(piece.0 + 1), 0, left - count);
+            Some(part)
+        })
+    }
+
+    /// The parts of a run and the bytes of each, where `data` is that of all of them.
+    pub fn parts_of<'a>(
+        &'a self,
+        run: BlockRun,
+        data: &'a [u8],
+    ) -> impl Iterator<Item = (BlockRun, &'a [u8])> {
+        self.parts(run).scan(data, |rest, part| {
+            let (here, after) = rest.split_at_checked(self.run_len(part) as usize)?;
+            *rest = after;
+            Some((part, here))
+        })
+    }
+
     /// Bytes in a run.
     #[must_use]
     pub fn run_len(&self, run: BlockRun) -> u32 {
-        let end = ((run.first + run.count) * BLOCK_LEN).min(self.piece_len(run.piece));
-        end - run.offset()
+        let part_len = |part: BlockRun| {
+            let end = ((part.first + part.count) * BLOCK_LEN).min(self.piece_len(part.piece));
+            end - part.offset()
+        };
+        self.parts(run).map(part_len).sum()
     }
 }
 
@@ -375,6 +445,50 @@ mod tests {
             assert_eq!(g.run(piece, first, count), None, "{first} {count}");
         }
         assert_eq!(g.piece(1), None);
+    }
+
+    #[test]
+    fn a_long_run_goes_on_into_the_pieces_that_follow() {
+        let g = geometry(&[64 * K + 5, 0, 7, 20 * K]);
+        let piece = |number| g.piece(number).unwrap();
+        let parts = |run| {
+            let parts = g.parts(run).map(|part| (part.piece.0, part.first, part.count));
+            parts.collect::<Vec<_>>()
+        };
+        let run = g.long_run(piece(0), 3, 4).unwrap();
+        assert_eq!(parts(run), [(0, 3, 1), (1, 0, 1), (2, 0, 1), (3, 0, 1)]);
+        assert_eq!(u64::from(g.run_len(run)), 16 * K + 5 + 7 + 16 * K);
+        let data = vec![0; g.run_len(run) as usize];
+        let lens = g.parts_of(run, &data).map(|(part, data)| (part.piece.0, data.len()));
+        assert_eq!(lens.collect::<Vec<_>>(), [(0, 16384), (1, 5), (2, 7), (3, 16384)]);
+        assert_eq!(parts(g.run(piece(0), 1, 2).unwrap()), [(0, 1, 2)]);
+        // To the end of the share and no further, and never more than a request may name.
+        assert!(g.long_run(piece(0), 3, 5).is_some());
+        assert_eq!(g.long_run(piece(0), 3, 6), None);
+        assert_eq!((g.long_run(piece(0), 4, 1), g.long_run(piece(0), 0, 0)), (None, None));
+        let many = geometry(&[1; 100]);
+        assert!(many.long_run(many.piece(0).unwrap(), 0, RUN_BLOCKS_MAX).is_some());
+        assert_eq!(many.long_run(many.piece(0).unwrap(), 0, RUN_BLOCKS_MAX + 1), None);
+    }
+
+    #[test]
+    fn a_run_is_known_by_its_length() {
+        let g = geometry(&[64 * K + 5, 0, 7, 20 * K]);
+        for (first, count) in
+            g.pieces().flat_map(|p| (0..5).flat_map(move |b| (1..9).map(move |c| ((p, b), c))))
+        {
+            let Some(run) = g.long_run(first.0, first.1, count) else { continue };
+            assert_eq!(g.run_of_len(first.0, first.1, g.run_len(run) as usize), Some(run));
+        }
+        let of_len = |first, len: u64| g.run_of_len(g.piece(0).unwrap(), first, len as usize);
+        // Inside a block, past the end, in no block.
+        for (first, len) in
+            [(3, 1), (3, 16 * K + 4), (3, 40 * K), (4, 1), (u32::MAX, 1), (0, 0), (0, u64::MAX)]
+        {
+            assert_eq!(of_len(first, len), None, "{first} {len}");
+        }
+        let many = geometry(&[1; 100]);
+        assert_eq!(many.run_of_len(many.piece(0).unwrap(), 0, 65), None);
     }
 
     #[test]

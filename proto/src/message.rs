@@ -24,6 +24,9 @@ pub const PEX_MAX: usize = 64;
 /// The most bytes of a manifest in one [`Message::ManifestPart`].
 pub const MANIFEST_PART_MAX: usize = 256 * 1024;
 
+/// A bit of [`Hello::features`]: a run may go on into the pieces that follow.
+pub const LONG_RUNS: u64 = 1;
+
 /// The first message in each direction, sent once, by the dialling side first.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Hello {
@@ -120,7 +123,7 @@ pub enum Message {
     Have(Vec<u32>),
     /// I no longer have these pieces (they changed or got lost on my disk). At most [`HAVE_MAX`].
     DontHave(Vec<u32>),
-    /// Send me these blocks.
+    /// Send me these blocks. Where both sides have said [`LONG_RUNS`], they may be of several pieces.
     Request(RawRun),
     /// I no longer need these blocks. The run is one that was requested.
     Cancel(RawRun),

@@ -1,10 +1,10 @@
 //! What becomes of the answers to requests: blocks, rejections, chokes, and what the disk says.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use swarm_proto::{
-    geometry::{BLOCK_LEN, BlockRun},
+    geometry::BlockRun,
     id::Digest,
     message::{Message, RawRun},
 };
@@ -25,12 +25,8 @@ impl Swarm {
         data: &Bytes,
         out: &mut Outbox,
     ) -> Option<()> {
-        let count = u32::try_from(data.len()).ok()?.div_ceil(BLOCK_LEN);
-        let run = self.geometry().run(self.piece(piece)?, first, count)?;
+        let run = self.geometry().run_of_len(self.piece(piece)?, first, data.len())?;
         let len = data.len() as u64;
-        if u64::from(self.geometry().run_len(run)) != len {
-            return None;
-        }
         let session = self.sessions.get_mut(&conn)?;
         if !session.asked.answered(now, run) {
             return None;
@@ -44,20 +40,31 @@ impl Swarm {
         let grown = self.ledger.requested() + self.ledger.storing() + self.ledger.uncounted(run);
         if grown > self.config.buffer_bytes || !self.disk.accepts(run) {
             self.ledger.release(conn, run);
-            self.refresh(run.piece());
+            self.refresh_all(run);
             self.fetch.epoch += 1;
         } else {
             let arrived = self.ledger.arrived(conn, peer, run);
+            let manifest = Arc::clone(&self.manifest);
+            let geometry = manifest.geometry();
             // What was taken back because nobody wants it any more is no duplicate.
-            if self.ledger.wants(run.piece()) {
-                self.totals.duplicate += len - arrived.useful;
-            }
+            let wanted = geometry.parts(run).filter(|part| self.ledger.wants(part.piece()));
+            let wanted: u64 = wanted.map(|part| u64::from(geometry.run_len(part))).sum();
+            self.totals.duplicate += wanted.saturating_sub(arrived.useful);
             self.fetch.estimate.add(now, arrived.useful);
-            self.picker.remove(run.piece());
-            for part in arrived.store {
-                let start = (part.offset() - run.offset()) as usize;
-                let len = self.geometry().run_len(part) as usize;
-                out.push(Output::Store { run: part, data: data.slice(start..start + len) });
+            if arrived.useful == len {
+                out.push(Output::Store { run, data: data.clone() });
+            }
+            let (mut at, mut rest) = (0, arrived.store.iter().peekable());
+            for part in geometry.parts(run) {
+                self.picker.remove(part.piece());
+                while arrived.useful < len
+                    && let Some(&useful) = rest.next_if(|useful| useful.piece() == part.piece())
+                {
+                    let start = at + (useful.offset() - part.offset()) as usize;
+                    let end = start + geometry.run_len(useful) as usize;
+                    out.push(Output::Store { run: useful, data: data.slice(start..end) });
+                }
+                at += geometry.run_len(part) as usize;
             }
             for other in arrived.others {
                 self.cancel_delivered(now, other, out);
@@ -88,7 +95,7 @@ impl Swarm {
         run: RawRun,
         out: &mut Outbox,
     ) -> Option<()> {
-        let run = self.run(run)?;
+        let run = self.run(conn, run)?;
         let session = self.sessions.get_mut(&conn)?;
         if let Some(ask) = session.asked.rejected(run) {
             let hold = REJECT_HOLD * 2_u32.pow(session.asked.rejects.min(8));
@@ -149,16 +156,21 @@ impl Swarm {
         out: &mut Outbox,
     ) {
         debug_assert_eq!(leaves.len(), run.count() as usize, "one digest a block");
-        let progress = self.ledger.stored(run, leaves);
         self.disk_works(run, out);
-        match progress {
-            Progress::Unfinished => {}
-            Progress::Verified(liars) => {
-                self.gained(now, run.piece(), out);
-                self.convict(now, run.piece(), &liars, out);
-            }
-            Progress::Corrupt(contributors) => {
-                self.on_corrupt(now, run.piece(), &contributors, out);
+        let manifest = Arc::clone(&self.manifest);
+        let mut rest = leaves;
+        for part in manifest.geometry().parts(run) {
+            let Some((leaves, after)) = rest.split_at_checked(part.count() as usize) else { break };
+            rest = after;
+            match self.ledger.stored(part, leaves) {
+                Progress::Unfinished => {}
+                Progress::Verified(liars) => {
+                    self.gained(now, part.piece(), out);
+                    self.convict(now, part.piece(), &liars, out);
+                }
+                Progress::Corrupt(contributors) => {
+                    self.on_corrupt(now, part.piece(), &contributors, out);
+                }
             }
         }
         self.fetch.refill |= std::mem::take(&mut self.fetch.starved);

@@ -1,5 +1,7 @@
 //! Truths that hold between any two inputs, for tests and the simulator.
 
+use swarm_proto::geometry::BlockRun;
+
 use crate::{Side, Swarm};
 
 impl Swarm {
@@ -36,8 +38,9 @@ impl Swarm {
     fn check_requests(&self) -> Result<(), String> {
         self.ledger.check(|conn, piece, block| {
             self.sessions.get(&conn).is_some_and(|session| {
-                let runs = session.asked.queue().map(|ask| ask.run);
-                runs.filter(|run| run.piece() == piece).any(|run| run.blocks().contains(&block))
+                let runs = session.asked.queue().flat_map(|ask| self.geometry().parts(ask.run));
+                let of_piece = |run: &BlockRun| run.piece() == piece;
+                runs.filter(of_piece).any(|run| run.blocks().contains(&block))
             })
         })?;
         for session in self.sessions.values() {

@@ -1,7 +1,7 @@
 //! Which blocks to ask of a peer: what it suggests, what is begun, the neighbour of a small piece, what is rare,
 //! or what comes next.
 
-use swarm_proto::geometry::{BlockRun, PieceIndex};
+use swarm_proto::geometry::{BlockRun, PieceIndex, RUN_BLOCKS_MAX};
 
 use crate::{ConnId, Order, Priority, Swarm, Time};
 
@@ -96,6 +96,46 @@ impl Swarm {
         }
         let run = piece.and_then(|piece| ledger.free_run(piece, max));
         run.map_or(Choice::Nothing, Choice::Ask)
+    }
+
+    /// A run that is a small file goes on into the files that follow, as far as they would be chosen next: then
+    /// both ends handle dozens of them as one.
+    pub(crate) fn lengthen(&self, now: Time, conn: ConnId, run: BlockRun, max: u32) -> BlockRun {
+        let geometry = self.manifest.geometry();
+        let Some(session) = self.sessions.get(&conn).filter(|peer| peer.takes_long_runs) else {
+            return run;
+        };
+        let Some(theirs) = &session.have else { return run };
+        let is_file = |piece| {
+            let file = geometry.span(piece).file;
+            geometry.file_len(file) == u64::from(geometry.piece_len(piece))
+        };
+        let is_whole = run.count() == geometry.block_count(run.piece()) && is_file(run.piece());
+        // Before what follows comes what the peer suggests, and what the whole swarm has the least of.
+        if !is_whole
+            || self.config.order != Order::RarestFirst
+            || session.asked.is_led(now)
+            || self.picker.may_begin_any(geometry, self.announcer.rarest(), theirs)
+        {
+            return run;
+        }
+        let max = max.min(RUN_BLOCKS_MAX);
+        let (mut last, mut count) = (run.piece(), run.count());
+        let mut room = session.asked.may_follow(last);
+        let mut begun = self.ledger.unfinished().len();
+        loop {
+            room = room.saturating_sub(geometry.piece_len(last).into());
+            begun += 1;
+            let next = self.picker.neighbour(geometry, last, theirs).filter(|&next| {
+                room > 0
+                    && begun < UNFINISHED_MAX
+                    && count + geometry.block_count(next) <= max
+                    && is_file(next)
+            });
+            let Some(next) = next else { break };
+            (last, count) = (next, count + geometry.block_count(next));
+        }
+        geometry.long_run(run.piece(), 0, count).unwrap_or(run)
     }
 
     /// What to ask of a peer next for a reader who wants the bytes in order: the first piece that it

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -225,7 +226,7 @@ impl Swarm {
         out: &mut Outbox,
     ) {
         self.ledger.store_failed(run);
-        self.refresh(run.piece());
+        self.refresh_all(run);
         self.fetch.freed();
         match &mut self.disk.trouble {
             None => {
@@ -243,8 +244,10 @@ impl Swarm {
             Some(_) => {}
         }
         if *error == DiskError::Changed {
-            let file = self.geometry().span(run.piece()).file;
-            self.on_file_changed(now, file, out);
+            let manifest = Arc::clone(&self.manifest);
+            for part in manifest.geometry().parts(run) {
+                self.on_file_changed(now, self.geometry().span(part.piece()).file, out);
+            }
         }
     }
 
@@ -284,6 +287,14 @@ impl Swarm {
         if self.ledger.doubt(piece) {
             self.disk.check(piece);
             self.withdraw(now, &[piece], out);
+        }
+    }
+
+    /// One of these pieces could not be read, for whatever reason: all are read again, to see which.
+    pub(crate) fn check_each(&mut self, run: BlockRun) {
+        let manifest = Arc::clone(&self.manifest);
+        for part in manifest.geometry().parts(run) {
+            self.disk.check(part.piece());
         }
     }
 

@@ -79,9 +79,9 @@ impl Swarm {
                 if last.is_some_and(|(longest, _)| wait <= longest) {
                     break;
                 }
-                if me.has(ask.run.piece())
-                    && let Some(run) = self.ledger.shared_run(conn, ask.run, max)
-                {
+                let mut parts = self.geometry().parts(ask.run).filter(|part| me.has(part.piece()));
+                let run = parts.find_map(|part| self.ledger.shared_run(conn, part, max));
+                if let Some(run) = run {
                     last = Some((wait, run));
                     break;
                 }

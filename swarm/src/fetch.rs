@@ -3,7 +3,7 @@
 //! Memory is bounded here: bytes asked for and bytes on their way to the disk never exceed
 //! `Config::buffer_bytes` together. A disk that lags slows the requests, and with them the network.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use swarm_proto::{
     geometry::{BLOCK_LEN, BlockRun},
@@ -130,6 +130,7 @@ impl Swarm {
                     return;
                 }
             };
+            let run = self.lengthen(now, conn, run, max);
             if self.sessions.get(&conn).is_some_and(|session| session.asked.owes(now, run)) {
                 return;
             }
@@ -170,14 +171,18 @@ impl Swarm {
 
     /// Asks a peer for a run of blocks.
     pub(crate) fn ask(&mut self, now: Time, conn: ConnId, run: BlockRun, out: &mut Outbox) {
-        let len = u64::from(self.geometry().run_len(run));
-        let piece_len = self.geometry().piece_len(run.piece());
+        let manifest = Arc::clone(&self.manifest);
+        let geometry = manifest.geometry();
+        let len = u64::from(geometry.run_len(run));
         let Some(session) = self.sessions.get_mut(&conn) else { return };
-        session.asked.ask(now, run, len, u64::from(piece_len));
+        session.asked.ask(now, run, len);
+        for part in geometry.parts(run) {
+            session.asked.go_on_to(part.piece(), u64::from(geometry.piece_len(part.piece())));
+            self.picker.remove(part.piece());
+        }
         self.fetch.busy = true;
         self.serve.unflushed += session.send(now, Message::Request(raw(run)), out);
         self.ledger.request(conn, run);
-        self.picker.remove(run.piece());
         self.fetch.bucket.spend(now, len);
         self.disk.note_probe(run);
     }
@@ -186,7 +191,7 @@ impl Swarm {
     pub(crate) fn release(&mut self, conn: ConnId, asks: &[Ask]) {
         for ask in asks {
             self.ledger.release(conn, ask.run);
-            self.refresh(ask.run.piece());
+            self.refresh_all(ask.run);
         }
         if !asks.is_empty() {
             self.fetch.freed();
@@ -195,7 +200,7 @@ impl Swarm {
 
     /// Takes back the requests for what is not wanted any more.
     pub(crate) fn take_back_unwanted(&mut self, now: Time, conn: ConnId, out: &mut Outbox) {
-        self.take_back(now, conn, |ledger, ask| !ledger.wants(ask.run.piece()), out);
+        self.take_back(now, conn, |ledger, ask| !ledger.wants_all(ask.run), out);
     }
 
     /// Takes back all requests.

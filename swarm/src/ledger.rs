@@ -56,7 +56,7 @@ pub(crate) struct Ledger {
 /// What became of blocks that arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Arrived {
-    /// To be stored: runs of blocks that were not there yet.
+    /// To be stored: runs of blocks that were not there yet, each of one piece.
     pub(crate) store: Vec<BlockRun>,
     /// Bytes in them.
     pub(crate) useful: u64,
@@ -117,6 +117,16 @@ impl Ledger {
     /// Whether a piece is to be had, or stays if it is there.
     pub(crate) fn wants(&self, piece: PieceIndex) -> bool {
         self.wanted.has(piece)
+    }
+
+    /// Whether all pieces of a run are so.
+    pub(crate) fn wants_all(&self, run: BlockRun) -> bool {
+        self.geometry().parts(run).all(|part| self.wants(part.piece()))
+    }
+
+    /// Whether all of a run may be given.
+    pub(crate) fn has_all(&self, run: BlockRun) -> bool {
+        self.geometry().parts(run).all(|part| self.have.has(part.piece()))
     }
 
     /// Whether a piece is to be had and is not verified.
@@ -236,6 +246,10 @@ impl Ledger {
 
     /// Whether any of these blocks is still to be delivered.
     pub(crate) fn is_wanted(&self, run: BlockRun) -> bool {
+        self.geometry().parts(run).any(|part| self.is_part_wanted(part))
+    }
+
+    fn is_part_wanted(&self, run: BlockRun) -> bool {
         let Some(partial) = self.partial.get(&run.piece()) else {
             return self.is_missing(run.piece());
         };
@@ -244,6 +258,10 @@ impl Ledger {
 
     /// Bytes of these blocks that are in neither sum and would be if the blocks arrived.
     pub(crate) fn uncounted(&self, run: BlockRun) -> u64 {
+        self.geometry().parts(run).map(|part| self.uncounted_in(part)).sum()
+    }
+
+    fn uncounted_in(&self, run: BlockRun) -> u64 {
         let Some(partial) = self.partial.get(&run.piece()) else {
             return if self.is_missing(run.piece()) {
                 self.geometry().run_len(run).into()
@@ -257,39 +275,56 @@ impl Ledger {
 
     /// Whether any of these blocks is asked for or on its way to the disk.
     pub(crate) fn is_under_way(&self, run: BlockRun) -> bool {
-        let Some(partial) = self.partial.get(&run.piece()) else { return false };
         let under_way = |block| matches!(block, Block::Requested(_) | Block::Storing(_));
-        run.blocks().any(|block| under_way(partial.block(block)))
+        self.geometry().parts(run).any(|part| {
+            let partial = self.partial.get(&part.piece());
+            partial.is_some_and(|p| part.blocks().any(|block| under_way(p.block(block))))
+        })
     }
 
     /// `conn` is asked for a run that [`free_run`](Self::free_run) or
-    /// [`shared_run`](Self::shared_run) gave.
+    /// [`shared_run`](Self::shared_run) gave, and for missing pieces after it.
     pub(crate) fn request(&mut self, conn: ConnId, run: BlockRun) {
-        let blocks = self.geometry().block_count(run.piece());
-        let partial = self.partial.entry(run.piece()).or_insert_with(|| Partial::new(blocks));
-        for block in run.blocks() {
-            partial.request(block, conn);
+        let manifest = Arc::clone(&self.manifest);
+        for part in manifest.geometry().parts(run) {
+            let blocks = self.geometry().block_count(part.piece());
+            let partial = self.partial.entry(part.piece()).or_insert_with(|| Partial::new(blocks));
+            for block in part.blocks() {
+                partial.request(block, conn);
+            }
+            self.requested += u64::from(self.geometry().run_len(part));
+            self.note(part.piece());
         }
-        self.requested += u64::from(self.manifest.geometry().run_len(run));
-        self.note(run.piece());
     }
 
     /// `conn` is no longer asked for these blocks.
     pub(crate) fn release(&mut self, conn: ConnId, run: BlockRun) {
-        let Some(partial) = self.partial.get_mut(&run.piece()) else { return };
-        for block in run.blocks() {
-            if partial.release(block, conn) {
-                self.requested -= block_len(self.manifest.geometry(), run.piece(), block);
+        let manifest = Arc::clone(&self.manifest);
+        for part in manifest.geometry().parts(run) {
+            let Some(partial) = self.partial.get_mut(&part.piece()) else { continue };
+            for block in part.blocks() {
+                if partial.release(block, conn) {
+                    self.requested -= block_len(manifest.geometry(), part.piece(), block);
+                }
             }
+            self.note(part.piece());
         }
-        self.note(run.piece());
     }
 
     /// Blocks were delivered by `sender` over `conn`, in answer to a request, however late.
     pub(crate) fn arrived(&mut self, conn: ConnId, sender: PeerId, run: BlockRun) -> Arrived {
+        let manifest = Arc::clone(&self.manifest);
         let mut arrived = Arrived::default();
-        if !self.is_wanted(run) {
-            return arrived;
+        for part in manifest.geometry().parts(run) {
+            self.part_arrived(conn, sender, part, &mut arrived);
+        }
+        self.storing += arrived.useful;
+        arrived
+    }
+
+    fn part_arrived(&mut self, conn: ConnId, sender: PeerId, run: BlockRun, arrived: &mut Arrived) {
+        if !self.is_part_wanted(run) {
+            return;
         }
         let geometry = self.manifest.geometry();
         let blocks = geometry.block_count(run.piece());
@@ -315,12 +350,10 @@ impl Ledger {
             stretch = stretch.map_or(Some((block, 1)), |(first, count)| Some((first, count + 1)));
         }
         arrived.gather(geometry, run.piece(), stretch);
-        self.storing += arrived.useful;
         self.note(run.piece());
-        arrived
     }
 
-    /// Blocks are on the disk, with these digests.
+    /// Blocks of one piece are on the disk, with these digests.
     pub(crate) fn stored(&mut self, run: BlockRun, leaves: &[Digest]) -> Progress {
         let Some(partial) = self.partial.get_mut(&run.piece()) else { return Progress::Unfinished };
         for (block, &leaf) in run.blocks().zip(leaves) {
@@ -347,14 +380,17 @@ impl Ledger {
 
     /// Blocks could not be stored: they are to be fetched again.
     pub(crate) fn store_failed(&mut self, run: BlockRun) {
-        let Some(partial) = self.partial.get_mut(&run.piece()) else { return };
-        for block in run.blocks() {
-            if matches!(partial.block(block), Block::Storing(_)) {
-                self.storing -= block_len(self.manifest.geometry(), run.piece(), block);
-                partial.reset(block);
+        let manifest = Arc::clone(&self.manifest);
+        for part in manifest.geometry().parts(run) {
+            let Some(partial) = self.partial.get_mut(&part.piece()) else { continue };
+            for block in part.blocks() {
+                if matches!(partial.block(block), Block::Storing(_)) {
+                    self.storing -= block_len(manifest.geometry(), part.piece(), block);
+                    partial.reset(block);
+                }
             }
+            self.note(part.piece());
         }
-        self.note(run.piece());
     }
 
     /// Somebody hands over the digests of a corrupt piece. `None` if they do not prove themselves

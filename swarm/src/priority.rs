@@ -97,8 +97,7 @@ impl Swarm {
             let ledger = &self.ledger;
             let Some(session) = self.sessions.get_mut(&conn) else { continue };
             session.wanted = session.have.as_ref().map_or(0, |have| ledger.lacking_of(have));
-            let unwanted: Vec<_> = session.asked.queue().map(|ask| ask.run.piece()).collect();
-            if unwanted.iter().any(|&piece| !ledger.wants(piece)) {
+            if session.asked.queue().any(|ask| !ledger.wants_all(ask.run)) {
                 self.take_back_unwanted(now, conn, out);
             }
         }

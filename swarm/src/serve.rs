@@ -200,8 +200,8 @@ impl Swarm {
         wire: RawRun,
         out: &mut Outbox,
     ) -> Option<()> {
-        let run = self.run(wire)?;
-        let have = self.ledger.have().has(run.piece());
+        let run = self.run(conn, wire)?;
+        let have = self.ledger.has_all(run);
         let geometry = self.manifest.geometry();
         let len = u64::from(geometry.run_len(run));
         let session = self.sessions.get_mut(&conn)?;
@@ -221,7 +221,11 @@ impl Swarm {
         if !std::mem::replace(&mut served.in_line, true) {
             self.serve.line.push_back(conn);
         }
-        if session.took_suggestion(run.piece()) {
+        let mut took = false;
+        for part in geometry.parts(run) {
+            took |= session.took_suggestion(part.piece());
+        }
+        if took {
             self.suggest(now, conn, out);
         }
         Some(())
@@ -235,7 +239,7 @@ impl Swarm {
         wire: RawRun,
         out: &mut Outbox,
     ) -> Option<()> {
-        let run = self.run(wire)?;
+        let run = self.run(conn, wire)?;
         let geometry = self.manifest.geometry();
         // Every request gets one answer: this one a rejection, unless the blocks are on their way.
         if self.sessions.get_mut(&conn)?.served.cancel(geometry, run) {
@@ -337,7 +341,7 @@ impl Swarm {
         let session = self.sessions.get_mut(&conn);
         let wanted = session.is_some_and(|session| session.served.read(geometry, run));
         match data {
-            Ok(data) if wanted && self.ledger.have().has(run.piece()) => {
+            Ok(data) if wanted && self.ledger.has_all(run) => {
                 let (piece, first) = (run.piece().get(), run.first());
                 self.totals.uploaded += len;
                 self.serve.rate.add(now, len);
@@ -359,7 +363,9 @@ impl Swarm {
                 if wanted {
                     self.send(now, conn, Message::Reject(raw(run)), out);
                 }
+                let is_long = self.geometry().is_long(run);
                 match result {
+                    Err(_) if is_long => self.check_each(run),
                     Err(DiskError::Changed) => self.on_piece_changed(now, run.piece(), out),
                     Err(_) => self.on_unreadable(now, run.piece(), out),
                     Ok(_) => {}

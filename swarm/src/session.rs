@@ -10,7 +10,7 @@ use swarm_proto::{
     codec::{BLOCK_FRAME_HEAD, Frame as _},
     geometry::{BlockRun, PieceIndex},
     id::PeerId,
-    message::{Hello, Message, PeerAddr},
+    message::{Hello, LONG_RUNS, Message, PeerAddr},
 };
 
 pub(crate) use self::{
@@ -28,6 +28,8 @@ pub(crate) struct Session {
     pub(crate) side: Side,
     pub(crate) client: String,
     pub(crate) listen_port: u16,
+    /// A run may go on into the pieces that follow.
+    pub(crate) takes_long_runs: bool,
     pub(crate) connected: Time,
     /// What it has; `None` until it has said so, which must be the first thing it says.
     pub(crate) have: Option<Bitfield>,
@@ -95,6 +97,7 @@ impl Session {
             suggestions: Vec::new(),
             bad_blocks: 0,
             useless_since: None,
+            takes_long_runs: hello.features & LONG_RUNS != 0,
             listen_port: hello.listen_port,
             client: hello.client,
         }

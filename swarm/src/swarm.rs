@@ -14,7 +14,7 @@ use swarm_proto::{
     geometry::{BlockRun, Geometry, PieceIndex, RUN_BLOCKS_MAX},
     id::PeerId,
     manifest::Manifest,
-    message::{Goodbye, Hello, Message, PROTOCOL_VERSION, RawRun},
+    message::{Goodbye, Hello, LONG_RUNS, Message, PROTOCOL_VERSION, RawRun},
 };
 
 use crate::{
@@ -124,7 +124,7 @@ impl Swarm {
             version: PROTOCOL_VERSION,
             swarm: self.manifest.id(),
             peer: self.me,
-            features: 0,
+            features: LONG_RUNS,
             client: self.config.client.clone(),
             listen_port: self.config.listen_port,
             request_bytes_max: REQUEST_BYTES_MAX,
@@ -301,9 +301,21 @@ impl Swarm {
         self.geometry().piece(number)
     }
 
-    /// The blocks that a peer names.
-    pub(crate) fn run(&self, named: RawRun) -> Option<BlockRun> {
-        self.geometry().run(self.piece(named.piece)?, named.first, named.count)
+    /// The blocks that a peer names. Only one who knows of long runs may name such.
+    pub(crate) fn run(&self, conn: ConnId, named: RawRun) -> Option<BlockRun> {
+        let RawRun { piece, first, count } = named;
+        let piece = self.piece(piece)?;
+        if self.sessions.get(&conn)?.takes_long_runs {
+            self.geometry().long_run(piece, first, count)
+        } else {
+            self.geometry().run(piece, first, count)
+        }
+    }
+
+    /// As [`Self::refresh`], for each piece of a run.
+    pub(crate) fn refresh_all(&mut self, run: BlockRun) {
+        let manifest = Arc::clone(&self.manifest);
+        manifest.geometry().parts(run).for_each(|part| self.refresh(part.piece()));
     }
 
     /// Brings the picker up to date with the ledger: a piece may be begun if it is missing.

@@ -176,6 +176,7 @@ fn what_breaks_the_rules_ends_the_connection() {
         Message::Request(run(0, 4, 1)),
         Message::Request(run(0, 0, 0)),
         Message::Request(run(0, 0, u32::MAX)),
+        Message::Request(run(0, 3, 2)),
         Message::Cancel(run(0, 3, 2)),
         Message::Reject(run(9, 0, 1)),
         block(0, 16384),

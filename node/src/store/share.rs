@@ -11,7 +11,7 @@ use bytes::Bytes;
 use swarm_engine::{ConnId, Input, Spent};
 use swarm_proto::{
     digest::hash_runs,
-    geometry::{BLOCK_LEN, BlockRun, PieceIndex},
+    geometry::{BLOCK_LEN, BlockRun, Geometry, PieceIndex},
     id::Digest,
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -45,7 +45,7 @@ impl Work {
     }
 }
 
-/// The digests of the blocks that are to be stored, run by run. All that a thread has taken is hashed at
+/// The digests of the blocks that are to be stored, piece by piece. All that a thread has taken is hashed at
 /// once, and is still in the processor's cache when the kernel reads it to write it.
 struct Hashed {
     runs: std::vec::IntoIter<Vec<Digest>>,
@@ -54,17 +54,18 @@ struct Hashed {
 }
 
 impl Hashed {
-    fn new(works: &[Work]) -> Self {
+    fn new(geometry: &Geometry, works: &[Work]) -> Self {
         let begun = Instant::now();
-        let data = works.iter().filter_map(|work| match work {
-            Work::Store { data, .. } => Some(data.as_ref()),
-            Work::Read { .. } | Work::ReadLeaves(_) => None,
-        });
-        let runs: Vec<&[u8]> = data.collect();
+        let mut runs: Vec<&[u8]> = Vec::new();
+        for work in works {
+            if let Work::Store { run, data } = work {
+                runs.extend(geometry.parts_of(*run, data).map(|(_, data)| data));
+            }
+        }
         Self { runs: hash_runs(&runs).into_iter(), spent: begun.elapsed() }
     }
 
-    /// Those of the next run, and how long hashing took beyond what was told before.
+    /// Those of the next part of a run, and how long hashing took beyond what was told before.
     fn next(&mut self) -> (Vec<Digest>, Duration) {
         (self.runs.next().unwrap_or_default(), std::mem::take(&mut self.spent))
     }
@@ -122,9 +123,9 @@ impl Share {
     pub(crate) fn work(&self, works: Vec<Work>) {
         let (begun, count) = (Instant::now(), works.len());
         let mut answers = Vec::with_capacity(count);
-        let mut hashed = Hashed::new(&works);
+        let mut hashed = Hashed::new(self.files.manifest().geometry(), &works);
         for work in works {
-            answers.push(self.result_of(work, &mut hashed));
+            self.results_of(work, &mut hashed, &mut answers);
             if begun.elapsed() >= ANSWER_WITHIN {
                 answers.drain(..).for_each(|answer| self.answer(answer));
             }
@@ -133,27 +134,42 @@ impl Share {
         self.done(count);
     }
 
-    fn result_of(&self, work: Work, hashed: &mut Hashed) -> Input {
+    fn results_of(&self, work: Work, hashed: &mut Hashed, answers: &mut Vec<Input>) {
         match work {
-            Work::Store { run, data } => {
-                self.wait_until_forgotten(run.piece());
-                let begun = Instant::now();
-                let written = self.files.write(run, &data);
-                let (leaves, hashing) = hashed.next();
-                match written {
-                    Ok(()) => {
-                        let spent = Spent { hashing, writing: begun.elapsed() };
-                        Input::Stored { run, leaves, spent }
-                    }
-                    Err(error) => Input::StoreFailed { run, error },
-                }
-            }
+            Work::Store { run, data } => self.store(run, &data, hashed, answers),
             Work::Read { conn, run } => {
-                Input::BlocksRead { conn, run, data: self.files.read_for_peer(run) }
+                answers.push(Input::BlocksRead { conn, run, data: self.files.read_for_peer(run) });
             }
             Work::ReadLeaves(piece) => {
-                Input::LeavesRead { piece, leaves: self.files.leaves(piece) }
+                answers.push(Input::LeavesRead { piece, leaves: self.files.leaves(piece) });
             }
+        }
+    }
+
+    /// Writes a run: one answer if all of it went well, else one for each of its parts.
+    fn store(&self, run: BlockRun, data: &[u8], hashed: &mut Hashed, answers: &mut Vec<Input>) {
+        let geometry = self.files.manifest().geometry();
+        let begun = Instant::now();
+        let (mut results, mut leaves, mut hashing) = (Vec::new(), Vec::new(), Duration::ZERO);
+        for (part, data) in geometry.parts_of(run, data) {
+            self.wait_until_forgotten(part.piece());
+            let (digests, spent) = hashed.next();
+            hashing += spent;
+            leaves.extend(digests);
+            results.push((part, self.files.write(part, data)));
+        }
+        let spent = Spent { hashing, writing: begun.elapsed() };
+        if results.iter().all(|(_, written)| written.is_ok()) {
+            answers.push(Input::Stored { run, leaves, spent });
+            return;
+        }
+        let mut leaves = leaves.into_iter();
+        for (part, written) in results {
+            let leaves = leaves.by_ref().take(part.count() as usize).collect();
+            answers.push(match written {
+                Ok(()) => Input::Stored { run: part, leaves, spent: Spent::default() },
+                Err(error) => Input::StoreFailed { run: part, error },
+            });
         }
     }
 
@@ -212,8 +228,6 @@ impl Share {
 
 #[cfg(test)]
 mod tests {
-    use swarm_proto::geometry::Geometry;
-
     use super::*;
 
     #[test]

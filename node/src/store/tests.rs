@@ -1,5 +1,6 @@
 //! Downloads and seeding on real folders.
 
+mod long_runs;
 mod meddling;
 mod seeding;
 mod taking_up;

@@ -134,17 +134,26 @@ impl Asked {
         self.current.filter(|_| self.in_order < IN_ORDER)
     }
 
+    /// For how many bytes those after a piece may follow without a choice of their own.
+    pub(crate) fn may_follow(&self, piece: PieceIndex) -> u64 {
+        let goes_on = self.current.is_some_and(|before| before.get() + 1 == piece.get());
+        IN_ORDER.saturating_sub(if goes_on { self.in_order } else { 0 })
+    }
+
     /// Blocks to ask for in one request.
     pub(crate) fn run_blocks(&self) -> u32 {
         self.pace.run_blocks().min(self.run_blocks_max)
     }
 
     /// A request goes out.
-    pub(crate) fn ask(&mut self, now: Time, run: BlockRun, len: u64, piece_len: u64) {
+    pub(crate) fn ask(&mut self, now: Time, run: BlockRun, len: u64) {
         self.bytes += len;
         let sent = self.pace.sent(now, len, self.bytes);
         self.queue.push_back(Ask { run, len, sent });
-        let piece = run.piece();
+    }
+
+    /// It is asked for blocks of this piece, of so many bytes.
+    pub(crate) fn go_on_to(&mut self, piece: PieceIndex, piece_len: u64) {
         match self.current.replace(piece) {
             Some(before) if before == piece => {}
             Some(before) if before.get() + 1 == piece.get() => self.in_order += piece_len,

@@ -92,7 +92,8 @@ impl Served {
 
     /// Drops the requests for these pieces, ascending, that are not being read.
     pub(crate) fn withdraw(&mut self, geometry: &Geometry, pieces: &[PieceIndex]) -> Vec<BlockRun> {
-        let gone = |run: &BlockRun| pieces.binary_search(&run.piece()).is_ok();
+        let is_gone = |part: BlockRun| pieces.binary_search(&part.piece()).is_ok();
+        let gone = |run: &BlockRun| geometry.parts(*run).any(is_gone);
         let (dropped, kept): (Vec<_>, _) = self.queue.drain(..).partition(gone);
         self.queue = kept.into();
         self.queued -= dropped.iter().map(|&run| u64::from(geometry.run_len(run))).sum::<u64>();

@@ -30,6 +30,8 @@ pub(crate) struct Stage {
     pub(crate) manifest: Arc<Manifest>,
     /// What the engine has wanted done and the test has not looked at yet.
     pub(crate) out: Vec<Output>,
+    /// What peers that connect can do beyond version 1.
+    pub(crate) features: u64,
     /// Whether to look for contradictions after each input.
     checking: bool,
 }
@@ -63,7 +65,7 @@ fn share(data: &[u8], blocks_per_piece: u64, files: u32) -> Manifest {
     };
     let digests = data.chunks(piece_len as usize).map(root).collect();
     let file = |number: u32| FileInfo {
-        path: if files == 1 { vec![] } else { vec![format!("file {number}")] },
+        path: if files == 1 { vec![] } else { vec![format!("file {number:03}")] },
         length,
         executable: false,
         root: None,
@@ -117,7 +119,7 @@ impl Stage {
         }
         let now = Time::ZERO;
         let swarm = Swarm::new(config, ME, Arc::clone(&manifest), ours, [3; 32], now);
-        Self { swarm, now, data, manifest, out: Vec::new(), checking: true }
+        Self { swarm, now, data, manifest, out: Vec::new(), features: 0, checking: true }
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -166,6 +168,7 @@ impl Stage {
     pub(crate) fn hello(&self, number: u8) -> Hello {
         let mut hello = self.swarm.hello();
         hello.peer = id(number);
+        hello.features = self.features;
         hello.listen_port = 7000 + u16::from(number);
         hello
     }
@@ -251,14 +254,16 @@ impl Stage {
 
     /// The true bytes of a run.
     pub(crate) fn bytes(&self, run: BlockRun) -> Bytes {
-        let start = run.piece().as_usize() * self.geometry().piece_length() as usize
-            + run.offset() as usize;
-        let len = self.geometry().run_len(run) as usize;
-        Bytes::copy_from_slice(&self.data[start..start + len])
+        let bytes = |part: BlockRun| {
+            let start = part.piece().as_usize() * self.geometry().piece_length() as usize
+                + part.offset() as usize;
+            &self.data[start..start + self.geometry().run_len(part) as usize]
+        };
+        self.geometry().parts(run).flat_map(bytes).copied().collect()
     }
 
     pub(crate) fn run(&self, raw: RawRun) -> BlockRun {
-        self.geometry().run(self.piece(raw.piece), raw.first, raw.count).unwrap()
+        self.geometry().long_run(self.piece(raw.piece), raw.first, raw.count).unwrap()
     }
 
     /// A peer answers a request.
@@ -288,7 +293,9 @@ impl Stage {
     /// These blocks, as they came, are on the disk.
     pub(crate) fn stored(&mut self, run: BlockRun, data: &[u8]) {
         let mut leaves = Vec::new();
-        hash_blocks(data, &mut leaves);
+        for (_, data) in self.geometry().parts_of(run, data) {
+            hash_blocks(data, &mut leaves);
+        }
         let spent = Spent::default();
         self.input(Input::Stored { run, leaves, spent });
     }

@@ -24,7 +24,7 @@ use swarm_proto::{
     digest::hash_blocks,
     geometry::{BLOCK_LEN, BlockRun, PieceIndex},
     id::{Digest, PeerId},
-    message::{Goodbye, Hello, Message, PROTOCOL_VERSION, PeerAddr, RawRun},
+    message::{Goodbye, Hello, LONG_RUNS, Message, PROTOCOL_VERSION, PeerAddr, RawRun},
 };
 
 use super::{is_encoded_as_itself, source::Source};
@@ -51,10 +51,13 @@ pub fn engine_inputs(data: &[u8]) {
     }
 }
 
-/// Two files, the first of which has a short last piece: 3 and 5 blocks in pieces of two blocks.
+/// Two files, the first of which has a short last piece, 3 and 5 blocks in pieces of two blocks, and two that
+/// are so small that they are asked for together.
 fn share() -> &'static Share {
     static SHARE: OnceLock<Share> = OnceLock::new();
-    SHARE.get_or_init(|| Share::random(1, 2 * BLOCK_LEN, &[40_000, 0, 5 * u64::from(BLOCK_LEN)]))
+    SHARE.get_or_init(|| {
+        Share::random(1, 2 * BLOCK_LEN, &[40_000, 0, 5 * u64::from(BLOCK_LEN), 9, 20_000])
+    })
 }
 
 const fn peer(number: u8) -> PeerId {
@@ -176,7 +179,7 @@ impl World {
             version: PROTOCOL_VERSION,
             swarm: share().manifest().id(),
             peer: id,
-            features: 0,
+            features: if source.one_in(2) { LONG_RUNS } else { 0 },
             client: String::new(),
             listen_port: u16::from(source.byte()),
             request_bytes_max: source.around(8).saturating_mul(BLOCK_LEN),
@@ -249,7 +252,9 @@ impl World {
             }
             (Job::Store(run, data), None) => {
                 let mut leaves = Vec::new();
-                hash_blocks(&data, &mut leaves);
+                for (_, data) in share().geometry().parts_of(run, &data) {
+                    hash_blocks(data, &mut leaves);
+                }
                 Input::Stored { run, leaves, spent: Spent::default() }
             }
             (Job::Store(run, _), Some(error)) => Input::StoreFailed { run, error },
@@ -337,7 +342,9 @@ impl World {
                 self.jobs.push(Job::Store(run, data));
             }
             Output::Read { conn, run } => {
-                assert!(self.recorded.contains(&run.piece()), "only verified pieces are read");
+                let mut pieces = share().geometry().parts(run).map(BlockRun::piece);
+                let held = pieces.all(|piece| self.recorded.contains(&piece));
+                assert!(held, "only verified pieces are read");
                 self.jobs.push(Job::Read(conn, run));
             }
             Output::ReadLeaves(piece) | Output::Check(piece) => self.jobs.push(Job::Leaves(piece)),
@@ -402,7 +409,7 @@ fn reply(link: &mut Link, source: &mut Source<'_>) -> Option<Message> {
     }
     let wire = link.requests.remove(source.below(link.requests.len()));
     let geometry = share().geometry();
-    let run = geometry.run(geometry.piece(wire.piece)?, wire.first, wire.count)?;
+    let run = geometry.long_run(geometry.piece(wire.piece)?, wire.first, wire.count)?;
     if source.one_in(6) {
         return Some(Message::Reject(wire));
     }
@@ -457,7 +464,7 @@ fn honest(message: Message) -> Message {
     match message {
         Message::Block { piece, first, data } => {
             let count = (data.len() as u32).div_ceil(BLOCK_LEN);
-            let run = geometry.piece(piece).and_then(|p| geometry.run(p, first, count));
+            let run = geometry.piece(piece).and_then(|p| geometry.long_run(p, first, count));
             let data = run.map_or(data, |run| share().read(run));
             Message::Block { piece, first, data }
         }

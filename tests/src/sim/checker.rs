@@ -22,7 +22,7 @@ use swarm_proto::{
     bitfield::Bitfield,
     geometry::{BLOCK_LEN, BlockRun, Geometry, PieceIndex, RUN_BLOCKS_MAX},
     id::PeerId,
-    message::{Goodbye, Message, RawRun},
+    message::{Goodbye, LONG_RUNS, Message, RawRun},
 };
 
 use super::{disk::Disk, share::Share, world::NodeId};
@@ -64,6 +64,8 @@ struct Session {
     peer: PeerId,
     request_bytes_max: u64,
     run_blocks_max: u32,
+    /// It knows of runs through several pieces.
+    long_runs: bool,
     /// What the other side said it has.
     theirs: Bitfield,
     /// The other side serves us.
@@ -127,6 +129,7 @@ impl Checker {
                     peer: *peer,
                     request_bytes_max: hello.request_bytes_max.into(),
                     run_blocks_max: hello.run_blocks_max,
+                    long_runs: hello.features & LONG_RUNS != 0,
                     theirs: Bitfield::empty(pieces),
                     unchoked: false,
                     introduced: false,
@@ -323,11 +326,12 @@ impl Checker {
                     return self.violated(node, format!("sends {piece}[{first}], not asked for"));
                 };
                 close_theirs(session, run);
-                let (truth, index) = checked(&self.share, raw(run)).map_or_else(
-                    || (bytes::Bytes::new(), None),
-                    |run| (self.share.read(run), Some(run.piece())),
-                );
-                if *data != truth && !index.is_some_and(|piece| disk.excused(piece)) {
+                let run = checked(&self.share, raw(run));
+                let truth = run.map_or_else(bytes::Bytes::new, |run| self.share.read(run));
+                let geometry = self.share.geometry();
+                let excused = run
+                    .is_some_and(|run| geometry.parts(run).any(|part| disk.excused(part.piece())));
+                if *data != truth && !excused {
                     self.violated(node, format!("sends wrong bytes as {piece}[{first}]"));
                 }
             }
@@ -362,14 +366,18 @@ impl Books {
 /// Enters a request of ours, or says what is wrong with it.
 fn requests(share: &Share, books: &mut Books, conn: ConnId, raw: RawRun) -> Result<(), String> {
     let run = checked(share, raw).ok_or("requests what does not exist:")?;
-    if !books.wants(share.geometry(), run.piece()) {
+    let parts = || share.geometry().parts(run);
+    if !parts().all(|part| books.wants(share.geometry(), part.piece())) {
         return Err("requests what its user does not want:".into());
     }
     let Some(session) = books.sessions.get_mut(&conn) else { return Ok(()) };
     if !session.unchoked {
         return Err("requests while choked:".into());
     }
-    if !session.theirs.has(run.piece()) {
+    if !session.long_runs && share.geometry().is_long(run) {
+        return Err("requests what the other side does not understand:".into());
+    }
+    if !parts().all(|part| session.theirs.has(part.piece())) {
         return Err("requests what the other side does not have:".into());
     }
     // A peer that was silent for long may be asked once more for what it has not answered.
@@ -400,7 +408,7 @@ fn close_theirs(session: &mut Session, run: Run) {
 }
 
 fn checked(share: &Share, raw: RawRun) -> Option<BlockRun> {
-    share.geometry().run(share.geometry().piece(raw.piece)?, raw.first, raw.count)
+    share.geometry().long_run(share.geometry().piece(raw.piece)?, raw.first, raw.count)
 }
 
 /// Bytes in a run; 0 if there is no such run.

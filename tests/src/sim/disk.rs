@@ -12,7 +12,7 @@ use swarm_engine::{DiskError, Time};
 use swarm_proto::{
     bitfield::Bitfield,
     digest::hash_blocks,
-    geometry::{BLOCK_LEN, BlockRun, PieceIndex},
+    geometry::{BlockRun, PieceIndex},
     id::Digest,
 };
 
@@ -105,11 +105,15 @@ impl Disk {
             return Err(DiskError::NoSpace);
         }
         self.fail()?;
-        let piece = run.piece();
+        let share = Arc::clone(&self.share);
         let mut leaves = Vec::with_capacity(run.count() as usize);
-        for (i, block) in run.blocks().enumerate() {
-            let start = i * BLOCK_LEN as usize;
-            let bytes = data.slice(start..data.len().min(start + BLOCK_LEN as usize));
+        let blocks = share.geometry().parts(run).flat_map(|part| {
+            let piece = part.piece();
+            part.blocks().map(move |block| (piece, block))
+        });
+        let mut rest = data.clone();
+        for (piece, block) in blocks {
+            let bytes = rest.split_to(self.share.block(piece, block).len());
             let stored = if bytes == self.share.block(piece, block) {
                 leaves.push(self.share.leaves(piece)[block as usize]);
                 Block::True
@@ -132,17 +136,23 @@ impl Disk {
     /// If the disk fails, or the file was changed since its piece was last checked.
     pub fn read(&mut self, run: BlockRun) -> Result<Bytes, DiskError> {
         self.fail()?;
-        if self.doubtful.contains(&run.piece()) {
+        let parts: Vec<BlockRun> = self.share.geometry().parts(run).collect();
+        if parts.iter().any(|part| self.doubtful.contains(&part.piece())) {
             return Err(DiskError::Changed);
         }
-        let blocks = &self.blocks[run.piece().as_usize()];
-        let range = run.first() as usize..(run.first() + run.count()) as usize;
-        if blocks[range].iter().all(|block| matches!(block, Block::True)) {
+        let is_true = |part: &BlockRun| {
+            let blocks = &self.blocks[part.piece().as_usize()];
+            let range = part.first() as usize..(part.first() + part.count()) as usize;
+            blocks[range].iter().all(|block| matches!(block, Block::True))
+        };
+        if parts.iter().all(is_true) {
             return Ok(self.share.read(run));
         }
         let mut bytes = BytesMut::new();
-        for block in run.blocks() {
-            bytes.extend_from_slice(&self.bytes(run.piece(), block));
+        for part in parts {
+            for block in part.blocks() {
+                bytes.extend_from_slice(&self.bytes(part.piece(), block));
+            }
         }
         Ok(bytes.freeze())
     }

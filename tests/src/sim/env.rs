@@ -208,18 +208,23 @@ impl Env {
     pub fn count_payload(&mut self, to: NodeId, from: Option<NodeId>, message: &Message) {
         let Message::Block { piece, first, data } = message else { return };
         let geometry = self.share.geometry();
-        let count = (data.len() as u64).div_ceil(BLOCK_LEN.into()) as u32;
-        let run = geometry.piece(*piece).and_then(|piece| geometry.run(piece, *first, count));
+        let run =
+            geometry.piece(*piece).and_then(|piece| geometry.run_of_len(piece, *first, data.len()));
         let Some(run) = run else { return };
         let report = &mut self.reports[to.0];
         if let Some(from) = from {
             *report.downloaded.entry(from).or_default() += data.len() as u64;
         }
-        for (block, bytes) in run.blocks().zip(data.chunks(BLOCK_LEN as usize)) {
+        let parts = geometry.parts_of(run, data);
+        let blocks = parts.flat_map(|(part, data)| {
+            let blocks = part.blocks().zip(data.chunks(BLOCK_LEN as usize));
+            blocks.map(move |(block, bytes)| (part.piece(), block, bytes))
+        });
+        for (piece, block, bytes) in blocks {
             let len = bytes.len() as u64;
-            if bytes != self.share.block(run.piece(), block) {
+            if bytes != self.share.block(piece, block) {
                 report.corrupt += len;
-            } else if !report.got.insert((*piece, block)) {
+            } else if !report.got.insert((piece.get(), block)) {
                 report.duplicate += len;
             }
         }

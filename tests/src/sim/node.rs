@@ -208,8 +208,12 @@ impl Node {
             Job::Store(run, data) => match self.disk.store(run, &data) {
                 Ok(leaves) => Input::Stored { run, leaves, spent: Spent::default() },
                 Err(error) => {
+                    let parts: Vec<BlockRun> = env.share.geometry().parts(run).collect();
                     let lost = |(piece, block): &(u32, u32)| {
-                        *piece == run.piece().get() && run.blocks().contains(block)
+                        let has = |part: &BlockRun| {
+                            *piece == part.piece().get() && part.blocks().contains(block)
+                        };
+                        parts.iter().any(has)
                     };
                     env.reports[self.id.0].got.retain(|block| !lost(block));
                     Input::StoreFailed { run, error }

@@ -209,7 +209,8 @@ impl Rogue {
             && let Some(raw) = self.conns.get_mut(&conn).and_then(VecDeque::pop_front)
         {
             let geometry = env.share.geometry();
-            let run = geometry.piece(raw.piece).and_then(|p| geometry.run(p, raw.first, raw.count));
+            let run =
+                geometry.piece(raw.piece).and_then(|p| geometry.long_run(p, raw.first, raw.count));
             let Some(run) = run else { continue };
             let data = self.bytes(env, run);
             left = left.saturating_sub(data.len() as u64);

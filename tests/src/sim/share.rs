@@ -83,9 +83,15 @@ impl Share {
     /// The true bytes of a run of blocks.
     #[must_use]
     pub fn read(&self, run: BlockRun) -> Bytes {
-        let start = run.offset() as usize;
-        let end = start + self.geometry().run_len(run) as usize;
-        self.pieces[run.piece().as_usize()].bytes.slice(start..end)
+        let part = |part: BlockRun| {
+            let start = part.offset() as usize;
+            let end = start + self.geometry().run_len(part) as usize;
+            self.pieces[part.piece().as_usize()].bytes.slice(start..end)
+        };
+        if !self.geometry().is_long(run) {
+            return part(run);
+        }
+        self.geometry().parts(run).flat_map(part).collect()
     }
 
     /// The true bytes of one block.

@@ -20,10 +20,20 @@ const HONEST: usize = 6;
 
 #[test]
 fn chaos_and_then_peace() {
+    chaos(&[2 * MIB]);
+}
+
+/// They are asked for and answered by the dozen.
+#[test]
+fn chaos_among_small_files_and_then_peace() {
+    chaos(&[20_000; 100]);
+}
+
+fn chaos(files: &[u64]) {
     for_seeds(40, |seed| {
         let mut rng = rng_for(seed, "chaos", 0);
         let mut world =
-            Scenario::new(seed).share(2 * MIB, 32 * KIB).seeders(1, HOME).leechers(5, HOME).build();
+            Scenario::new(seed).files(files, 32 * KIB).seeders(1, HOME).leechers(5, HOME).build();
         for _ in 0..40 {
             ok(world.run_for(Duration::from_millis(rng.random_range(1..500))));
             fail(&mut world, &mut rng);

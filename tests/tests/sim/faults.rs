@@ -168,12 +168,18 @@ fn a_disk_that_fails_now_and_then_is_tried_again() {
 
 #[test]
 fn a_file_that_changes_under_a_seeder_reaches_nobody() {
+    changes(&[MIB, MIB]);
+}
+
+#[test]
+fn one_of_many_small_files_that_changes_under_a_seeder_reaches_nobody() {
+    changes(&[20_000; 100]);
+}
+
+fn changes(files: &[u64]) {
     for_seeds(20, |seed| {
-        let mut world = Scenario::new(seed)
-            .files(&[MIB, MIB], 64 * KIB)
-            .seeders(2, HOME)
-            .leechers(3, HOME)
-            .build();
+        let mut world =
+            Scenario::new(seed).files(files, 64 * KIB).seeders(2, HOME).leechers(3, HOME).build();
         ok(world.run_for(millis(150)));
         world.change_file(SEEDER, 3);
         ok(world.finish(secs(60)));

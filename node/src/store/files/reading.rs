@@ -14,33 +14,49 @@ use super::{Files, Place};
 use crate::{scan::hash_span, stamp::Stamp, store::in_place::InFile};
 
 impl Files {
-    /// Reads blocks of a verified piece.
+    /// Reads blocks of verified pieces.
     ///
     /// # Errors
-    /// `Changed` if the file is not the one that was verified.
+    /// `Changed` if a file is not the one that was verified.
     pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, DiskError> {
-        let (blocks, place) = self.find(run)?;
-        self.read_from(run, &blocks, place)
+        let geometry = self.manifest.geometry();
+        let mut bytes = self.buffers.take(geometry.run_len(run) as usize);
+        for part in geometry.parts(run) {
+            let (blocks, place) = self.find(part)?;
+            self.read_from(part.piece(), &blocks, place, &mut bytes)?;
+        }
+        Ok(bytes.freeze())
     }
 
-    /// Reads blocks of a verified piece for a peer, or says where they may be sent from.
+    /// Reads blocks of verified pieces for a peer, or says where they may be sent from.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub(crate) fn read_for_peer(&self, run: BlockRun) -> Result<Blocks, DiskError> {
+        if !self.sends_from_files || self.manifest.geometry().is_long(run) {
+            return self.read(run).map(Blocks::Read);
+        }
         let (blocks, place) = self.find(run)?;
         // Nobody but us writes to a part. What is the user's could change while it is on its way.
-        let is_ours = matches!(place, Place::Part(_));
-        if is_ours && self.sends_from_files && blocks.may_be_sent() {
+        if matches!(place, Place::Part(_)) && blocks.may_be_sent() {
             return Ok(Blocks::InPlace(Whereabouts::new(blocks)));
         }
-        self.read_from(run, &blocks, place).map(Blocks::Read)
+        let mut bytes = self.buffers.take(blocks.len as usize);
+        self.read_from(run.piece(), &blocks, place, &mut bytes)?;
+        Ok(Blocks::Read(bytes.freeze()))
     }
 
-    fn read_from(&self, run: BlockRun, blocks: &InFile, place: Place) -> Result<Bytes, DiskError> {
-        let file = self.manifest.geometry().span(run.piece()).file;
+    /// Reads blocks of a piece behind what is in the buffer.
+    fn read_from(
+        &self,
+        piece: PieceIndex,
+        blocks: &InFile,
+        place: Place,
+        bytes: &mut Buffer,
+    ) -> Result<(), DiskError> {
+        let file = self.manifest.geometry().span(piece).file;
         let failed = |error| self.disk_error("read", file, &error);
-        let bytes = read_exact(blocks, self.buffers.take(blocks.len as usize));
+        let read = read_exact(blocks, bytes);
         // Afterwards, so that what somebody has written meanwhile is noticed.
         if let Place::Final(stamp) = place {
             let now = stamp_of(&blocks.file).map_err(failed)?;
@@ -48,11 +64,11 @@ impl Files {
                 self.doubt(file, now);
                 return Err(DiskError::Changed);
             }
-            if self.places().doubted.contains(&run.piece()) {
+            if self.places().doubted.contains(&piece) {
                 return Err(DiskError::Changed);
             }
         }
-        bytes.map(Buffer::freeze).map_err(failed)
+        read.map_err(failed)
     }
 
     /// Where blocks of a verified piece are.
@@ -117,11 +133,11 @@ fn stamp_of(file: &File) -> io::Result<Stamp> {
 }
 
 /// Reads all of it into a buffer that has room for it.
-fn read_exact(place: &InFile, mut bytes: Buffer) -> io::Result<Buffer> {
+fn read_exact(place: &InFile, bytes: &mut Buffer) -> io::Result<()> {
     let len = place.len as usize;
     place.file.read_exact_at(&mut bytes.room()[..len], place.offset)?;
     bytes.advance(len);
-    Ok(bytes)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -138,7 +154,8 @@ mod tests {
         file.write_all_at(&[7; 100], 0).unwrap();
         let read = |len| {
             let place = InFile { file: Arc::clone(&file), offset: 90, len };
-            read_exact(&place, Buffers::default().take(len as usize))
+            let mut bytes = Buffers::default().take(len as usize);
+            read_exact(&place, &mut bytes).map(|()| bytes)
         };
         assert_eq!(read(10).unwrap().as_ref(), [7; 10]);
         let error = read(11).unwrap_err();

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use swarm_proto::{
-    geometry::{BLOCK_LEN, Geometry},
-    message::{Hello, Message, RawRun},
+    geometry::{BlockRun, Geometry},
+    message::{Hello, LONG_RUNS, Message, RawRun},
 };
 
 /// One connection of the engine.
@@ -13,6 +13,8 @@ use swarm_proto::{
 pub(super) struct Conduct {
     request_bytes_max: u64,
     run_blocks_max: u32,
+    /// The peer knows of runs through several pieces.
+    long_runs: bool,
     /// The engine has said which pieces it has.
     introduced: bool,
     interested: bool,
@@ -41,6 +43,7 @@ impl Conduct {
         Self {
             request_bytes_max: hello.request_bytes_max.into(),
             run_blocks_max: hello.run_blocks_max,
+            long_runs: hello.features & LONG_RUNS != 0,
             introduced: false,
             interested: false,
             serves: false,
@@ -73,8 +76,7 @@ impl Conduct {
                 self.dropped.append(&mut self.asked);
             }
             Message::Block { piece, first, data } => {
-                let count = (data.len() as u32).div_ceil(BLOCK_LEN);
-                let run = RawRun { piece: *piece, first: *first, count };
+                let run = run_of(geometry, *piece, *first, data.len());
                 let _ = take(&mut self.asked, run)
                     || take(&mut self.cancelled, run)
                     || take(&mut self.dropped, run);
@@ -121,8 +123,7 @@ impl Conduct {
             }
             Message::Block { piece, first, data } => {
                 assert!(self.serves, "a choked peer is served");
-                let count = (data.len() as u32).div_ceil(BLOCK_LEN);
-                let run = RawRun { piece: *piece, first: *first, count };
+                let run = run_of(geometry, *piece, *first, data.len());
                 assert!(take(&mut self.owed, run), "{run:?} was not asked for");
             }
             Message::Reject(run) => {
@@ -138,7 +139,15 @@ impl Conduct {
 
     fn asks(&mut self, geometry: &Geometry, run: RawRun) {
         assert!(self.served, "a request while choked");
-        assert!(self.peer_has.contains(&run.piece), "a request for what is not there");
+        let long =
+            geometry.piece(run.piece).and_then(|p| geometry.long_run(p, run.first, run.count));
+        let long = long.expect("the engine asks for blocks that exist");
+        let mut pieces = geometry.parts(long).map(|part| part.piece().get());
+        assert!(
+            pieces.all(|piece| self.peer_has.contains(&piece)),
+            "a request for what is not there"
+        );
+        assert!(self.long_runs || !geometry.is_long(long), "{run:?} is not understood");
         assert!(run.count <= self.run_blocks_max, "{run:?} has too many blocks");
         assert!(!self.asked.contains(&run), "{run:?} is open already");
         self.asked.push(run);
@@ -149,8 +158,15 @@ impl Conduct {
 
 /// Bytes in a run, which must be one.
 fn len(geometry: &Geometry, run: RawRun) -> u64 {
-    let checked = geometry.piece(run.piece).and_then(|p| geometry.run(p, run.first, run.count));
+    let checked =
+        geometry.piece(run.piece).and_then(|p| geometry.long_run(p, run.first, run.count));
     geometry.run_len(checked.expect("the engine asks for blocks that exist")).into()
+}
+
+/// The run that so many bytes are, or none that anybody asks for.
+fn run_of(geometry: &Geometry, piece: u32, first: u32, len: usize) -> RawRun {
+    let run = geometry.piece(piece).and_then(|piece| geometry.run_of_len(piece, first, len));
+    RawRun { piece, first, count: run.map_or(0, BlockRun::count) }
 }
 
 /// Takes one out, if it is there.
