@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use swarm_proto::{
-    geometry::BlockRun,
+    geometry::{BlockRun, Geometry},
     id::Digest,
     message::{Message, RawRun},
 };
@@ -51,20 +51,11 @@ impl Swarm {
             let wanted: u64 = wanted.map(|part| u64::from(geometry.run_len(part))).sum();
             self.totals.duplicate += wanted.saturating_sub(arrived.useful);
             self.fetch.estimate.add(now, arrived.useful);
+            geometry.parts(run).for_each(|part| self.picker.remove(part.piece()));
             if arrived.useful == len {
                 out.push(Output::Store { run, data: data.clone() });
-            }
-            let (mut at, mut rest) = (0, arrived.store.iter().peekable());
-            for part in geometry.parts(run) {
-                self.picker.remove(part.piece());
-                while arrived.useful < len
-                    && let Some(&useful) = rest.next_if(|useful| useful.piece() == part.piece())
-                {
-                    let start = at + (useful.offset() - part.offset()) as usize;
-                    let end = start + geometry.run_len(useful) as usize;
-                    out.push(Output::Store { run: useful, data: data.slice(start..end) });
-                }
-                at += geometry.run_len(part) as usize;
+            } else {
+                store_useful(geometry, run, data, &arrived.store, out);
             }
             for other in arrived.others {
                 self.cancel_delivered(now, other, out);
@@ -174,5 +165,23 @@ impl Swarm {
             }
         }
         self.fetch.refill |= std::mem::take(&mut self.fetch.starved);
+    }
+}
+
+/// Stores those blocks of a run that were not there yet.
+fn store_useful(
+    geometry: &Geometry,
+    run: BlockRun,
+    data: &Bytes,
+    useful: &[BlockRun],
+    out: &mut Outbox,
+) {
+    for (part, bytes) in geometry.parts_of(run, data) {
+        let of_part = useful.iter().filter(|useful| useful.piece() == part.piece());
+        for &run in of_part {
+            let start = (run.offset() - part.offset()) as usize;
+            let bytes = &bytes[start..start + geometry.run_len(run) as usize];
+            out.push(Output::Store { run, data: data.slice_ref(bytes) });
+        }
     }
 }

@@ -115,6 +115,7 @@ impl Swarm {
         if !is_whole
             || self.config.order != Order::RarestFirst
             || session.asked.is_led(now)
+            || !session.asked.suggested.is_empty()
             || self.picker.may_begin_any(geometry, self.announcer.rarest(), theirs)
         {
             return run;

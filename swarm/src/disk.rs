@@ -290,14 +290,6 @@ impl Swarm {
         }
     }
 
-    /// One of these pieces could not be read, for whatever reason: all are read again, to see which.
-    pub(crate) fn check_each(&mut self, run: BlockRun) {
-        let manifest = Arc::clone(&self.manifest);
-        for part in manifest.geometry().parts(run) {
-            self.disk.check(part.piece());
-        }
-    }
-
     /// A piece may not be on the disk: it is read again, from there and not from memory, and recorded
     /// anew if it is.
     pub(crate) fn on_unsynced(&mut self, now: Time, piece: PieceIndex, out: &mut Outbox) {

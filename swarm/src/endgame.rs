@@ -66,6 +66,8 @@ impl Swarm {
     /// The blocks that are predicted to come last, if this peer is predicted to be much faster.
     fn choose_hedge(&self, now: Time, conn: ConnId, max: u32) -> Option<BlockRun> {
         let me = self.sessions.get(&conn)?;
+        // Whoever is as soon as this cannot be outrun.
+        let soon = 2 * me.asked.pace.expected(me.asked.bytes()) + HEDGE_MARGIN;
         let others = self.sessions.values().filter(|other| other.conn != conn);
         let mut last: Option<(Duration, BlockRun)> = None;
         for other in others {
@@ -76,7 +78,7 @@ impl Swarm {
             for ask in other.asked.queue().rev().take(HEDGE_LOOKED_AT) {
                 let wait = pace.expected(ahead).max(silence);
                 ahead -= ask.len;
-                if last.is_some_and(|(longest, _)| wait <= longest) {
+                if wait <= soon || last.is_some_and(|(longest, _)| wait <= longest) {
                     break;
                 }
                 let mut parts = self.geometry().parts(ask.run).filter(|part| me.has(part.piece()));

@@ -142,8 +142,8 @@ pub enum Input {
         conn: ConnId,
         /// Which blocks.
         run: BlockRun,
-        /// The bytes or where they are, or why there are none.
-        data: Result<Blocks, DiskError>,
+        /// The bytes or where they are, or which of the pieces could not be read, and why.
+        data: Result<Blocks, (PieceIndex, DiskError)>,
     },
     /// Answer to [`Output::Check`] and [`Output::ReadLeaves`]: the digests of all blocks of the
     /// piece as it is on the disk now.

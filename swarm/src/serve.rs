@@ -18,6 +18,7 @@ use crate::{
     choke::Candidate,
     fetch::raw,
     rate::{Bucket, Rate},
+    session::cost,
     swarm::Mode,
 };
 
@@ -48,7 +49,7 @@ pub(crate) struct Serve {
     line: VecDeque<ConnId>,
     /// Peers that want to be served, or are.
     pub(crate) takers: u32,
-    /// Bytes being read, those of lost peers among them.
+    /// What is being read, for lost peers too: bytes, or more where they are in many files.
     pub(crate) reading: u64,
     /// Bytes of messages that have not left for the kernel.
     pub(crate) unflushed: u64,
@@ -309,10 +310,10 @@ impl Swarm {
                 continue;
             }
             if let Some(run) = served.pop(geometry) {
-                let len = u64::from(geometry.run_len(run));
-                served.credit -= len as i64;
-                self.serve.reading += len;
-                self.serve.bucket.spend(now, len);
+                let cost = cost(geometry, run);
+                served.credit -= cost as i64;
+                self.serve.reading += cost;
+                self.serve.bucket.spend(now, geometry.run_len(run).into());
                 out.push(Output::Read { conn, run });
             }
         }
@@ -332,11 +333,11 @@ impl Swarm {
         now: Time,
         conn: ConnId,
         run: BlockRun,
-        data: Result<Blocks, DiskError>,
+        data: Result<Blocks, (PieceIndex, DiskError)>,
         out: &mut Outbox,
     ) {
         let len = u64::from(self.geometry().run_len(run));
-        self.serve.reading = self.serve.reading.saturating_sub(len);
+        self.serve.reading = self.serve.reading.saturating_sub(cost(self.geometry(), run));
         let geometry = self.manifest.geometry();
         let session = self.sessions.get_mut(&conn);
         let wanted = session.is_some_and(|session| session.served.read(geometry, run));
@@ -363,11 +364,9 @@ impl Swarm {
                 if wanted {
                     self.send(now, conn, Message::Reject(raw(run)), out);
                 }
-                let is_long = self.geometry().is_long(run);
                 match result {
-                    Err(_) if is_long => self.check_each(run),
-                    Err(DiskError::Changed) => self.on_piece_changed(now, run.piece(), out),
-                    Err(_) => self.on_unreadable(now, run.piece(), out),
+                    Err((piece, DiskError::Changed)) => self.on_piece_changed(now, piece, out),
+                    Err((piece, _)) => self.on_unreadable(now, piece, out),
                     Ok(_) => {}
                 }
             }

@@ -15,7 +15,7 @@ use swarm_proto::{
 
 pub(crate) use self::{
     asked::{Ask, Asked},
-    served::Served,
+    served::{Served, cost},
 };
 use crate::{ConnId, Outbox, Output, Side, Time, Whereabouts, gossip::News};
 

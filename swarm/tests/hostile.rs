@@ -169,7 +169,8 @@ impl Play {
             Step::Store { error: Some(error) } => s.fail_stores(&error),
             Step::Read { error } => {
                 for (conn, run) in s.reads() {
-                    let data = error.clone().map_or_else(|| Ok(s.bytes(run).into()), Err);
+                    let failed = error.clone().map(|error| (run.piece(), error));
+                    let data = failed.map_or_else(|| Ok(s.bytes(run).into()), Err);
                     s.input(Input::BlocksRead { conn, run, data });
                 }
             }

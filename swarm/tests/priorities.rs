@@ -167,7 +167,7 @@ fn a_seed_that_may_not_write_does_not_miss_what_it_lost() {
     s.ms(200);
     s.receive(2, Message::Request(RawRun { piece: 3, first: 0, count: 4 }));
     let (conn, run) = s.reads()[0];
-    s.input(Input::BlocksRead { conn, run, data: Err(DiskError::Changed) });
+    s.input(Input::BlocksRead { conn, run, data: Err((run.piece(), DiskError::Changed)) });
     assert_eq!(s.snapshot().state, State::Checking);
     check(&mut s, |piece| piece == 3);
     let snapshot = s.snapshot();

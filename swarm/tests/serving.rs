@@ -192,7 +192,11 @@ fn a_changed_file_is_withdrawn_read_again_and_offered_again() {
     let mut s = Stage::serving();
     s.receive(1, Message::Request(run(3, 0, 1)));
     let (to, wanted) = s.reads()[0];
-    s.input(Input::BlocksRead { conn: to, run: wanted, data: Err(DiskError::Changed) });
+    s.input(Input::BlocksRead {
+        conn: to,
+        run: wanted,
+        data: Err((wanted.piece(), DiskError::Changed)),
+    });
     let all: Vec<u32> = (0..8).collect();
     assert_eq!(s.sent(1)[..2], [Message::Reject(run(3, 0, 1)), Message::DontHave(all)]);
     assert_eq!(s.snapshot().state, State::Checking);
@@ -231,7 +235,11 @@ fn pieces_in_doubt_are_not_forgotten_when_the_user_has_all_read_again() {
     let mut s = Stage::serving();
     s.receive(1, Message::Request(run(3, 0, 1)));
     let (to, wanted) = s.reads()[0];
-    s.input(Input::BlocksRead { conn: to, run: wanted, data: Err(DiskError::Changed) });
+    s.input(Input::BlocksRead {
+        conn: to,
+        run: wanted,
+        data: Err((wanted.piece(), DiskError::Changed)),
+    });
     s.command(Command::Verify);
     let mut due = checks(&mut s);
     while !due.is_empty() {
@@ -286,7 +294,7 @@ fn one_change_of_a_file_is_one_event_however_much_of_it_was_asked_for() {
     // Two are being read, which is as much as memory allows, and two wait.
     let [(to, six), (_, seven)] = s.reads()[..] else { panic!("two reads") };
     // The file ends before piece 5 now.
-    s.input(Input::BlocksRead { conn: to, run: six, data: Err(DiskError::Changed) });
+    s.input(Input::BlocksRead { conn: to, run: six, data: Err((six.piece(), DiskError::Changed)) });
     let rejected = [6, 5, 0].map(|piece| Message::Reject(run(piece, 0, 2)));
     assert_eq!(s.sent(1)[..3], rejected);
     let mut due = checks(&mut s);
@@ -297,7 +305,11 @@ fn one_change_of_a_file_is_one_event_however_much_of_it_was_asked_for() {
     };
     answer(&mut s, due.remove(0));
     assert_eq!(s.snapshot().pieces_have, 1);
-    s.input(Input::BlocksRead { conn: to, run: seven, data: Err(DiskError::Changed) });
+    s.input(Input::BlocksRead {
+        conn: to,
+        run: seven,
+        data: Err((seven.piece(), DiskError::Changed)),
+    });
     while !due.is_empty() {
         due.drain(..).for_each(|piece| answer(&mut s, piece));
         due = checks(&mut s);

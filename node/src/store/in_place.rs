@@ -4,7 +4,8 @@
 //! connections. So only what is in the cache is sent from there; the rest is read by a disk thread.
 //!
 //! What is on its way then is the file's own memory and no copy: whoever overwrote the file would change that
-//! too, and have an honest node send a bad block. So this is for parts only, which nobody else writes to.
+//! too, and have an honest node send a bad block. So this is for parts only, which nobody else writes to. What
+//! is left is a file that is overwritten right after it got its final name, while a run of it is still on its way.
 
 use std::{fs::File, sync::Arc};
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, fsync, mkdirat, openat, unlinkat},
+    fs::{AtFlags, Dir, DirEntry, Mode, OFlags, fsync, mkdirat, openat, unlinkat},
     io::Errno,
 };
 use swarm_proto::{geometry::FileIndex, manifest::Manifest};
@@ -117,7 +117,7 @@ impl Parts {
 
     /// Syncs the folders of these parts, so that they are found again.
     pub(crate) fn sync(&self, files: impl IntoIterator<Item = FileIndex>) -> io::Result<()> {
-        let mut folders: Vec<Folder> = Vec::new();
+        let mut folders = vec![Folder::Top];
         for file in files {
             let folder = self.layout.folder(file);
             if !folders.contains(&folder) {
@@ -205,11 +205,13 @@ impl Parts {
         for entry in entries(&self.top)? {
             let entry = entry?;
             let name = entry.file_name();
-            if entry.file_type() == FileType::Directory {
-                empty(&openat(&self.top, name, FOLDER, Mode::empty())?)?;
-                unlinkat(&self.top, name, AtFlags::REMOVEDIR)?;
-            } else {
-                unlinkat(&self.top, name, AtFlags::empty())?;
+            match unlinkat(&self.top, name, AtFlags::empty()) {
+                // Not every file system tells what an entry is before.
+                Err(Errno::ISDIR | Errno::PERM) => {
+                    empty(&openat(&self.top, name, FOLDER, Mode::empty())?)?;
+                    unlinkat(&self.top, name, AtFlags::REMOVEDIR)?;
+                }
+                result => result?,
             }
         }
         Ok(unlinkat(work, "parts", AtFlags::REMOVEDIR)?)

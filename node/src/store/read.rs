@@ -34,7 +34,7 @@ impl Share {
             .step_by(RUN_BLOCKS_MAX as usize)
             .filter_map(|first| geometry.run(piece, first, RUN_BLOCKS_MAX.min(blocks - first)));
         for run in runs {
-            let part = self.files.read(run)?;
+            let part = self.files.read(run).map_err(|(_, error)| error)?;
             hash_blocks(&part, &mut leaves);
             bytes.extend_from_slice(&part);
         }

@@ -21,7 +21,7 @@ use swarm_proto::{
 
 use super::{
     Share,
-    files::{Home, disk_error, path_in_output},
+    files::{Home, Place, disk_error, path_in_output},
     inbox::Inbox,
     ledger::{Ledger, Lost},
     priorities,
@@ -231,6 +231,8 @@ impl Recorder {
         if !self.finished && self.ledger.forget(piece) {
             self.claims_too_much = true;
         }
+        let file = self.share.files.manifest().geometry().span(piece).file;
+        self.seen.remove(&file.get());
         self.forgotten.push(piece);
     }
 
@@ -291,6 +293,10 @@ impl Recorder {
             return Err(error);
         }
         self.ledger.synced(&batch);
+        // Written since they were seen, if they were.
+        for file in &files {
+            self.seen.remove(&file.get());
+        }
         Ok(self.settle(tree, work, files, false))
     }
 
@@ -320,7 +326,8 @@ impl Recorder {
         };
         let synced = synced.and_then(|()| {
             // New part files have to be found again.
-            let files = files.iter().copied().filter(|_| !at_once);
+            let is_part = |file: &FileIndex| matches!(all.place(*file), Place::Part(_));
+            let files = files.iter().copied().filter(|file| !at_once && is_part(file));
             work.parts().sync(files).map_err(|error| disk_error("sync the folder of parts", &error))
         });
         synced.map_err(|error| {

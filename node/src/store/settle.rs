@@ -28,8 +28,9 @@ pub(crate) struct Settled<'a> {
     pub(crate) result: Result<(), DiskError>,
 }
 
-/// Parts that wait for the rest of their folder, as they were when they were whole and synced. To look at all of
-/// a folder when it is moved would keep a user waiting. By the numbers of the files.
+/// Parts that wait for the rest of their folder, as they were when they were whole and synced, by the numbers
+/// of the files. To look at all of a folder when it is moved would keep a user waiting: then it is only
+/// listed. What somebody does to a part in between is noticed when it is read, as if it were done later.
 pub(crate) type Seen = HashMap<u32, Stamp>;
 
 /// Gives files their final names. Who is whole and who is skipped is the recorder's to say.
@@ -44,7 +45,7 @@ pub(crate) struct Settler<'a, Whole, Skipped> {
     pub(crate) is_skipped: Skipped,
     /// Nobody waits for more.
     pub(crate) last: bool,
-    /// Brought up to date with each of the files that are settled, as long as they wait.
+    /// What was seen of those that wait; it must not hold what was written to since.
     pub(crate) seen: &'a mut Seen,
 }
 

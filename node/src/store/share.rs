@@ -149,16 +149,16 @@ impl Share {
     /// Writes a run: one answer if all of it went well, else one for each of its parts.
     fn store(&self, run: BlockRun, data: &[u8], hashed: &mut Hashed, answers: &mut Vec<Input>) {
         let geometry = self.files.manifest().geometry();
-        let begun = Instant::now();
-        let (mut results, mut leaves, mut hashing) = (Vec::new(), Vec::new(), Duration::ZERO);
+        let (mut results, mut leaves, mut spent) = (Vec::new(), Vec::new(), Spent::default());
         for (part, data) in geometry.parts_of(run, data) {
             self.wait_until_forgotten(part.piece());
-            let (digests, spent) = hashed.next();
-            hashing += spent;
+            let (digests, hashing) = hashed.next();
             leaves.extend(digests);
+            let begun = Instant::now();
             results.push((part, self.files.write(part, data)));
+            spent.hashing += hashing;
+            spent.writing += begun.elapsed();
         }
-        let spent = Spent { hashing, writing: begun.elapsed() };
         if results.iter().all(|(_, written)| written.is_ok()) {
             answers.push(Input::Stored { run, leaves, spent });
             return;

@@ -167,7 +167,12 @@ fn blocks(
     let run = runs(manifest, piece)[0];
     store.submit(Job::Read { conn: CONN, run });
     match answers.blocking_recv().unwrap() {
-        Input::BlocksRead { conn: CONN, run: of, data } if of == run => data,
+        Input::BlocksRead { conn: CONN, run: of, data } if of == run => {
+            data.map_err(|(failed, error)| {
+                assert_eq!(failed, piece);
+                error
+            })
+        }
         other => panic!("{other:?}"),
     }
 }

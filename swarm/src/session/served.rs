@@ -6,6 +6,14 @@ use swarm_proto::geometry::{BlockRun, Geometry, PieceIndex};
 
 use crate::{Time, rate::Rate};
 
+/// What a block costs to read at least, in bytes: it may be a file of its own, to be opened and closed.
+const BLOCK_COST: u32 = 4096;
+
+/// What a run costs to read, in bytes.
+pub(crate) fn cost(geometry: &Geometry, run: BlockRun) -> u64 {
+    geometry.run_len(run).max(run.count() * BLOCK_COST).into()
+}
+
 /// What a peer asked us for.
 #[derive(Debug)]
 pub(crate) struct Served {
@@ -18,7 +26,7 @@ pub(crate) struct Served {
     /// Requests to be read, oldest first.
     pub(crate) queue: VecDeque<BlockRun>,
     pub(crate) queued: u64,
-    /// Requests being read, oldest first, and their bytes.
+    /// Requests being read, oldest first, and what that costs.
     pub(crate) reading: VecDeque<BlockRun>,
     pub(crate) reading_bytes: u64,
     /// Bytes of messages that have not left for the kernel, and how fast they leave.
@@ -63,9 +71,8 @@ impl Served {
     /// The next request to be read.
     pub(crate) fn pop(&mut self, geometry: &Geometry) -> Option<BlockRun> {
         let run = self.queue.pop_front()?;
-        let len = u64::from(geometry.run_len(run));
-        self.queued -= len;
-        self.reading_bytes += len;
+        self.queued -= u64::from(geometry.run_len(run));
+        self.reading_bytes += cost(geometry, run);
         self.reading.push_back(run);
         Some(run)
     }
@@ -76,7 +83,7 @@ impl Served {
             return false;
         };
         self.reading.remove(at);
-        self.reading_bytes -= u64::from(geometry.run_len(run));
+        self.reading_bytes -= cost(geometry, run);
         true
     }
 

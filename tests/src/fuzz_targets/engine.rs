@@ -262,7 +262,9 @@ impl World {
                 Input::BlocksRead { conn, run, data: Ok(share().read(run).into()) }
             }
             (Job::Read(conn, run), Some(error)) => {
-                Input::BlocksRead { conn, run, data: Err(error) }
+                let parts: Vec<_> = share().geometry().parts(run).collect();
+                let piece = parts[source.below(parts.len())].piece();
+                Input::BlocksRead { conn, run, data: Err((piece, error)) }
             }
             (Job::Leaves(piece), None) => {
                 let mut leaves = share().leaves(piece).to_vec();

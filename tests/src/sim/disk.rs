@@ -134,11 +134,12 @@ impl Disk {
     ///
     /// # Errors
     /// If the disk fails, or the file was changed since its piece was last checked.
-    pub fn read(&mut self, run: BlockRun) -> Result<Bytes, DiskError> {
-        self.fail()?;
+    pub fn read(&mut self, run: BlockRun) -> Result<Bytes, (PieceIndex, DiskError)> {
+        self.fail().map_err(|error| (run.piece(), error))?;
         let parts: Vec<BlockRun> = self.share.geometry().parts(run).collect();
-        if parts.iter().any(|part| self.doubtful.contains(&part.piece())) {
-            return Err(DiskError::Changed);
+        let mut pieces = parts.iter().map(|part| part.piece());
+        if let Some(piece) = pieces.find(|piece| self.doubtful.contains(piece)) {
+            return Err((piece, DiskError::Changed));
         }
         let is_true = |part: &BlockRun| {
             let blocks = &self.blocks[part.piece().as_usize()];
@@ -336,7 +337,8 @@ mod tests {
         let (share, mut disk) = disk(DiskSpec::default(), true);
         disk.change(run(&share, 0).piece());
         for number in [0, 3] {
-            assert_eq!(disk.read(run(&share, number)), Err(DiskError::Changed));
+            let run = run(&share, number);
+            assert_eq!(disk.read(run), Err((run.piece(), DiskError::Changed)));
         }
         let (changed, same) = (run(&share, 0).piece(), run(&share, 3).piece());
         assert!(!share.manifest().verifies(changed, &disk.check(changed).unwrap()));

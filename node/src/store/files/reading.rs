@@ -17,13 +17,15 @@ impl Files {
     /// Reads blocks of verified pieces.
     ///
     /// # Errors
-    /// `Changed` if a file is not the one that was verified.
-    pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, DiskError> {
+    /// `Changed` if a file is not the one that was verified; and of which piece.
+    pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, (PieceIndex, DiskError)> {
         let geometry = self.manifest.geometry();
         let mut bytes = self.buffers.take(geometry.run_len(run) as usize);
         for part in geometry.parts(run) {
-            let (blocks, place) = self.find(part)?;
-            self.read_from(part.piece(), &blocks, place, &mut bytes)?;
+            let read = self
+                .find(part)
+                .and_then(|(blocks, _)| self.read_from(part.piece(), &blocks, &mut bytes));
+            read.map_err(|error| (part.piece(), error))?;
         }
         Ok(bytes.freeze())
     }
@@ -32,17 +34,21 @@ impl Files {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub(crate) fn read_for_peer(&self, run: BlockRun) -> Result<Blocks, DiskError> {
+    pub(crate) fn read_for_peer(&self, run: BlockRun) -> Result<Blocks, (PieceIndex, DiskError)> {
         if !self.sends_from_files || self.manifest.geometry().is_long(run) {
             return self.read(run).map(Blocks::Read);
         }
+        self.read_or_find(run).map_err(|error| (run.piece(), error))
+    }
+
+    fn read_or_find(&self, run: BlockRun) -> Result<Blocks, DiskError> {
         let (blocks, place) = self.find(run)?;
         // Nobody but us writes to a part. What is the user's could change while it is on its way.
         if matches!(place, Place::Part(_)) && blocks.may_be_sent() {
             return Ok(Blocks::InPlace(Whereabouts::new(blocks)));
         }
         let mut bytes = self.buffers.take(blocks.len as usize);
-        self.read_from(run.piece(), &blocks, place, &mut bytes)?;
+        self.read_from(run.piece(), &blocks, &mut bytes)?;
         Ok(Blocks::Read(bytes.freeze()))
     }
 
@@ -51,14 +57,14 @@ impl Files {
         &self,
         piece: PieceIndex,
         blocks: &InFile,
-        place: Place,
         bytes: &mut Buffer,
     ) -> Result<(), DiskError> {
         let file = self.manifest.geometry().span(piece).file;
         let failed = |error| self.disk_error("read", file, &error);
         let read = read_exact(blocks, bytes);
-        // Afterwards, so that what somebody has written meanwhile is noticed.
-        if let Place::Final(stamp) = place {
+        // Afterwards, so that what somebody has written meanwhile is noticed, also if it got its final name
+        // meanwhile.
+        if let Place::Final(stamp) = self.place(file) {
             let now = stamp_of(&blocks.file).map_err(failed)?;
             if now != stamp {
                 self.doubt(file, now);

@@ -58,6 +58,44 @@ fn a_folder_that_somebody_made_meanwhile_is_filled_file_by_file() {
 }
 
 #[test]
+fn one_that_is_there_already_is_adopted_and_one_that_is_doubted_recorded_again() {
+    let (sample, output) = (small_files(), output());
+    download(&sample, output.path()).unwrap().completes_in(output.path());
+    // Nothing is recorded any more: everything is read, and nothing is to be moved.
+    let mut again = download(&sample, output.path()).unwrap();
+    assert_eq!(again.have.count(), 9);
+    assert_eq!(again.finish(), Ok(()));
+    drop(again);
+    fs::remove_file(output.path().join("share/a")).unwrap();
+    let mut again = download(&sample, output.path()).unwrap();
+    assert_eq!(again.have.count(), 8);
+    for &piece in &again.pieces()[1..3] {
+        again.store.submit(Job::Forget(piece));
+        again.store.submit(Job::Record(piece));
+    }
+    again.completes_in(output.path());
+    assert_eq!(names(output.path()), ["share"]);
+}
+
+#[test]
+fn what_is_written_again_while_it_waits_is_known_as_it_is_then() {
+    let (sample, output) = (small_files(), output());
+    let mut first = download(&sample, output.path()).unwrap();
+    let pieces = first.pieces();
+    pieces[..8].iter().for_each(|&piece| first.fetch(piece));
+    // A pass that sees them.
+    assert!(first.finish().is_err());
+    first.store.submit(Job::Forget(pieces[3]));
+    first.fetch(pieces[3]);
+    first.fetch(pieces[8]);
+    assert_eq!(first.finish(), Ok(()));
+    let run = runs(&sample.manifest, pieces[3])[0];
+    first.store.submit(Job::Read { conn: CONN, run });
+    let answer = first.answer();
+    assert!(matches!(answer, Input::BlocksRead { data: Ok(_), .. }), "{answer:?}");
+}
+
+#[test]
 fn without_those_that_are_not_wanted_each_gets_its_name_by_itself() {
     let (sample, output) = (small_files(), output());
     let selection = Selection { skip: vec!["s/4".into()], ..Selection::default() };
