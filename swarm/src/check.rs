@@ -1,6 +1,6 @@
 //! Truths that hold between any two inputs, for tests and the simulator.
 
-use swarm_proto::geometry::BlockRun;
+use swarm_proto::geometry::{BlockRun, PieceIndex};
 
 use crate::{Side, Swarm};
 
@@ -38,9 +38,7 @@ impl Swarm {
     fn check_requests(&self) -> Result<(), String> {
         self.ledger.check(|conn, piece, block| {
             self.sessions.get(&conn).is_some_and(|session| {
-                let runs = session.asked.queue().flat_map(|ask| self.geometry().parts(ask.run));
-                let of_piece = |run: &BlockRun| run.piece() == piece;
-                runs.filter(of_piece).any(|run| run.blocks().contains(&block))
+                session.asked.queue().any(|ask| self.covers(ask.run, piece, block))
             })
         })?;
         for session in self.sessions.values() {
@@ -59,6 +57,18 @@ impl Swarm {
             }
         }
         Ok(())
+    }
+
+    fn covers(&self, run: BlockRun, piece: PieceIndex, block: u32) -> bool {
+        match piece.get().checked_sub(run.piece().get()) {
+            Some(0) => run.blocks().contains(&block),
+            // Each piece has a block at least.
+            Some(after) if after < run.count() => {
+                let mut parts = self.geometry().parts(run);
+                parts.any(|part| part.piece() == piece && part.blocks().contains(&block))
+            }
+            _ => false,
+        }
     }
 
     fn check_counts(&self) -> Result<(), String> {

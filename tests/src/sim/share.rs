@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::{
@@ -91,7 +91,9 @@ impl Share {
         if !self.geometry().is_long(run) {
             return part(run);
         }
-        self.geometry().parts(run).flat_map(part).collect()
+        let mut bytes = BytesMut::with_capacity(self.geometry().run_len(run) as usize);
+        self.geometry().parts(run).for_each(|run| bytes.extend_from_slice(&part(run)));
+        bytes.freeze()
     }
 
     /// The true bytes of one block.
