@@ -12,6 +12,7 @@
 //!
 //! It also keeps the two sums that bound memory: bytes asked for, and bytes handed to the disk.
 
+mod arrived;
 mod check;
 
 use std::{
@@ -26,6 +27,7 @@ use swarm_proto::{
     manifest::Manifest,
 };
 
+pub(crate) use self::arrived::Arrived;
 use crate::{
     ConnId,
     partial::{Block, Holders, Partial},
@@ -51,17 +53,6 @@ pub(crate) struct Ledger {
     doubted: BTreeSet<PieceIndex>,
     requested: u64,
     storing: u64,
-}
-
-/// What became of blocks that arrived.
-#[derive(Debug, Default)]
-pub(crate) struct Arrived {
-    /// To be stored: runs of blocks that were not there yet, each of one piece.
-    pub(crate) store: Vec<BlockRun>,
-    /// Bytes in them.
-    pub(crate) useful: u64,
-    /// Who else was asked for some of them.
-    pub(crate) others: Vec<ConnId>,
 }
 
 /// What became of a piece when blocks of it were stored.
@@ -487,16 +478,6 @@ impl Ledger {
         if partial.is_blank() || (!wanted && partial.is_at_rest()) {
             self.partial.remove(&piece);
             self.open.remove(&piece);
-        }
-    }
-}
-
-impl Arrived {
-    fn gather(&mut self, geometry: &Geometry, piece: PieceIndex, stretch: Option<(u32, u32)>) {
-        let run = stretch.and_then(|(first, count)| geometry.run(piece, first, count));
-        if let Some(run) = run {
-            self.useful += u64::from(geometry.run_len(run));
-            self.store.push(run);
         }
     }
 }
