@@ -64,8 +64,11 @@ pub(crate) fn list_of<D: Decoder, T>(
 pub(crate) fn text<D: Decoder>(decoder: &mut D, max: usize) -> Result<String, DecodeError> {
     let len = length(decoder, max)?;
     decoder.claim_bytes_read(len)?;
-    let mut bytes = vec![0; len];
-    decoder.reader().read(&mut bytes)?;
+    let reader = decoder.reader();
+    // We only ever read from slices, which can show what comes.
+    let shown = reader.peek_read(len).map(<[u8]>::to_vec);
+    let bytes = shown.ok_or(DecodeError::UnexpectedEnd { additional: len })?;
+    reader.consume(len);
     String::from_utf8(bytes).map_err(|error| DecodeError::Utf8 { inner: error.utf8_error() })
 }
 

@@ -301,9 +301,9 @@ impl Geometry {
     #[must_use]
     pub fn run_of_len(&self, piece: PieceIndex, first: u32, len: usize) -> Option<BlockRun> {
         let mut left = u32::try_from(len).ok().filter(|&len| len > 0)?;
-        let (mut at, mut skipped, mut count) = (piece, first, 0);
-        loop {
-            let here = self.piece_len(at).checked_sub(skipped.checked_mul(BLOCK_LEN)?)?;
+        let (mut skipped, mut count) = (first.checked_mul(BLOCK_LEN)?, 0);
+        for (_, span) in self.spans_from(piece) {
+            let here = span.len.checked_sub(skipped)?;
             let taken = left.min(here);
             if taken < here && taken % BLOCK_LEN != 0 {
                 return None;
@@ -313,9 +313,10 @@ impl Geometry {
             if left == 0 || count > RUN_BLOCKS_MAX {
                 break;
             }
-            (at, skipped) = (self.piece(at.0 + 1)?, 0);
+            skipped = 0;
         }
-        self.long_run(piece, first, count)
+        // What is left lies beyond the share.
+        (left == 0).then(|| self.long_run(piece, first, count)).flatten()
     }
 
     /// Whether a run goes on into the pieces that follow.
@@ -326,14 +327,7 @@ impl Geometry {
 
     /// The parts of a run, each of one piece, in order.
     pub fn parts(&self, run: BlockRun) -> impl Iterator<Item = BlockRun> {
-        let (mut next, mut first, mut left) = (Some(run.piece), run.first, run.count);
-        std::iter::from_fn(move || {
-            let piece = next.filter(|_| left > 0)?;
-            let count = left.min(self.block_count(piece).saturating_sub(first));
-            let part = BlockRun { piece, first, count };
-            (next, first, left) = (self.piece(piece.0 + 1), 0, left - count);
-            Some(part)
-        })
+        self.parts_with_len(run).map(|(part, _)| part)
     }
 
     /// The parts of a run and the bytes of each, where `data` is that of all of them.
@@ -342,8 +336,8 @@ impl Geometry {
         run: BlockRun,
         data: &'a [u8],
     ) -> impl Iterator<Item = (BlockRun, &'a [u8])> {
-        self.parts(run).scan(data, |rest, part| {
-            let (here, after) = rest.split_at_checked(self.run_len(part) as usize)?;
+        self.parts_with_len(run).scan(data, |rest, (part, len)| {
+            let (here, after) = rest.split_at_checked(len as usize)?;
             *rest = after;
             Some((part, here))
         })
@@ -352,11 +346,43 @@ impl Geometry {
     /// Bytes in a run.
     #[must_use]
     pub fn run_len(&self, run: BlockRun) -> u32 {
-        let part_len = |part: BlockRun| {
-            let end = ((part.first + part.count) * BLOCK_LEN).min(self.piece_len(part.piece));
-            end - part.offset()
-        };
-        self.parts(run).map(part_len).sum()
+        self.parts_with_len(run).map(|(_, len)| len).sum()
+    }
+
+    /// The parts of a run, and how many bytes each has.
+    pub fn parts_with_len(&self, run: BlockRun) -> impl Iterator<Item = (BlockRun, u32)> {
+        let (mut spans, mut first, mut left) = (self.spans_from(run.piece), run.first, run.count);
+        std::iter::from_fn(move || {
+            let (piece, span) = if left > 0 { spans.next()? } else { return None };
+            let count = left.min(span.len.div_ceil(BLOCK_LEN).saturating_sub(first));
+            let part = BlockRun { piece, first, count };
+            let end = ((first + count) * BLOCK_LEN).min(span.len);
+            (first, left) = (0, left - count);
+            Some((part, end.saturating_sub(part.offset())))
+        })
+    }
+
+    /// A piece and all that follow, and where they lie: without a search for each.
+    fn spans_from(&self, piece: PieceIndex) -> impl Iterator<Item = (PieceIndex, Span)> {
+        let (mut next, mut span) = (Some(piece), self.span(piece));
+        std::iter::from_fn(move || {
+            let this = (next?, span);
+            next = self.piece(this.0.0 + 1);
+            if next.is_some() {
+                span = self.span_after(span);
+            }
+            Some(this)
+        })
+    }
+
+    /// Where the next piece lies, which there is.
+    fn span_after(&self, span: Span) -> Span {
+        let (mut file, mut offset) = (span.file.as_usize(), span.offset + u64::from(span.len));
+        while offset == self.files[file].len {
+            (file, offset) = (file + 1, 0);
+        }
+        let len = (self.files[file].len - offset).min(u64::from(self.piece_len)) as u32;
+        Span { file: FileIndex(file as u32), offset, len }
     }
 }
 

@@ -249,8 +249,10 @@ impl Info {
         path::check_sorted(files.clone())?;
         path::check_sorted(folders.clone())?;
         let mut paths: Vec<&[String]> = files.chain(folders).collect();
-        // Two sorted runs, which a stable sort merges in one pass.
-        paths.sort();
+        if !self.empty_folders.is_empty() {
+            // Two sorted runs, which a stable sort merges in one pass.
+            paths.sort();
+        }
         path::check_paths(paths)?;
         Ok(geometry)
     }

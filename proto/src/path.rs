@@ -214,7 +214,9 @@ fn fold(name: &str) -> Cow<'_, str> {
 }
 
 fn fault(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
+    if is_plain(name) {
+        None
+    } else if name.is_empty() {
         Some("is empty")
     } else if name.len() > NAME_LEN_MAX {
         Some("is longer than 255 bytes")
@@ -237,6 +239,17 @@ fn fault(name: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether a name is beyond doubt, which nearly all are: a share may have a million of them. It is neither
+/// as short nor as odd as what is looked into below.
+fn is_plain(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let stem = name.split('.').next().unwrap_or_default();
+    (5..=NAME_LEN_MAX).contains(&name.len())
+        && stem.len() >= 5
+        && name.bytes().all(|b| plain(b) || b == b'.')
+        && !name.ends_with('.')
 }
 
 /// Whether Windows opens a device by this name, in any folder (Microsoft, "Naming Files, Paths, and
@@ -290,6 +303,7 @@ mod tests {
     #[test]
     fn ordinary_names_are_fine() {
         for name in [
+            "file-0001_b.tar.gz",
             "a",
             "README.md",
             ".hidden",

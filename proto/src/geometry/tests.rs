@@ -29,6 +29,26 @@ fn every_piece_is_found_in_its_file() {
 }
 
 #[test]
+fn the_parts_of_a_run_lie_where_their_pieces_do() {
+    let g = geometry(&[0, 3, 0, 0, 20 * K, 64 * K + 1, 0, 130 * K, 5, 0]);
+    for piece in g.pieces() {
+        for count in 1..=20 {
+            let Some(run) = g.long_run(piece, 0, count) else { continue };
+            let end = |part: BlockRun| {
+                ((part.first + part.count) * BLOCK_LEN).min(g.piece_len(part.piece))
+            };
+            for (part, len) in g.parts_with_len(run) {
+                assert_eq!(len, end(part) - part.offset(), "{run:?} {part:?}");
+            }
+            let last = g.parts(run).last().unwrap();
+            let pieces = g.parts(run).map(|part| part.piece.0);
+            assert!(pieces.eq(piece.0..=last.piece.0));
+            assert_eq!(g.parts(run).map(|part| part.count).sum::<u32>(), count);
+        }
+    }
+}
+
+#[test]
 fn the_last_block_of_a_piece_is_short() {
     let g = geometry(&[100 * K + 1]);
     let last = g.piece(1).unwrap();
