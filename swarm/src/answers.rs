@@ -47,8 +47,9 @@ impl Swarm {
             let manifest = Arc::clone(&self.manifest);
             let geometry = manifest.geometry();
             // What was taken back because nobody wants it any more is no duplicate.
-            let wanted = geometry.parts(run).filter(|part| self.ledger.wants(part.piece()));
-            let wanted: u64 = wanted.map(|part| u64::from(geometry.run_len(part))).sum();
+            let wanted =
+                geometry.parts_with_len(run).filter(|(part, _)| self.ledger.wants(part.piece()));
+            let wanted: u64 = wanted.map(|(_, len)| u64::from(len)).sum();
             self.totals.duplicate += wanted.saturating_sub(arrived.useful);
             self.fetch.estimate.add(now, arrived.useful);
             geometry.parts(run).for_each(|part| self.picker.remove(part.piece()));

@@ -41,6 +41,7 @@ impl Swarm {
     /// What to ask of a peer next among files wanted alike: what it suggests, else on with the piece
     /// that it is at, else an open piece, else a new one: the next of small ones, or one of the rarest.
     fn choose_from(&mut self, class: Priority, now: Time, conn: ConnId, max: u32) -> Choice {
+        let all_are_seeds = self.all_are_seeds();
         let Some(session) = self.sessions.get_mut(&conn) else { return Choice::Nothing };
         let Some(theirs) = &session.have else { return Choice::Nothing };
         let (ledger, picker) = (&mut self.ledger, &self.picker);
@@ -78,7 +79,7 @@ impl Swarm {
         // Not while it leads, nor before what the whole swarm has the least of.
         let next = session
             .asked
-            .may_go_on_from()
+            .may_go_on_from(all_are_seeds)
             .filter(|&piece| fits(piece) && !is_led)
             .and_then(|piece| picker.neighbour(geometry, piece, theirs))
             .filter(|_| !picker.may_begin_any(geometry, rarest, theirs));
@@ -96,6 +97,11 @@ impl Swarm {
         }
         let run = piece.and_then(|piece| ledger.free_run(piece, max));
         run.map_or(Choice::Nothing, Choice::Ask)
+    }
+
+    /// Whether every peer has everything.
+    fn all_are_seeds(&self) -> bool {
+        self.picker.seeds() as usize == self.sessions.len()
     }
 
     /// A run that is a small file goes on into the files that follow, as far as they would be chosen next: then
@@ -122,7 +128,7 @@ impl Swarm {
         }
         let max = max.min(RUN_BLOCKS_MAX);
         let (mut last, mut count) = (run.piece(), run.count());
-        let mut room = session.asked.may_follow(last);
+        let mut room = session.asked.may_follow(last, self.all_are_seeds());
         let mut begun = self.ledger.unfinished().len();
         loop {
             room = room.saturating_sub(geometry.piece_len(last).into());

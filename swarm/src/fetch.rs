@@ -23,6 +23,11 @@ use crate::{
 /// Between two looks at who is late, while anything is asked for.
 const PULSE: Duration = Duration::from_millis(100);
 
+/// Nothing is asked for while so many bytes are on their way to the disk: four threads with a run of 1 MiB each
+/// hash and write more than any network carries. More would wait in memory and go cold in the processors'
+/// caches; a slow disk is not made faster by it.
+pub(crate) const STORING_ENOUGH: u64 = 4 << 20;
+
 /// The state of downloading over all peers.
 #[derive(Debug)]
 pub(crate) struct Fetch {
@@ -37,7 +42,7 @@ pub(crate) struct Fetch {
     turn: u64,
     /// All peers are to be looked at for what may be asked of them.
     pub(crate) refill: bool,
-    /// Somebody could have been asked, but for the memory.
+    /// Somebody could have been asked, but for the memory or the disk.
     pub(crate) starved: bool,
     /// Somebody could have been asked, but for the limit; it allows more then.
     pub(crate) limited: Option<Time>,
@@ -157,7 +162,9 @@ impl Swarm {
         let memory = self.config.buffer_bytes.saturating_sub(used);
         let run = u64::from(session.asked.run_blocks()) * u64::from(BLOCK_LEN);
         // A run that would take much of the memory comes in parts.
-        if memory < run.min(self.config.buffer_bytes / 8).max(u64::from(BLOCK_LEN)) {
+        if memory < run.min(self.config.buffer_bytes / 8).max(u64::from(BLOCK_LEN))
+            || self.ledger.storing() >= STORING_ENOUGH
+        {
             self.fetch.starved = true;
             return None;
         }

@@ -249,16 +249,14 @@ impl Ledger {
 
     /// Bytes of these blocks that are in neither sum and would be if the blocks arrived.
     pub(crate) fn uncounted(&self, run: BlockRun) -> u64 {
-        self.geometry().parts(run).map(|part| self.uncounted_in(part)).sum()
+        let parts = self.geometry().parts_with_len(run);
+        parts.map(|(part, len)| self.uncounted_in(part, len)).sum()
     }
 
-    fn uncounted_in(&self, run: BlockRun) -> u64 {
+    /// The same for a part of a run that has so many bytes.
+    fn uncounted_in(&self, run: BlockRun, len: u32) -> u64 {
         let Some(partial) = self.partial.get(&run.piece()) else {
-            return if self.is_missing(run.piece()) {
-                self.geometry().run_len(run).into()
-            } else {
-                0
-            };
+            return if self.is_missing(run.piece()) { len.into() } else { 0 };
         };
         let free = run.blocks().filter(|&block| partial.block(block) == Block::Free);
         free.map(|block| block_len(self.geometry(), run.piece(), block)).sum()
@@ -277,13 +275,14 @@ impl Ledger {
     /// [`shared_run`](Self::shared_run) gave, and for missing pieces after it.
     pub(crate) fn request(&mut self, conn: ConnId, run: BlockRun) {
         let manifest = Arc::clone(&self.manifest);
-        for part in manifest.geometry().parts(run) {
-            let blocks = self.geometry().block_count(part.piece());
-            let partial = self.partial.entry(part.piece()).or_insert_with(|| Partial::new(blocks));
+        for (part, len) in manifest.geometry().parts_with_len(run) {
+            let blocks = || manifest.geometry().block_count(part.piece());
+            let partial =
+                self.partial.entry(part.piece()).or_insert_with(|| Partial::new(blocks()));
             for block in part.blocks() {
                 partial.request(block, conn);
             }
-            self.requested += u64::from(self.geometry().run_len(part));
+            self.requested += u64::from(len);
             self.note(part.piece());
         }
     }

@@ -111,6 +111,11 @@ impl Picker {
         u32::from(self.copies[piece.as_usize()]) + self.seeds
     }
 
+    /// Peers that had every piece when they came.
+    pub(crate) const fn seeds(&self) -> u32 {
+        self.seeds
+    }
+
     /// Peers that have each piece, but for those that have every piece; and how many these are.
     pub(crate) fn copies_of_all(&self) -> (&[u16], u32) {
         (&self.copies, self.seeds)

@@ -44,46 +44,76 @@ fn the_first_window_is_four_blocks_and_each_answer_lets_it_grow() {
 fn a_full_window_of_small_requests_is_filled_again_by_the_dozen() {
     let mut s = Stage::empty(2048, 1);
     s.seed(1);
-    // So fast that the number of requests is the limit.
+    // So fast that its window is as large as without any latency it gets: 2 MiB.
     let mut open = s.requests(1);
     s.unchecked(|s| {
         for _ in 0..16 {
-            if open.len() < 512 {
+            if open.len() < 128 {
                 open.drain(..).for_each(|raw| s.answer(1, raw));
                 s.store();
                 open = s.requests(1);
             }
         }
     });
-    assert_eq!(open.len(), 512);
-    open.drain(..127).for_each(|raw| s.answer(1, raw));
+    assert_eq!(open.len(), 128);
+    open.drain(..31).for_each(|raw| s.answer(1, raw));
     assert_eq!(s.requests(1), []);
     s.answer(1, open[0]);
-    assert_eq!(s.requests(1).len(), 128);
+    assert_eq!(s.requests(1).len(), 32);
 }
 
 #[test]
 fn small_pieces_are_asked_for_in_order_up_to_the_length_of_a_usual_one() {
     for (blocks, together) in [(1, 16), (4, 4), (16, 1)] {
         let mut s = Stage::empty(2048, blocks);
+        // Another one who downloads: it should get other pieces first than we do.
+        s.connect(2);
+        s.receive(2, Message::HaveNone);
         s.seed(1);
-        let mut asked = Vec::new();
-        while asked.len() < 100 {
-            for raw in s.requests(1) {
-                asked.push(raw.piece);
-                s.answer(1, raw);
-            }
-            s.store();
-            s.ms(20);
-        }
-        asked.dedup();
-        let rows = asked.chunk_by(|a, b| a + 1 == *b).map(<[u32]>::len);
-        let rows: Vec<_> = rows.collect();
+        let asked = first_pieces(&mut s, 100);
+        let rows: Vec<_> = rows(&asked).collect();
         assert_eq!(rows.iter().max(), Some(&together), "{rows:?}");
         // One ends with the share, one with the test, and one where an earlier one began.
         let cut_short = rows.iter().filter(|&&row| row < together).count();
         assert!(cut_short <= 3 && rows.len() > 6, "{blocks} blocks: {rows:?}");
     }
+}
+
+#[test]
+fn where_all_peers_are_seeds_it_goes_on_in_order_to_the_end() {
+    for blocks in [1, 4] {
+        let mut s = Stage::empty(1000, blocks);
+        s.seed(1);
+        let asked = first_pieces(&mut s, 1000);
+        assert_eq!(asked.len(), 1000);
+        // From where it began to the end of the share, and from somewhere in what is left up to there,
+        // and so on.
+        assert!(
+            rows(&asked).count() <= 20,
+            "{blocks} blocks: {:?}",
+            rows(&asked).collect::<Vec<_>>()
+        );
+    }
+}
+
+/// The pieces that peer 1 is asked for first, so many of them at least.
+fn first_pieces(s: &mut Stage, count: usize) -> Vec<u32> {
+    let mut asked = Vec::new();
+    while asked.len() < count {
+        for raw in s.requests(1) {
+            asked.push(raw.piece);
+            s.answer(1, raw);
+        }
+        s.store();
+        s.ms(20);
+        asked.dedup();
+    }
+    asked
+}
+
+/// How many pieces follow each other without a gap.
+fn rows(asked: &[u32]) -> impl Iterator<Item = usize> {
+    asked.chunk_by(|a, b| a + 1 == *b).map(<[u32]>::len)
 }
 
 #[test]

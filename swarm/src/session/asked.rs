@@ -13,6 +13,12 @@ use crate::{
 /// Pieces are chosen one by one down to this length in bytes. Of smaller ones the neighbours come along:
 /// both ends find files that lie together, and tables that are in the processor's cache.
 const IN_ORDER: u64 = 256 << 10;
+/// Where all peers are seeds there is nobody to whom our pieces should differ from those of others, and to go
+/// on in order is kindest to both disks.
+const fn in_order_max(all_are_seeds: bool) -> u64 {
+    if all_are_seeds { u64::MAX } else { IN_ORDER }
+}
+
 /// Requests out to one peer at a time: enough for thousands of tiny pieces a second at 100 ms, few
 /// enough to search through.
 const ASKED_MAX: usize = 512;
@@ -130,14 +136,15 @@ impl Asked {
     }
 
     /// The piece that it was last asked for, if the next one may follow without a choice of its own.
-    pub(crate) fn may_go_on_from(&self) -> Option<PieceIndex> {
-        self.current.filter(|_| self.in_order < IN_ORDER)
+    pub(crate) fn may_go_on_from(&self, all_are_seeds: bool) -> Option<PieceIndex> {
+        self.current.filter(|_| self.in_order < in_order_max(all_are_seeds))
     }
 
     /// For how many bytes those after a piece may follow without a choice of their own.
-    pub(crate) fn may_follow(&self, piece: PieceIndex) -> u64 {
+    pub(crate) fn may_follow(&self, piece: PieceIndex, all_are_seeds: bool) -> u64 {
         let goes_on = self.current.is_some_and(|before| before.get() + 1 == piece.get());
-        IN_ORDER.saturating_sub(if goes_on { self.in_order } else { 0 })
+        let max = in_order_max(all_are_seeds);
+        max.saturating_sub(if goes_on { self.in_order } else { 0 })
     }
 
     /// Blocks to ask for in one request.
