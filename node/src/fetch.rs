@@ -6,7 +6,7 @@
 
 use std::{fmt, future::Future, time::Duration};
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream::FuturesUnordered};
 use swarm_net::Protocol;
 use swarm_proto::{
     announce::{Refusal, TrackerReply, TrackerRequest},
@@ -28,6 +28,9 @@ use crate::{
 
 /// Sources asked at a time. Each may hold a manifest of up to 256 MiB in our memory.
 const PARALLEL: usize = 4;
+/// How long one source is asked alone before another one is as well: mostly the first has it, and it may be
+/// long (as Happy Eyeballs, RFC 8305, does with addresses).
+const NEXT_AFTER: Duration = Duration::from_millis(250);
 /// How long a peer may take for one part of a manifest, 256 KiB at most.
 const PART_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one source may take for the whole manifest.
@@ -113,19 +116,15 @@ impl Search {
         loop {
             let mut again = Vec::new();
             let asked = std::mem::take(&mut self.origins);
-            let mut answers =
-                stream::iter(asked).map(|origin| self.ask(origin)).buffer_unordered(PARALLEL);
-            while let Some((origin, answer)) = answers.next().await {
-                match answer {
-                    Ok(manifest) => return Ok(manifest),
-                    Err(error) => {
-                        tracing::debug!(%origin, %error, "no manifest");
-                        let list = if error.is_final() { &mut failed } else { &mut again };
-                        list.push((origin, error));
-                    }
-                }
+            let errors = match first_of(asked, |origin| self.ask(origin)).await {
+                Ok(manifest) => return Ok(manifest),
+                Err(errors) => errors,
+            };
+            for (origin, error) in errors {
+                tracing::debug!(%origin, %error, "no manifest");
+                let list = if error.is_final() { &mut failed } else { &mut again };
+                list.push((origin, error));
             }
-            drop(answers);
             if again.is_empty() || start.elapsed() + wait > self.patience {
                 failed.extend(again);
                 let tried =
@@ -215,6 +214,32 @@ impl Search {
     }
 }
 
+/// The first answer that is one: from the first source, or from the next ones if those before fail or take
+/// their time.
+///
+/// # Errors
+/// If there is none: what each says.
+async fn first_of<S, T, E, Asked: Future<Output = (S, Result<T, E>)>>(
+    sources: Vec<S>,
+    ask: impl Fn(S) -> Asked,
+) -> Result<T, Vec<(S, E)>> {
+    let mut sources = sources.into_iter();
+    let mut asked: FuturesUnordered<_> = sources.next().map(&ask).into_iter().collect();
+    let mut errors = Vec::new();
+    loop {
+        let may_ask = asked.len() < PARALLEL && sources.len() > 0;
+        tokio::select! {
+            answer = asked.next() => match answer {
+                None => return Err(errors),
+                Some((_, Ok(found))) => return Ok(found),
+                Some((source, Err(error))) => errors.push((source, error)),
+            },
+            () = sleep(NEXT_AFTER), if may_ask => {}
+        }
+        asked.extend(sources.next().map(&ask));
+    }
+}
+
 async fn within(
     limit: Duration,
     work: impl Future<Output = Result<(), OriginError>>,
@@ -285,7 +310,35 @@ const fn in_words(goodbye: Goodbye) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    /// Asks sources that answer after so many milliseconds, or fail then. Returns the answer, after how many
+    /// milliseconds it came, and how many were asked.
+    async fn ask(sources: &[(u64, bool)]) -> (Result<u64, usize>, u128, usize) {
+        let (start, asked) = (Instant::now(), AtomicUsize::new(0));
+        let answer = first_of(sources.to_vec(), |(after, good)| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            async move {
+                sleep(Duration::from_millis(after)).await;
+                ((after, good), if good { Ok(after) } else { Err(()) })
+            }
+        });
+        let answer = answer.await.map_err(|errors| errors.len());
+        (answer, start.elapsed().as_millis(), asked.into_inner())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_source_is_asked_when_one_fails_or_is_slow() {
+        assert_eq!(ask(&[]).await, (Err(0), 0, 0));
+        assert_eq!(ask(&[(200, true), (1, true)]).await, (Ok(200), 200, 1));
+        assert_eq!(ask(&[(20, false), (30, true), (1, true)]).await, (Ok(30), 50, 2));
+        assert_eq!(ask(&[(9000, true), (40, true), (1, true)]).await, (Ok(40), 290, 2));
+        assert_eq!(ask(&[(10, false), (20, false)]).await, (Err(2), 30, 2));
+        // No more than four at a time: each may be a quarter of a gigabyte.
+        assert_eq!(ask(&[(5000, true); 9]).await, (Ok(5000), 5000, 4));
+    }
 
     #[test]
     fn parts_come_in_order_and_end() {
