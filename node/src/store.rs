@@ -144,7 +144,6 @@ impl Store {
             let resume = read_resume(&work, &manifest)?;
             let resume = resume.as_ref();
             let taken = take_up(&manifest, &tree, &work, &output, resume, &priorities, progress)?;
-            keep_manifest(&work, &manifest)?;
             Ok((taken, priorities))
         });
         let (taken, priorities) = match taken {
@@ -353,16 +352,6 @@ fn choose(
             Ok(chosen)
         }
         None => priorities::read(work, manifest).map_err(NodeError::io("read", path())),
-    }
-}
-
-fn keep_manifest(work: &WorkFolder, manifest: &Manifest) -> Result<(), NodeError> {
-    let bytes = manifest.encode();
-    match work.read("manifest", MANIFEST_LEN_MAX as u64) {
-        Ok(Some(kept)) if kept == bytes => Ok(()),
-        _ => work
-            .write("manifest", &bytes)
-            .map_err(NodeError::io("write to", work.path().join("manifest"))),
     }
 }
 

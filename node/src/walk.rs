@@ -182,7 +182,9 @@ impl Found {
 
 /// Where a file of a share is, if the share is at `root`.
 pub(crate) fn below(root: &Path, components: &[String]) -> PathBuf {
-    let mut path = root.to_path_buf();
+    let len = components.iter().map(|name| name.len() + 1).sum::<usize>();
+    let mut path = PathBuf::with_capacity(root.as_os_str().len() + len);
+    path.push(root);
     path.extend(components);
     path
 }

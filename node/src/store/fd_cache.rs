@@ -1,6 +1,7 @@
 //! The files that a node keeps open, so that a share of 50,000 files needs few descriptors.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     ops::Range,
     sync::{
@@ -15,22 +16,16 @@ use swarm_proto::geometry::FileIndex;
 #[derive(Debug)]
 pub(crate) struct FdCache {
     max: usize,
-    open: Mutex<Open>,
+    /// The one used last at the end. So few that to look through them costs less than the system call
+    /// that is saved.
+    open: Mutex<VecDeque<Entry>>,
     next_share: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    /// So few that to look through them costs less than the system call that is saved.
-    entries: Vec<Entry>,
-    uses: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     key: (ShareKey, FileIndex),
     file: Arc<File>,
-    used: u64,
 }
 
 /// Tells the files of one share from those of another.
@@ -52,25 +47,21 @@ impl FdCache {
     /// The file, if it is open.
     pub(crate) fn get(&self, share: ShareKey, file: FileIndex) -> Option<Arc<File>> {
         let mut open = self.lock();
-        open.uses += 1;
-        let now = open.uses;
-        let entry = open.entries.iter_mut().find(|entry| entry.key == (share, file))?;
-        entry.used = now;
-        Some(Arc::clone(&entry.file))
+        let at = open.iter().rposition(|entry| entry.key == (share, file))?;
+        let entry = open.remove(at)?;
+        let file = Arc::clone(&entry.file);
+        open.push_back(entry);
+        Some(file)
     }
 
     /// Keeps a file open, in place of the one that was used the longest ago.
     pub(crate) fn put(&self, share: ShareKey, index: FileIndex, file: &Arc<File>) {
+        let entry = Entry { key: (share, index), file: Arc::clone(file) };
         let mut open = self.lock();
-        open.uses += 1;
-        let entry = Entry { key: (share, index), file: Arc::clone(file), used: open.uses };
-        let replaced = open.entries.iter().position(|old| old.key == entry.key).or_else(|| {
-            let full = open.entries.len() >= self.max;
-            let oldest = open.entries.iter().enumerate().min_by_key(|(_, entry)| entry.used);
-            oldest.filter(|_| full).map(|(place, _)| place)
-        });
-        let closed = replaced.map(|place| open.entries.swap_remove(place));
-        open.entries.push(entry);
+        let same = open.iter().position(|old| old.key == entry.key);
+        let full = open.len() >= self.max;
+        let closed = same.or_else(|| full.then_some(0)).and_then(|at| open.remove(at));
+        open.push_back(entry);
         // To close a file may take long; nobody waits for it with the lock held.
         drop(open);
         drop(closed);
@@ -98,12 +89,13 @@ impl FdCache {
 
     fn retain(&self, keep: impl Fn((ShareKey, FileIndex)) -> bool) {
         let mut open = self.lock();
-        let closed: Vec<_> = open.entries.extract_if(.., |entry| !keep(entry.key)).collect();
+        let (kept, closed) = open.drain(..).partition(|entry| keep(entry.key));
+        *open = kept;
         drop(open);
         drop(closed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
         // No code that can panic runs while the lock is held.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

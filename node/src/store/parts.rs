@@ -3,7 +3,6 @@
 
 use std::{
     borrow::Cow,
-    collections::HashSet,
     fs::File,
     io,
     os::fd::{AsFd, OwnedFd},
@@ -19,7 +18,6 @@ use swarm_proto::{geometry::FileIndex, manifest::Manifest};
 
 use super::{
     layout::{Folder, Layout},
-    reserve::make_room,
     tree::{FOLDER, file_mode},
 };
 use crate::stamp::{Identity, Stamp};
@@ -63,22 +61,21 @@ impl Parts {
     /// A folder of parts that is to get its final name as a whole: where it is, and its name there.
     ///
     /// # Errors
-    /// If it holds anything but the files with these inodes.
-    pub(crate) fn whole_folder(
+    /// If it holds anything but files with these inodes.
+    pub(crate) fn folder_to_move(
         &self,
         first: u32,
-        inodes: &HashSet<u64>,
+        mut inodes: Vec<u64>,
     ) -> io::Result<(&OwnedFd, String)> {
         let folder = Folder::In(first);
-        let mut found = 0;
-        for entry in entries(&*self.folder(folder, false)?)? {
-            if !inodes.contains(&entry?.ino()) {
-                return Err(io::Error::other("there is something else in the folder of its parts"));
-            }
-            found += 1;
-        }
-        if found != inodes.len() {
-            return Err(io::ErrorKind::NotFound.into());
+        // One more than there should be is enough to know.
+        let open = self.folder(folder, false)?;
+        let found = entries(&*open)?.take(inodes.len() + 1);
+        let mut found = found.map(|entry| Ok(entry?.ino())).collect::<io::Result<Vec<u64>>>()?;
+        inodes.sort_unstable();
+        found.sort_unstable();
+        if found != inodes {
+            return Err(io::Error::other("something else is in the folder of its parts"));
         }
         // Nothing is made in it any more.
         self.opened().retain(|&(open, _)| open != folder);
@@ -179,25 +176,13 @@ impl Parts {
         Ok((Identity::from(&metadata), Stamp::from(&metadata)))
     }
 
-    /// Opens the part of a file of this length, and makes it if need be: with room for all of it, or
-    /// empty, if it is about to be written `whole`. Also tells what the file is known by.
-    pub(crate) fn make(
-        &self,
-        file: FileIndex,
-        len: u64,
-        executable: bool,
-        whole: bool,
-    ) -> io::Result<(File, Identity)> {
+    /// Opens the part of a file, and makes it, empty, if need be.
+    pub(crate) fn make(&self, file: FileIndex, executable: bool) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = self.layout.folder(file);
         let name = Layout::name(&self.manifest, folder, file);
         let folder = self.folder(folder, true)?;
-        let part = File::from(openat(folder, &*name, flags, file_mode(executable))?);
-        let found = part.metadata()?;
-        if found.len() != len && !(whole && found.len() == 0) {
-            make_room(&part, len)?;
-        }
-        Ok((part, Identity::from(&found)))
+        Ok(openat(folder, &*name, flags, file_mode(executable))?.into())
     }
 
     /// Removes all parts and the folders that they are in, of which the last is in `work`.
@@ -273,7 +258,7 @@ mod tests {
             let parts = Parts::open(File::open(work.path()).unwrap(), &manifest).unwrap();
             assert!(parts.is_empty().unwrap());
             let file = manifest.geometry().file(files - 1).unwrap();
-            parts.make(file, 5, false, false).unwrap();
+            parts.make(file, false).unwrap().set_len(5).unwrap();
             let metadata = part_path(work.path(), &manifest, &layout, file).metadata().unwrap();
             assert_eq!(metadata.len(), 5);
             assert!(!parts.is_empty().unwrap());

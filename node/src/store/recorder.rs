@@ -17,6 +17,7 @@ use swarm_engine::{DiskError, Input, Priority};
 use swarm_proto::{
     bitfield::Bitfield,
     geometry::{FileIndex, PieceIndex},
+    manifest::MANIFEST_LEN_MAX,
 };
 
 use super::{
@@ -26,7 +27,7 @@ use super::{
     ledger::{Ledger, Lost},
     priorities,
     resume::Resume,
-    settle::{Seen, Settled, Settler, in_place_error},
+    settle::{Settled, Settler, in_place_error},
     tree::Tree,
     work_folder::WorkFolder,
 };
@@ -39,7 +40,7 @@ const WAIT_BYTES: u64 = 128 << 20;
 const WAIT_BYTES_LAST: u64 = 8 << 20;
 /// How many pieces may wait, if no pass has to be waited for: where they are small, to give files
 /// their names takes longer than to sync them, and can go on beside the download.
-const WAIT_PIECES: usize = 4096;
+const WAIT_PIECES: usize = 8192;
 /// A pass that had the disk for long, to sync and to save, is followed by a pause this many times as
 /// long, so that the disk's time goes to the payload, however many files the share has.
 const PAUSE: u32 = 10;
@@ -73,8 +74,6 @@ pub(crate) struct Recorder {
     due: Option<Instant>,
     /// Nothing but a great deal of waiting bytes is recorded before.
     paused_until: Instant,
-    /// Parts that wait for others.
-    seen: Seen,
     /// Everything is in its place.
     finished: bool,
 }
@@ -104,7 +103,6 @@ impl Recorder {
             behind: outdated,
             due: None,
             paused_until: Instant::now(),
-            seen: Seen::new(),
             finished: false,
         };
         verified.iter().for_each(|&piece| this.record(piece));
@@ -118,6 +116,7 @@ impl Recorder {
 
     /// Takes notes until told to close.
     pub(crate) fn run(mut self, inbox: &Inbox) {
+        self.keep_manifest();
         let mut open = true;
         while open {
             // All of them are served by the same sync and the same write.
@@ -131,6 +130,20 @@ impl Recorder {
             }
         }
         inbox.close();
+    }
+
+    /// Keeps the manifest beside the parts, for whoever comes back with no more than a link. The download goes
+    /// on meanwhile, and without it if need be.
+    fn keep_manifest(&self) {
+        let Home::Download { work, .. } = self.share.files.home() else { return };
+        let bytes = self.share.files.manifest().encode();
+        let kept = match work.read("manifest", MANIFEST_LEN_MAX as u64) {
+            Ok(Some(kept)) if kept == bytes => Ok(()),
+            _ => work.write("manifest", &bytes),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(path = %work.path().display(), %error, "cannot keep the manifest");
+        }
     }
 
     /// Whether what waits is recorded before its time.
@@ -231,8 +244,6 @@ impl Recorder {
         if !self.finished && self.ledger.forget(piece) {
             self.claims_too_much = true;
         }
-        let file = self.share.files.manifest().geometry().span(piece).file;
-        self.seen.remove(&file.get());
         self.forgotten.push(piece);
     }
 
@@ -293,10 +304,6 @@ impl Recorder {
             return Err(error);
         }
         self.ledger.synced(&batch);
-        // Written since they were seen, if they were.
-        for file in &files {
-            self.seen.remove(&file.get());
-        }
         Ok(self.settle(tree, work, files, false))
     }
 
@@ -306,11 +313,11 @@ impl Recorder {
         &self,
         work: &WorkFolder,
         files: &BTreeSet<FileIndex>,
-    ) -> Result<(), (DiskError, BTreeSet<PieceIndex>)> {
+    ) -> Result<(), (DiskError, Vec<PieceIndex>)> {
         let all = &self.share.files;
         let geometry = all.manifest().geometry();
         let at_once = cfg!(target_os = "linux") && files.len() > SYNCS_MAX;
-        let take = || -> BTreeSet<PieceIndex> {
+        let take = || -> Vec<PieceIndex> {
             if at_once {
                 return all.take_unsynced(None);
             }
@@ -360,7 +367,6 @@ impl Recorder {
             is_whole: |file| ledger.is_whole(file),
             is_skipped: |file| is_skipped(priorities, file),
             last,
-            seen: &mut self.seen,
         };
         let Settled { touched, took, result } = settler.settle(files);
         (took, sync_folders(tree, &touched).and(result))

@@ -1,7 +1,7 @@
 //! Giving files their final names, once all of their pieces are recorded.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::BTreeSet,
     io,
     ops::Range,
     time::{Duration, Instant},
@@ -11,7 +11,7 @@ use swarm_engine::DiskError;
 use swarm_proto::geometry::FileIndex;
 
 use super::{
-    files::{Files, Place, disk_error, path_in_output},
+    files::{Files, Part, disk_error, path_in_output},
     tree::{Placer, Tree},
     work_folder::WorkFolder,
 };
@@ -28,11 +28,6 @@ pub(crate) struct Settled<'a> {
     pub(crate) result: Result<(), DiskError>,
 }
 
-/// Parts that wait for the rest of their folder, as they were when they were whole and synced, by the numbers
-/// of the files. To look at all of a folder when it is moved would keep a user waiting: then it is only
-/// listed. What somebody does to a part in between is noticed when it is read, as if it were done later.
-pub(crate) type Seen = HashMap<u32, Stamp>;
-
 /// Gives files their final names. Who is whole and who is skipped is the recorder's to say.
 #[derive(Debug)]
 pub(crate) struct Settler<'a, Whole, Skipped> {
@@ -45,8 +40,6 @@ pub(crate) struct Settler<'a, Whole, Skipped> {
     pub(crate) is_skipped: Skipped,
     /// Nobody waits for more.
     pub(crate) last: bool,
-    /// What was seen of those that wait; it must not hold what was written to since.
-    pub(crate) seen: &'a mut Seen,
 }
 
 /// What is to be done with the files of a folder that can be moved as a whole.
@@ -66,17 +59,12 @@ where
     Skipped: Fn(FileIndex) -> bool,
 {
     /// Gives each of these files that is whole and wanted its final name, in order.
-    pub(crate) fn settle(mut self, files: impl IntoIterator<Item = FileIndex>) -> Settled<'a> {
+    pub(crate) fn settle(self, files: impl IntoIterator<Item = FileIndex>) -> Settled<'a> {
         let begun = Instant::now();
         let (mut placer, mut result) = (Placer::new(self.tree), Ok(()));
         let (mut folder, mut verdict) = (0..0, Verdict::Apart);
-        for file in files {
-            if !matches!(self.files.place(file), Place::Part(_))
-                || !(self.is_whole)(file)
-                || (self.is_skipped)(file)
-            {
-                continue;
-            }
+        let ready = |&file: &FileIndex| (self.is_whole)(file) && !(self.is_skipped)(file);
+        for (file, part) in self.files.parts(files.into_iter().filter(ready)) {
             if !folder.contains(&file.get()) {
                 let whole = self.work.parts().layout().whole_folder(file);
                 folder = whole.cloned().unwrap_or(0..0);
@@ -84,10 +72,9 @@ where
             }
             let settled = match verdict {
                 Verdict::Moved => Ok(()),
-                Verdict::Waiting => self.look_at(file).map(|stamp| {
-                    self.seen.insert(file.get(), stamp);
-                }),
-                Verdict::Apart => self.place(file, &mut placer),
+                // To look at all of a folder when it is moved would keep a user waiting.
+                Verdict::Waiting => part.map_or(Ok(()), |part| self.see(file, part).map(drop)),
+                Verdict::Apart => self.place(file, part, &mut placer),
             };
             if let Err(error) = settled {
                 result = Err(in_place_error(&self.files.path(file), &error));
@@ -97,20 +84,15 @@ where
     }
 
     /// Moves a folder with all of these files in it, if it can be.
-    fn try_folder(&mut self, files: &Range<u32>, placer: &mut Placer<'a>) -> Verdict {
-        let is_part = |file| matches!(self.files.place(file), Place::Part(_));
-        let all = |test: &dyn Fn(FileIndex) -> bool| self.each(files).all(test);
-        if !all(&|file| is_part(file) && !(self.is_skipped)(file)) {
+    fn try_folder(&self, files: &Range<u32>, placer: &mut Placer<'a>) -> Verdict {
+        let parts = self.files.parts(self.each(files));
+        if parts.len() < files.len() || parts.iter().any(|&(file, _)| (self.is_skipped)(file)) {
             return Verdict::Apart;
         }
-        if !all(&self.is_whole) {
+        if !self.each(files).all(&self.is_whole) {
             return if self.last { Verdict::Apart } else { Verdict::Waiting };
         }
-        let moved = self.place_folder(files, placer);
-        for number in files.clone() {
-            self.seen.remove(&number);
-        }
-        match moved {
+        match self.place_folder(files, parts, placer) {
             Ok(()) => Verdict::Moved,
             // Somebody has made the folder, most likely. If it is something else it is told file by file.
             Err(error) => {
@@ -120,37 +102,52 @@ where
         }
     }
 
-    fn place_folder(&self, files: &Range<u32>, placer: &mut Placer<'a>) -> io::Result<()> {
+    fn place_folder(
+        &self,
+        files: &Range<u32>,
+        parts: Vec<(FileIndex, Option<Part>)>,
+        placer: &mut Placer<'a>,
+    ) -> io::Result<()> {
         let manifest = self.files.manifest();
-        let parts = self.work.parts();
         let missing = || io::Error::from(io::ErrorKind::NotFound);
-        let first = self.each(files).next().ok_or_else(missing)?;
+        let &(first, _) = parts.first().ok_or_else(missing)?;
         let (_, folder) = manifest.file(first).path.split_last().ok_or_else(missing)?;
+        let stamps = parts.into_iter().map(|(file, part)| match part {
+            Some(part) => self.see(file, part),
+            None => self.make_empty(file),
+        });
+        let stamps = stamps.collect::<io::Result<Vec<_>>>()?;
+        let inodes = stamps.iter().map(|stamp| stamp.inode).collect();
         self.files.settle(files.clone(), || {
-            let mut stamps = Vec::with_capacity(files.len());
-            for file in self.each(files) {
-                let info = manifest.file(file);
-                if info.length == 0 {
-                    parts.make(file, 0, info.executable, true)?;
-                }
-                let seen = self.seen.get(&file.get()).copied();
-                stamps.push(seen.map_or_else(|| self.look_at(file), Ok)?);
-            }
-            let inodes: HashSet<u64> = stamps.iter().map(|stamp| stamp.inode).collect();
-            let (top, name) = parts.whole_folder(files.start, &inodes)?;
+            let (top, name) = self.work.parts().folder_to_move(files.start, inodes)?;
             placer.place_folder(top, &name, &path_in_output(manifest, folder))?;
             Ok(stamps)
         })
     }
 
-    fn place(&self, file: FileIndex, placer: &mut Placer<'a>) -> io::Result<()> {
+    /// Makes a file that has no part because it is empty, in the folder of the parts that it will be moved with.
+    fn make_empty(&self, file: FileIndex) -> io::Result<Stamp> {
+        let (parts, info) = (self.work.parts(), self.files.manifest().file(file));
+        if info.length > 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let stamp = Stamp::from(&parts.make(file, info.executable)?.metadata()?);
+        if stamp.size == 0 { Ok(stamp) } else { Err(io::ErrorKind::AlreadyExists.into()) }
+    }
+
+    fn place(
+        &self,
+        file: FileIndex,
+        part: Option<Part>,
+        placer: &mut Placer<'a>,
+    ) -> io::Result<()> {
         let path = self.files.path(file);
         let info = self.files.manifest().file(file);
         self.files.settle(file.get()..file.get() + 1, || {
             if info.length == 0 {
                 return Ok(vec![placer.make_empty(&path, info.executable)?]);
             }
-            let stamp = self.look_at(file)?;
+            let stamp = self.look_at(file, part.ok_or(io::ErrorKind::NotFound)?)?;
             let (folder, name) = self.work.parts().find(file)?;
             placer.place(folder, &name, &path)?;
             // As it was before it moved: whatever else may have come in between will not pass for it.
@@ -159,12 +156,24 @@ where
         })
     }
 
+    /// A part that is whole, as it was when that was seen. What somebody does to it until it is moved is
+    /// noticed when it is read, as if it were done later.
+    fn see(&self, file: FileIndex, part: Part) -> io::Result<Stamp> {
+        if let Some(modified_ns) = part.whole_ns {
+            let size = self.files.manifest().file(file).length;
+            return Ok(Stamp { size, modified_ns, inode: part.known.inode });
+        }
+        let stamp = self.look_at(file, part)?;
+        self.files.note_whole(file, stamp);
+        Ok(stamp)
+    }
+
     /// A part as it is. What others put in its place, or cut shorter, was never verified.
-    fn look_at(&self, file: FileIndex) -> io::Result<Stamp> {
+    fn look_at(&self, file: FileIndex, part: Part) -> io::Result<Stamp> {
         let len = self.files.manifest().file(file).length;
         let (found, stamp) = self.work.parts().look_at(file)?;
-        let is_ours = len == 0 || self.files.place(file) == Place::Part(Some(found));
-        if is_ours && stamp.size == len { Ok(stamp) } else { Err(io::ErrorKind::NotFound.into()) }
+        let is_ours = found == part.known && stamp.size == len;
+        if is_ours { Ok(stamp) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn each(&self, files: &Range<u32>) -> impl Iterator<Item = FileIndex> {

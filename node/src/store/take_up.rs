@@ -10,7 +10,7 @@ use swarm_proto::{
 };
 
 use super::{
-    files::{Place, path_in_output},
+    files::{Part, Place, path_in_output},
     resume::{self, Kept, Resume},
     tree::{Seen, Tree},
     work_folder::WorkFolder,
@@ -84,8 +84,8 @@ pub(crate) fn take_up(
     let mut recorded = Bitfield::empty(geometry.piece_count());
     let mut unsure = Vec::new();
     for file in geometry.files() {
-        let path = path_in_output(manifest, &manifest.file(file).path);
-        let seen = if nothing { Seen::Nothing } else { look(&path)? };
+        let path = || path_in_output(manifest, &manifest.file(file).path);
+        let seen = if nothing { Seen::Nothing } else { look(&path())? };
         let skipped = priorities.get(file.as_usize()) == Some(&Priority::Skip);
         let pieces = || geometry.file_pieces(file);
         let is_ours = |stamp| match vouched(resume, file, Place::Final(stamp)) {
@@ -99,10 +99,13 @@ pub(crate) fn take_up(
                 Place::Final(stamp)
             }
             Seen::File(_) | Seen::Folder | Seen::Other if !skipped => {
-                return Err(NodeError::TargetExists { path: target(&path) });
+                return Err(NodeError::TargetExists { path: target(&path()) });
             }
             _ if no_parts => Place::Part(None),
-            _ => Place::Part(known_part(work, geometry, file).map_err(read_parts())?),
+            _ => {
+                let known = known_part(work, geometry, file).map_err(read_parts())?;
+                Place::Part(known.map(Part::from))
+            }
         };
         places.push(place);
         match vouched(resume, file, place) {
@@ -167,7 +170,7 @@ fn vouched(resume: Option<&Resume>, file: FileIndex, now: Place) -> Vouched<'_> 
     });
     match (now, kept) {
         (Place::Part(None), _) => Vouched::Nothing,
-        (Place::Part(Some(now)), Some((Kept::Part(then), have))) if now == then => {
+        (Place::Part(Some(now)), Some((Kept::Part(then), have))) if now.known == then => {
             Vouched::Recorded(have)
         }
         // Made after the last record, which is the truth about everything else.

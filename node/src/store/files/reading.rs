@@ -10,7 +10,7 @@ use swarm_proto::{
     id::Digest,
 };
 
-use super::{Files, Place};
+use super::{Files, Place, opening::Near};
 use crate::{scan::hash_span, stamp::Stamp, store::in_place::InFile};
 
 impl Files {
@@ -21,9 +21,10 @@ impl Files {
     pub(crate) fn read(&self, run: BlockRun) -> Result<Bytes, (PieceIndex, DiskError)> {
         let geometry = self.manifest.geometry();
         let mut bytes = self.buffers.take(geometry.run_len(run) as usize);
+        let mut near = geometry.is_long(run).then(Near::default);
         for part in geometry.parts(run) {
             let read = self
-                .find(part)
+                .find(part, near.as_mut())
                 .and_then(|(blocks, _)| self.read_from(part.piece(), &blocks, &mut bytes));
             read.map_err(|error| (part.piece(), error))?;
         }
@@ -42,7 +43,7 @@ impl Files {
     }
 
     fn read_or_find(&self, run: BlockRun) -> Result<Blocks, DiskError> {
-        let (blocks, place) = self.find(run)?;
+        let (blocks, place) = self.find(run, None)?;
         // Nobody but us writes to a part. What is the user's could change while it is on its way.
         if matches!(place, Place::Part(_)) && blocks.may_be_sent() {
             return Ok(Blocks::InPlace(Whereabouts::new(blocks)));
@@ -64,13 +65,16 @@ impl Files {
         let read = read_exact(blocks, bytes);
         // Afterwards, so that what somebody has written meanwhile is noticed, also if it got its final name
         // meanwhile.
-        if let Place::Final(stamp) = self.place(file) {
+        let places = self.places();
+        let (place, doubted) = (places.files[file.as_usize()], places.doubted.contains(&piece));
+        drop(places);
+        if let Place::Final(stamp) = place {
             let now = stamp_of(&blocks.file).map_err(failed)?;
             if now != stamp {
                 self.doubt(file, now);
                 return Err(DiskError::Changed);
             }
-            if self.places().doubted.contains(&piece) {
+            if doubted {
                 return Err(DiskError::Changed);
             }
         }
@@ -78,14 +82,18 @@ impl Files {
     }
 
     /// Where blocks of a verified piece are.
-    fn find(&self, run: BlockRun) -> Result<(InFile, Place), DiskError> {
+    fn find<'a>(
+        &'a self,
+        run: BlockRun,
+        near: Option<&mut Near<'a>>,
+    ) -> Result<(InFile, Place), DiskError> {
         let geometry = self.manifest.geometry();
         let Span { file, offset, .. } = geometry.span(run.piece());
         let len = geometry.run_len(run);
         // Of a file that is read whole nobody will want more soon.
         let keep = u64::from(len) < geometry.file_len(file);
         let (open, place) =
-            self.open(file, keep).map_err(|error| self.disk_error("read", file, &error))?;
+            self.open(file, keep, near).map_err(|error| self.disk_error("read", file, &error))?;
         Ok((InFile { file: open, offset: offset + u64::from(run.offset()), len }, place))
     }
 
@@ -98,7 +106,7 @@ impl Files {
             // Another file may be there by now.
             self.cache.remove(self.key, span.file);
         }
-        let (file, place) = self.open(span.file, true).map_err(failed)?;
+        let (file, place) = self.open(span.file, true, None).map_err(failed)?;
         let before = stamp_of(&file).map_err(failed)?;
         let mut leaves = Vec::new();
         hash_span(&file, span, &mut Vec::new(), &mut leaves).map_err(failed)?;

@@ -92,6 +92,21 @@ fn a_part_that_was_replaced_or_cut_is_not_trusted() {
     second.completes_in(output.path());
 }
 
+/// A small file is written at once, whatever lies in the place of its part.
+#[test]
+fn what_is_left_of_a_part_is_written_over() {
+    let sample = Sample::new(&[("a", 5000), ("b", 5000), ("c", 5000)]);
+    let output = output();
+    download(&sample, output.path()).unwrap().store.close();
+    let parts = work_folder(&sample, &output).join("parts");
+    for (name, len) in [("0", 9000), ("1", 5000), ("2", 10)] {
+        fs::write(parts.join(name), vec![7; len]).unwrap();
+    }
+    let mut second = download(&sample, output.path()).unwrap();
+    assert!(second.have.is_empty(), "{:?}", second.have);
+    second.completes_in(output.path());
+}
+
 #[test]
 fn a_whole_file_changed_between_two_runs_is_not_trusted() {
     let (sample, output) = (varied(), output());

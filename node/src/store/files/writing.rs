@@ -1,0 +1,152 @@
+//! Writing blocks to the parts of files, and nowhere else.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+};
+
+use swarm_engine::DiskError;
+use swarm_proto::{
+    bitfield::Bitfield,
+    geometry::{BlockRun, FileIndex, PieceIndex},
+};
+
+use super::{Files, Home, Part, Place, TURNS};
+use crate::{
+    stamp::{Identity, Stamp},
+    store::{reserve::make_room, work_folder::WorkFolder},
+    walk::below,
+};
+
+impl Files {
+    /// Writes blocks to their part file.
+    pub(crate) fn write(&self, run: BlockRun, data: &[u8]) -> Result<(), DiskError> {
+        let geometry = self.manifest.geometry();
+        let span = geometry.span(run.piece());
+        debug_assert_eq!(data.len(), geometry.run_len(run) as usize, "the engine has checked it");
+        // Noted before, for a sync that fails while we write, and after, for the next one.
+        self.note_unsynced(run.piece());
+        if data.len() as u64 == geometry.file_len(span.file) {
+            self.write_whole(span.file, data)?;
+        } else {
+            let part = self.part_for_writing(span.file)?;
+            let turn = self.turns[span.file.as_usize() % TURNS].lock();
+            let written = part.write_all_at(data, span.offset + u64::from(run.offset()));
+            drop(turn);
+            written.map_err(|error| self.disk_error("write to", span.file, &error))?;
+        }
+        self.note_unsynced(run.piece());
+        Ok(())
+    }
+
+    /// Makes the part of a file, or finds it, and writes all of it. One look tells all that has to be
+    /// known of it: shares may have a great many such files.
+    fn write_whole(&self, file: FileIndex, data: &[u8]) -> Result<(), DiskError> {
+        let failed = |error| self.disk_error("write to", file, &error);
+        let (work, known) = self.may_write_to(file)?;
+        let open = match known {
+            None => {
+                let executable = self.manifest.file(file).executable;
+                self.retry(|| work.parts().make(file, executable)).map_err(failed)?
+            }
+            // What it held, and how long it was, is of no account.
+            Some(part) => self
+                .retry(|| work.parts().reopen(file, part.known, None))
+                .map_err(|error| self.cannot_reopen(file, &error))?,
+        };
+        let written = open.write_all_at(data, 0);
+        let mut found = open.metadata().map_err(failed)?;
+        if found.len() != data.len() as u64 {
+            // It was longer, or could not be written. Then it has a hole, like any other part.
+            let _ = open.set_len(data.len() as u64);
+            found = open.metadata().map_err(failed)?;
+        }
+        let stamp = Stamp::from(&found);
+        let whole_ns = written.is_ok().then_some(stamp.modified_ns);
+        self.set_part(file, Part { known: Identity::from(&found), whole_ns });
+        self.opened(file, open, true);
+        written.map_err(failed)
+    }
+
+    /// The part of a file, open to write some of it.
+    fn part_for_writing(&self, file: FileIndex) -> Result<Arc<File>, DiskError> {
+        let (work, known) = self.may_write_to(file)?;
+        if let Some(Part { known, whole_ns: Some(_) }) = known {
+            self.set_part(file, known.into());
+        }
+        if let Some(open) = self.cache.get(self.key, file) {
+            return Ok(open);
+        }
+        let len = self.manifest.geometry().file_len(file);
+        let part = match known {
+            None => {
+                let executable = self.manifest.file(file).executable;
+                self.retry(|| {
+                    let part = work.parts().make(file, executable)?;
+                    let found = part.metadata()?;
+                    if found.len() != len {
+                        make_room(&part, len)?;
+                    }
+                    self.set_part(file, Identity::from(&found).into());
+                    Ok(part)
+                })
+                .map_err(|error| self.disk_error("write to", file, &error))?
+            }
+            // What was cut off would be a hole.
+            Some(part) => self
+                .retry(|| work.parts().reopen(file, part.known, Some(len)))
+                .map_err(|error| self.cannot_reopen(file, &error))?,
+        };
+        Ok(self.opened(file, part, true))
+    }
+
+    /// The working folder, and the part of a file if there is one, if the file is ours to write to.
+    fn may_write_to(&self, file: FileIndex) -> Result<(&WorkFolder, Option<Part>), DiskError> {
+        let theirs = |path: PathBuf| {
+            let path = path.display();
+            Err(DiskError::Failed(format!("{path} has changed; what is yours is not written to")))
+        };
+        match (&self.home, self.place(file)) {
+            (Home::Download { work, .. }, _) if self.orphaned.load(Ordering::Relaxed) => {
+                let path = work.path().display();
+                Err(DiskError::Failed(format!("{path} was removed by another program")))
+            }
+            (Home::Download { work, .. }, Place::Part(part)) => Ok((work, part)),
+            (Home::Download { .. }, Place::Final(_)) => theirs(self.path(file).iter().collect()),
+            (Home::Seed(root), _) => theirs(below(root, &self.manifest.file(file).path)),
+        }
+    }
+
+    /// Why a part cannot be written to any more. One made anew would have a hole for every piece that
+    /// the old one held.
+    fn cannot_reopen(&self, file: FileIndex, error: &io::Error) -> DiskError {
+        if error.kind() != io::ErrorKind::NotFound {
+            return self.disk_error("write to", file, error);
+        }
+        let path = self.path(file).join("/");
+        DiskError::Failed(format!("{path} was removed by another program while it was downloaded"))
+    }
+
+    fn set_part(&self, file: FileIndex, part: Part) {
+        self.places().files[file.as_usize()] = Place::Part(Some(part));
+    }
+
+    fn note_unsynced(&self, piece: PieceIndex) {
+        self.unsynced().insert(piece);
+    }
+
+    /// Takes the pieces written since the last sync: of one file, or of all.
+    pub(crate) fn take_unsynced(&self, file: Option<FileIndex>) -> Vec<PieceIndex> {
+        let geometry = self.manifest.geometry();
+        let mut unsynced = self.unsynced();
+        let Some(file) = file else {
+            let none = Bitfield::empty(geometry.piece_count());
+            let all = std::mem::replace(&mut *unsynced, none);
+            return all.iter().filter_map(|piece| geometry.piece(piece)).collect();
+        };
+        geometry.file_pieces(file).filter(|&piece| unsynced.remove(piece)).collect()
+    }
+}
