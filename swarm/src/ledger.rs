@@ -72,7 +72,11 @@ impl Ledger {
         let geometry = manifest.geometry();
         let len = |number| geometry.piece(number).map_or(0, |p| u64::from(geometry.piece_len(p)));
         let bytes_have = have.iter().map(len).sum();
-        let bytes_lacking = wanted.difference(&have).map(len).sum();
+        let bytes_lacking = if wanted.is_full() {
+            geometry.total_bytes() - bytes_have
+        } else {
+            wanted.difference(&have).map(len).sum()
+        };
         let lacking = wanted.difference(&have).count() as u32;
         Self {
             wanted,

@@ -46,8 +46,8 @@ impl Ledger {
         let lacking = geometry.files().map(|file| {
             geometry.file_pieces(file).filter(|&piece| !durable.has(piece)).count() as u32
         });
-        let bytes = |piece| u64::from(geometry.piece_len(piece));
-        let lacking_bytes = geometry.pieces().filter(|&piece| !durable.has(piece)).map(bytes).sum();
+        let len = |number| geometry.piece(number).map_or(0, |p| u64::from(geometry.piece_len(p)));
+        let lacking_bytes = geometry.total_bytes() - durable.iter().map(len).sum::<u64>();
         Self {
             lacking: lacking.collect(),
             lacking_bytes,

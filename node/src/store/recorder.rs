@@ -108,7 +108,7 @@ impl Recorder {
         verified.iter().for_each(|&piece| this.record(piece));
         if outdated {
             // What fails is reported piece by piece, and the record goes if it cannot be replaced.
-            let _ = this.flush();
+            let _ = this.flush(true);
             this.unclaim();
         }
         (this, have)
@@ -124,9 +124,10 @@ impl Recorder {
             open = notes.all(|note| self.take(note));
             self.unclaim();
             let due = self.due.is_some_and(|due| due <= Instant::now());
-            if due || !open || self.is_full() {
+            let save = due || !open;
+            if save || self.is_full() {
                 // What failed has been reported piece by piece.
-                let _ = self.flush();
+                let _ = self.flush(save);
             }
         }
         inbox.close();
@@ -268,16 +269,23 @@ impl Recorder {
         }
     }
 
-    /// Syncs what waits, has files settled, and records all of it. If syncing fails nothing is known of what
-    /// was written since the last time: its pieces are reported as lost.
-    fn flush(&mut self) -> Result<(), DiskError> {
-        self.due = None;
+    /// Syncs what waits, has files settled, and records all of it, unless that can wait until it is due: a fast
+    /// download has many passes before, and the record of many files is long. If syncing fails nothing is known
+    /// of what was written since the last time: its pieces are reported as lost.
+    fn flush(&mut self, save: bool) -> Result<(), DiskError> {
+        if save {
+            self.due = None;
+        }
         if self.ledger.waiting_bytes() == 0 && !self.behind {
             return Ok(());
         }
         let begun = Instant::now();
         let (moving, settled) = self.settle_waiting()?;
-        self.save();
+        if save {
+            self.save();
+        } else {
+            self.behind = true;
+        }
         // What it takes to rename files goes on beside the download.
         let on_disk = begun.elapsed().saturating_sub(moving);
         self.paused_until = Instant::now() + on_disk * PAUSE;
