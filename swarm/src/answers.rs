@@ -36,9 +36,7 @@ impl Swarm {
         self.totals.from_seeds += if from_seed { len } else { 0 };
         self.fetch.rate.add(now, len);
 
-        // What comes late is not counted as asked for any more, so there may be no room for it.
-        let grown = self.ledger.requested() + self.ledger.storing() + self.ledger.uncounted(run);
-        if grown > self.config.buffer_bytes || !self.disk.accepts(run) {
+        if !self.has_room_for(run, len) || !self.disk.accepts(run) {
             self.ledger.release(conn, run);
             self.refresh_all(run);
             self.fetch.epoch += 1;
@@ -67,6 +65,15 @@ impl Swarm {
             self.hedge(now, conn, out);
         }
         Some(())
+    }
+
+    /// Whether there is memory for blocks of so many bytes. What comes late is not counted as asked for any
+    /// more, so there may be none.
+    fn has_room_for(&self, run: BlockRun, len: u64) -> bool {
+        let counted = self.ledger.requested() + self.ledger.storing();
+        let room = self.config.buffer_bytes.saturating_sub(counted);
+        // Mostly there is room for all of it, and it need not be looked at piece by piece.
+        counted <= self.config.buffer_bytes && (len <= room || self.ledger.uncounted(run) <= room)
     }
 
     /// Takes back requests of which nothing is needed any more.

@@ -323,6 +323,7 @@ impl Ledger {
         let geometry = self.manifest.geometry();
         let blocks = geometry.block_count(run.piece());
         let partial = self.partial.entry(run.piece()).or_insert_with(|| Partial::new(blocks));
+        let free = partial.free();
         // The stretch of adjacent useful blocks that is being gathered.
         let mut stretch: Option<(u32, u32)> = None;
         for block in run.blocks() {
@@ -344,7 +345,10 @@ impl Ledger {
             stretch = stretch.map_or(Some((block, 1)), |(first, count)| Some((first, count + 1)));
         }
         arrived.gather(geometry, run.piece(), stretch);
-        self.note(run.piece());
+        // What was asked for was not free.
+        if partial.free() != free {
+            self.note(run.piece());
+        }
     }
 
     /// Blocks of one piece are on the disk, with these digests.
