@@ -56,6 +56,7 @@ pub(crate) fn launch(
         priorities,
         read_only: store.is_read_only(),
         trackers: plan.trackers.iter().map(place).collect(),
+        storing_bytes: shared.pool.storing_bytes(),
         ..shared.config.engine.clone()
     };
     let queue_max = queue_max(config.send_bytes);

@@ -362,24 +362,27 @@ impl Geometry {
         })
     }
 
-    /// A piece and all that follow, and where they lie: without a search for each.
+    /// A piece and all that follow, and where they lie: mostly without a search for each.
     fn spans_from(&self, piece: PieceIndex) -> impl Iterator<Item = (PieceIndex, Span)> {
-        let (mut next, mut span) = (Some(piece), self.span(piece));
+        let (mut next, mut last) = (Some(piece), None);
         std::iter::from_fn(move || {
-            let this = (next?, span);
-            next = self.piece(this.0.0 + 1);
-            if next.is_some() {
-                span = self.span_after(span);
-            }
-            Some(this)
+            let piece = next?;
+            let span = last.map_or_else(|| self.span(piece), |last| self.span_after(last, piece));
+            (next, last) = (self.piece(piece.0 + 1), Some(span));
+            Some((piece, span))
         })
     }
 
-    /// Where the next piece lies, which there is.
-    fn span_after(&self, span: Span) -> Span {
-        let (mut file, mut offset) = (span.file.as_usize(), span.offset + u64::from(span.len));
-        while offset == self.files[file].len {
+    /// Where a piece lies, if the one before it lies there.
+    fn span_after(&self, before: Span, piece: PieceIndex) -> Span {
+        let (mut file, mut offset) =
+            (before.file.as_usize(), before.offset + u64::from(before.len));
+        if offset == self.files[file].len {
             (file, offset) = (file + 1, 0);
+        }
+        // A million empty files may lie between the two.
+        if self.files[file].len == 0 {
+            return self.span(piece);
         }
         let len = (self.files[file].len - offset).min(u64::from(self.piece_len)) as u32;
         Span { file: FileIndex(file as u32), offset, len }

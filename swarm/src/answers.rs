@@ -155,7 +155,7 @@ impl Swarm {
         out: &mut Outbox,
     ) {
         debug_assert_eq!(leaves.len(), run.count() as usize, "one digest a block");
-        self.disk_works(run, out);
+        self.disk_works(now, run, out);
         let manifest = Arc::clone(&self.manifest);
         let mut rest = leaves;
         for part in manifest.geometry().parts(run) {

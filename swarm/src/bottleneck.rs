@@ -1,6 +1,6 @@
 //! Why a download is not faster: the first thing that holds it back, from measured facts.
 
-use crate::{Bottleneck, Swarm, Time, fetch::STORING_ENOUGH, session::Session, swarm::Mode};
+use crate::{Bottleneck, Swarm, Time, session::Session, swarm::Mode};
 
 /// Peers that must be there before some of them can be called few.
 const CROWD_MIN: usize = 3;
@@ -41,12 +41,12 @@ impl Swarm {
         self.mode == Mode::Running && !self.ledger.is_complete()
     }
 
-    /// Whether as much waits to be hashed and written as may, or most of the memory is in use for that: then
-    /// it is what keeps us from asking for more.
+    /// Whether about as much waits to be hashed and written as may, or most of the memory is in use for that:
+    /// then it is what keeps us from asking for more.
     fn is_storing_slowly(&self) -> bool {
         let (requested, storing) = (self.ledger.requested(), self.ledger.storing());
         let full = requested + storing > self.config.buffer_bytes / 4 * 3;
-        storing > requested && (full || storing >= STORING_ENOUGH)
+        storing > requested && (full || storing >= self.config.storing_bytes / 2)
     }
 
     /// Whether the download runs at nine tenths of the user's limit or more.

@@ -1,5 +1,5 @@
-//! Which blocks to ask of a peer: what it suggests, what is begun, the neighbour of a small piece, what is rare,
-//! or what comes next.
+//! Which blocks to ask of a peer: what it suggests, what is begun, the neighbour of a small piece (of any, where
+//! all peers are seeds), what is rare, or what comes next.
 
 use swarm_proto::geometry::{BlockRun, PieceIndex, RUN_BLOCKS_MAX};
 
@@ -39,7 +39,8 @@ impl Swarm {
     }
 
     /// What to ask of a peer next among files wanted alike: what it suggests, else on with the piece
-    /// that it is at, else an open piece, else a new one: the next of small ones, or one of the rarest.
+    /// that it is at, else an open piece, else a new one: the next one where pieces are small
+    /// or all peers are seeds, or one of the rarest.
     fn choose_from(&mut self, class: Priority, now: Time, conn: ConnId, max: u32) -> Choice {
         let all_are_seeds = self.all_are_seeds();
         let Some(session) = self.sessions.get_mut(&conn) else { return Choice::Nothing };
@@ -99,7 +100,7 @@ impl Swarm {
         run.map_or(Choice::Nothing, Choice::Ask)
     }
 
-    /// Whether every peer has everything.
+    /// Whether every peer had everything when it came.
     fn all_are_seeds(&self) -> bool {
         self.picker.seeds() as usize == self.sessions.len()
     }

@@ -34,6 +34,9 @@ pub struct Config {
     /// Bytes that may be requested or waiting for the disk, over all peers: what a download may
     /// hold in memory.
     pub buffer_bytes: u64,
+    /// Bytes waiting for the disk at which nothing more is asked for, as long as it keeps up: what keeps
+    /// all of its threads busy. More would go cold in the processors' caches while it waits.
+    pub storing_bytes: u64,
     /// Bytes that may be read ahead or waiting in sockets' queues, over all peers: what uploading
     /// may hold in memory.
     pub send_bytes: u64,
@@ -66,6 +69,7 @@ impl Default for Config {
             dials_max: 40,
             upload_slots: 8,
             buffer_bytes: 24 << 20,
+            storing_bytes: 4 << 20,
             send_bytes: 16 << 20,
             listen_port: 0,
             advertise: None,

@@ -30,6 +30,8 @@ const CHECK_TRIES: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Disk {
     trouble: Option<Trouble>,
+    /// When blocks were last stored.
+    stored_at: Time,
     /// Pieces to be read again.
     checks: VecDeque<PieceIndex>,
     /// Pieces being read again.
@@ -74,6 +76,7 @@ impl Disk {
     pub(crate) const fn new(done: bool, now: Time) -> Self {
         Self {
             trouble: None,
+            stored_at: now,
             checks: VecDeque::new(),
             checking: BTreeSet::new(),
             checked_early: BTreeSet::new(),
@@ -104,6 +107,11 @@ impl Disk {
     /// Whether these blocks may be written.
     pub(crate) fn accepts(&self, run: BlockRun) -> bool {
         self.trouble.as_ref().is_none_or(|trouble| trouble.probe == Some(run))
+    }
+
+    /// When blocks were last stored.
+    pub(crate) const fn stored_at(&self) -> Time {
+        self.stored_at
     }
 
     /// Whether writing works, as far as we know.
@@ -252,7 +260,8 @@ impl Swarm {
     }
 
     /// Blocks were written: if they were to try the disk, it works again.
-    pub(crate) fn disk_works(&mut self, run: BlockRun, out: &mut Outbox) {
+    pub(crate) fn disk_works(&mut self, now: Time, run: BlockRun, out: &mut Outbox) {
+        self.disk.stored_at = now;
         if self.disk.trouble.as_ref().is_some_and(|trouble| trouble.probe == Some(run)) {
             self.disk.trouble = None;
             self.fetch.freed();

@@ -23,10 +23,8 @@ use crate::{
 /// Between two looks at who is late, while anything is asked for.
 const PULSE: Duration = Duration::from_millis(100);
 
-/// Nothing is asked for while so many bytes are on their way to the disk: four threads with a run of 1 MiB each
-/// hash and write more than any network carries. More would wait in memory and go cold in the processors'
-/// caches; a slow disk is not made faster by it.
-pub(crate) const STORING_ENOUGH: u64 = 4 << 20;
+/// A disk that has stored nothing for so long does not keep up: what it is behind with is made good from memory.
+const STALLED: Duration = Duration::from_millis(10);
 
 /// The state of downloading over all peers.
 #[derive(Debug)]
@@ -160,10 +158,11 @@ impl Swarm {
         let probing = self.disk.may_fetch(now)?;
         let used = self.ledger.requested() + self.ledger.storing();
         let memory = self.config.buffer_bytes.saturating_sub(used);
-        let run = u64::from(session.asked.run_blocks()) * u64::from(BLOCK_LEN);
+        let run_blocks = session.asked.run_blocks();
+        let run = u64::from(run_blocks) * u64::from(BLOCK_LEN);
         // A run that would take much of the memory comes in parts.
         if memory < run.min(self.config.buffer_bytes / 8).max(u64::from(BLOCK_LEN))
-            || self.ledger.storing() >= STORING_ENOUGH
+            || self.has_enough_to_store(now, window)
         {
             self.fetch.starved = true;
             return None;
@@ -173,7 +172,14 @@ impl Swarm {
             return None;
         }
         let blocks = u32::try_from(room.min(memory) / u64::from(BLOCK_LEN)).unwrap_or(u32::MAX);
-        Some(if probing { 1 } else { blocks.min(session.asked.run_blocks()) })
+        Some(if probing { 1 } else { blocks.min(run_blocks) })
+    }
+
+    /// Whether so much waits for a disk that keeps up with it that more would only go cold. What comes over a
+    /// long way has to be asked for in time, so as much as a window may wait.
+    fn has_enough_to_store(&self, now: Time, window: u64) -> bool {
+        self.ledger.storing() >= self.config.storing_bytes.max(window)
+            && now.since(self.disk.stored_at()) < STALLED
     }
 
     /// Asks a peer for a run of blocks.

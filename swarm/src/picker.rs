@@ -32,7 +32,7 @@ const CLASSES: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low]
 pub(crate) struct Picker {
     /// Peers that have the piece, those that were seeds when they came not among them.
     copies: Vec<u16>,
-    /// Peers that have every piece.
+    /// Peers that had every piece when they came.
     seeds: u32,
     /// Where in its bucket each piece lies.
     place: Vec<u32>,

@@ -152,6 +152,56 @@ fn whoever_lacks_what_comes_next_is_asked_for_the_first_that_it_has() {
 }
 
 #[test]
+fn a_disk_that_keeps_up_gets_no_more_than_keeps_it_busy() {
+    // More than the window, which is 128 blocks without any latency.
+    let config = Config { storing_bytes: 200 * BLOCK, ..Config::default() };
+    let mut s = Stage::new(256, 4, &[], config);
+    s.seed(1);
+    let mut storing = 0;
+    let answer_all = |s: &mut Stage, storing: &mut u32| loop {
+        let asked = s.requests(1);
+        if asked.is_empty() {
+            break;
+        }
+        for raw in asked {
+            *storing += raw.count;
+            s.answer(1, raw);
+        }
+    };
+    answer_all(&mut s, &mut storing);
+    assert!((200..328).contains(&storing), "{storing}");
+    assert_eq!(s.snapshot().bottleneck, Bottleneck::Disk);
+    // As soon as less than that is left there is more.
+    for (run, data) in s.stores() {
+        assert_eq!(s.requests(1).is_empty(), storing >= 200, "{storing}");
+        s.stored(run, &data);
+        storing -= run.count();
+        if !s.requests(1).is_empty() {
+            break;
+        }
+    }
+    assert!(storing < 200, "{storing}");
+}
+
+#[test]
+fn while_the_disk_stalls_memory_is_filled() {
+    let config = Config { storing_bytes: 200 * BLOCK, ..Config::default() };
+    let mut s = Stage::new(512, 4, &[], config);
+    s.seed(1);
+    let mut storing = 0;
+    for _ in 0..100 {
+        for raw in s.requests(1) {
+            storing += raw.count;
+            s.answer(1, raw);
+        }
+        s.ms(15);
+    }
+    // But for what no whole run fits into.
+    let full = (Config::default().buffer_bytes / BLOCK) as u32;
+    assert!((full - 63..=full).contains(&storing), "{storing}");
+}
+
+#[test]
 fn memory_bounds_what_is_asked_for_and_stored() {
     let config = Config { buffer_bytes: 10 * BLOCK, ..Config::default() };
     let mut s = Stage::new(64, 4, &[], config);

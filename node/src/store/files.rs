@@ -56,8 +56,8 @@ pub(crate) enum Place {
 pub(crate) struct Part {
     /// Which file it is.
     pub(crate) known: Identity,
-    /// When it was last modified, in nanoseconds since 1970, if it is whole and was looked at since
-    /// it was written to.
+    /// When it was last modified, in nanoseconds since 1970, if all of it was written and it was looked
+    /// at since.
     pub(crate) whole_ns: Option<i64>,
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct Files {
     /// Somebody removed the working folder. Files that are open could still be written to, and
     /// nobody would ever see it.
     orphaned: AtomicBool,
-    /// Held while a file is written to; one of these for each file.
+    /// Held while some of a file is written; one of these for each file.
     turns: [Mutex<()>; TURNS],
 }
 
@@ -188,6 +188,12 @@ impl Files {
             Place::Final(_) => None,
         };
         files.into_iter().filter_map(part).collect()
+    }
+
+    /// Whether any of the files with these numbers has its final name.
+    pub(crate) fn any_is_final(&self, files: &Range<u32>) -> bool {
+        let files = files.start as usize..files.end as usize;
+        self.places().files[files].iter().any(|place| matches!(place, Place::Final(_)))
     }
 
     /// The part of a file is whole, and was looked at: nobody writes to it meanwhile.

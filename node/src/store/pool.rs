@@ -65,6 +65,10 @@ const READS_IN_A_ROW: u32 = 8;
 /// where every piece is a small file, waking a thread for each would cost more than its write.
 const BATCH_BYTES: usize = 256 << 10;
 
+/// Bytes that wait for each thread or are at work in it, at which a download asks for no more: two of the longest
+/// runs.
+const STORING_PER_THREAD: u64 = 2 << 20;
+
 /// The least number of open files that leaves something for connections.
 const DESCRIPTORS_MIN: u64 = 64;
 /// Files kept open when there is no shortage: more than any download works on at a time.
@@ -124,6 +128,11 @@ impl DiskPool {
     /// Whether peers are sent blocks from the files themselves where that is of use.
     pub(crate) const fn sends_from_files(&self) -> bool {
         self.sends_from_files
+    }
+
+    /// Bytes to be stored that keep all threads busy.
+    pub(crate) fn storing_bytes(&self) -> u64 {
+        self.threads.len() as u64 * STORING_PER_THREAD
     }
 
     pub(crate) const fn buffers(&self) -> &Buffers {

@@ -74,6 +74,8 @@ pub(crate) struct Recorder {
     due: Option<Instant>,
     /// Nothing but a great deal of waiting bytes is recorded before.
     paused_until: Instant,
+    /// The manifest is in the working folder.
+    keeps_manifest: bool,
     /// Everything is in its place.
     finished: bool,
 }
@@ -103,6 +105,7 @@ impl Recorder {
             behind: outdated,
             due: None,
             paused_until: Instant::now(),
+            keeps_manifest: false,
             finished: false,
         };
         verified.iter().for_each(|&piece| this.record(piece));
@@ -125,6 +128,9 @@ impl Recorder {
             self.unclaim();
             let due = self.due.is_some_and(|due| due <= Instant::now());
             let save = due || !open;
+            if save {
+                self.keep_manifest();
+            }
             if save || self.is_full() {
                 // What failed has been reported piece by piece.
                 let _ = self.flush(save);
@@ -134,16 +140,22 @@ impl Recorder {
     }
 
     /// Keeps the manifest beside the parts, for whoever comes back with no more than a link. The download goes
-    /// on meanwhile, and without it if need be.
-    fn keep_manifest(&self) {
+    /// on meanwhile, and without it if need be: it is tried again when there is more to record.
+    fn keep_manifest(&mut self) {
         let Home::Download { work, .. } = self.share.files.home() else { return };
+        if self.keeps_manifest || self.finished {
+            return;
+        }
         let bytes = self.share.files.manifest().encode();
         let kept = match work.read("manifest", MANIFEST_LEN_MAX as u64) {
             Ok(Some(kept)) if kept == bytes => Ok(()),
             _ => work.write("manifest", &bytes),
         };
-        if let Err(error) = kept {
-            tracing::warn!(path = %work.path().display(), %error, "cannot keep the manifest");
+        match kept {
+            Ok(()) => self.keeps_manifest = true,
+            Err(error) => {
+                tracing::warn!(path = %work.path().display(), %error, "cannot keep the manifest");
+            }
         }
     }
 

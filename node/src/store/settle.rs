@@ -85,14 +85,13 @@ where
 
     /// Moves a folder with all of these files in it, if it can be.
     fn try_folder(&self, files: &Range<u32>, placer: &mut Placer<'a>) -> Verdict {
-        let parts = self.files.parts(self.each(files));
-        if parts.len() < files.len() || parts.iter().any(|&(file, _)| (self.is_skipped)(file)) {
+        if self.files.any_is_final(files) || self.each(files).any(&self.is_skipped) {
             return Verdict::Apart;
         }
         if !self.each(files).all(&self.is_whole) {
             return if self.last { Verdict::Apart } else { Verdict::Waiting };
         }
-        match self.place_folder(files, parts, placer) {
+        match self.place_folder(files, placer) {
             Ok(()) => Verdict::Moved,
             // Somebody has made the folder, most likely. If it is something else it is told file by file.
             Err(error) => {
@@ -102,14 +101,10 @@ where
         }
     }
 
-    fn place_folder(
-        &self,
-        files: &Range<u32>,
-        parts: Vec<(FileIndex, Option<Part>)>,
-        placer: &mut Placer<'a>,
-    ) -> io::Result<()> {
+    fn place_folder(&self, files: &Range<u32>, placer: &mut Placer<'a>) -> io::Result<()> {
         let manifest = self.files.manifest();
         let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let parts = self.files.parts(self.each(files));
         let &(first, _) = parts.first().ok_or_else(missing)?;
         let (_, folder) = manifest.file(first).path.split_last().ok_or_else(missing)?;
         let stamps = parts.into_iter().map(|(file, part)| match part {
@@ -147,10 +142,12 @@ where
             if info.length == 0 {
                 return Ok(vec![placer.make_empty(&path, info.executable)?]);
             }
-            let stamp = self.look_at(file, part.ok_or(io::ErrorKind::NotFound)?)?;
+            let part = part.ok_or(io::ErrorKind::NotFound)?;
+            let mut stamp = self.look_at(file, part)?;
             let (folder, name) = self.work.parts().find(file)?;
             placer.place(folder, &name, &path)?;
-            // As it was before it moved: whatever else may have come in between will not pass for it.
+            // As it was written, or at least before it moved: what was done to it since will not pass for it.
+            stamp.modified_ns = part.whole_ns.unwrap_or(stamp.modified_ns);
             // Where a move changes the inode's number it is read once more.
             Ok(vec![stamp])
         })

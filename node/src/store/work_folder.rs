@@ -145,8 +145,10 @@ impl WorkFolder {
         let new = format!("{name}.new");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | SMALL_FILE;
         let mut file = File::from(openat(&self.folder, &new, flags, file_mode(false))?);
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
+            // It may be half of a long one, and the disk full.
+            let _ = unlinkat(&self.folder, &new, AtFlags::empty());
+        })?;
         renameat(&self.folder, &new, &self.folder, name)?;
         Ok(fsync(&self.folder)?)
     }

@@ -43,7 +43,8 @@ impl Files {
     }
 
     /// Makes the part of a file, or finds it, and writes all of it. One look tells all that has to be
-    /// known of it: shares may have a great many such files.
+    /// known of it: shares may have a great many such files. Nobody else writes to the file meanwhile: what would
+    /// be written is under way here.
     fn write_whole(&self, file: FileIndex, data: &[u8]) -> Result<(), DiskError> {
         let failed = |error| self.disk_error("write to", file, &error);
         let (work, known) = self.may_write_to(file)?;
@@ -65,8 +66,11 @@ impl Files {
             found = open.metadata().map_err(failed)?;
         }
         let stamp = Stamp::from(&found);
-        let whole_ns = written.is_ok().then_some(stamp.modified_ns);
+        let is_stamped = written.is_ok() && work.parts().stamps_as_it_writes();
+        let whole_ns = is_stamped.then_some(stamp.modified_ns);
         self.set_part(file, Part { known: Identity::from(&found), whole_ns });
+        // Kept open although nobody writes to it again: what is open stays in memory until it is synced, and
+        // with it the error if it could not be written to the disk.
         self.opened(file, open, true);
         written.map_err(failed)
     }
@@ -147,6 +151,15 @@ impl Files {
             let all = std::mem::replace(&mut *unsynced, none);
             return all.iter().filter_map(|piece| geometry.piece(piece)).collect();
         };
-        geometry.file_pieces(file).filter(|&piece| unsynced.remove(piece)).collect()
+        let mut pieces = geometry.file_pieces(file);
+        let (Some(first), last) = (pieces.next(), pieces.next_back()) else { return Vec::new() };
+        let last = last.unwrap_or(first);
+        // Word by word: there may be millions, of which few were written.
+        let found = unsynced.common_from(&unsynced, first.get()).filter_map(|n| geometry.piece(n));
+        let found: Vec<_> = found.take_while(|&piece| (first..=last).contains(&piece)).collect();
+        for &piece in &found {
+            unsynced.remove(piece);
+        }
+        found
     }
 }
