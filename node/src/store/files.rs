@@ -9,6 +9,7 @@
 
 mod opening;
 mod reading;
+mod unsynced;
 mod writing;
 
 use std::{
@@ -25,11 +26,12 @@ use std::{
 use swarm_engine::DiskError;
 use swarm_net::Buffers;
 use swarm_proto::{
-    bitfield::Bitfield,
     geometry::{FileIndex, PieceIndex},
     manifest::Manifest,
 };
 
+pub(crate) use self::unsynced::SYNCS_MAX;
+use self::unsynced::Unsynced;
 use super::pool::DiskPool;
 use super::{
     fd_cache::{FdCache, ShareKey},
@@ -101,7 +103,7 @@ pub(crate) struct Files {
     /// Held while a file gets its final name: who finds a part gone waits for this and looks again.
     moving: Mutex<()>,
     /// Pieces written to since their file was last synced. Held for a look.
-    unsynced: Mutex<Bitfield>,
+    unsynced: Mutex<Unsynced>,
     /// Somebody removed the working folder. Files that are open could still be written to, and
     /// nobody would ever see it.
     orphaned: AtomicBool,
@@ -127,7 +129,7 @@ impl Files {
     ) -> Self {
         let (cache, buffers) = (Arc::clone(pool.open_files()), pool.buffers().clone());
         let key = cache.new_share();
-        let unsynced = Mutex::new(Bitfield::empty(manifest.geometry().piece_count()));
+        let unsynced = Mutex::new(Unsynced::new(manifest.geometry()));
         let places = Mutex::new(Places { files, doubted: HashSet::new() });
         Self {
             manifest,
@@ -274,7 +276,7 @@ impl Files {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unsynced(&self) -> MutexGuard<'_, Bitfield> {
+    fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

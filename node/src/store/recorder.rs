@@ -22,7 +22,7 @@ use swarm_proto::{
 
 use super::{
     Share,
-    files::{Home, Place, disk_error, path_in_output},
+    files::{Home, Place, SYNCS_MAX, disk_error, path_in_output},
     inbox::Inbox,
     ledger::{Ledger, Lost},
     priorities,
@@ -44,8 +44,6 @@ const WAIT_PIECES: usize = 8192;
 /// A pass that had the disk for long, to sync and to save, is followed by a pause this many times as
 /// long, so that the disk's time goes to the payload, however many files the share has.
 const PAUSE: u32 = 10;
-/// More files or folders than this are synced with one call for the whole file system.
-const SYNCS_MAX: usize = 32;
 
 /// What the recorder is told.
 #[derive(Debug, Clone)]
@@ -336,7 +334,8 @@ impl Recorder {
     ) -> Result<(), (DiskError, Vec<PieceIndex>)> {
         let all = &self.share.files;
         let geometry = all.manifest().geometry();
-        let at_once = cfg!(target_os = "linux") && files.len() > SYNCS_MAX;
+        let many = files.len() > SYNCS_MAX || all.needs_sync_of_all();
+        let at_once = cfg!(target_os = "linux") && many;
         let take = || -> Vec<PieceIndex> {
             if at_once {
                 return all.take_unsynced(None);

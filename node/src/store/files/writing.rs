@@ -9,10 +9,7 @@ use std::{
 };
 
 use swarm_engine::DiskError;
-use swarm_proto::{
-    bitfield::Bitfield,
-    geometry::{BlockRun, FileIndex, PieceIndex},
-};
+use swarm_proto::geometry::{BlockRun, FileIndex, PieceIndex};
 
 use super::{Files, Home, Part, Place, TURNS};
 use crate::{
@@ -28,24 +25,35 @@ impl Files {
         let span = geometry.span(run.piece());
         debug_assert_eq!(data.len(), geometry.run_len(run) as usize, "the engine has checked it");
         // Noted before, for a sync that fails while we write, and after, for the next one.
-        self.note_unsynced(run.piece());
+        let note = || {
+            let mut unsynced = self.unsynced();
+            unsynced.note(geometry, run.piece());
+            unsynced.may_close()
+        };
+        let may_close = note();
         if data.len() as u64 == geometry.file_len(span.file) {
-            self.write_whole(span.file, data)?;
-        } else {
-            let part = self.part_for_writing(span.file)?;
-            let turn = self.turns[span.file.as_usize() % TURNS].lock();
-            let written = part.write_all_at(data, span.offset + u64::from(run.offset()));
-            drop(turn);
-            written.map_err(|error| self.disk_error("write to", span.file, &error))?;
+            let open = self.write_whole(span.file, data)?;
+            note();
+            if may_close {
+                self.unsynced().note_closed();
+            } else {
+                self.opened(span.file, open, true);
+            }
+            return Ok(());
         }
-        self.note_unsynced(run.piece());
+        let part = self.part_for_writing(span.file)?;
+        let turn = self.turns[span.file.as_usize() % TURNS].lock();
+        let written = part.write_all_at(data, span.offset + u64::from(run.offset()));
+        drop(turn);
+        written.map_err(|error| self.disk_error("write to", span.file, &error))?;
+        note();
         Ok(())
     }
 
     /// Makes the part of a file, or finds it, and writes all of it. One look tells all that has to be
     /// known of it: shares may have a great many such files. Nobody else writes to the file meanwhile: what would
     /// be written is under way here.
-    fn write_whole(&self, file: FileIndex, data: &[u8]) -> Result<(), DiskError> {
+    fn write_whole(&self, file: FileIndex, data: &[u8]) -> Result<File, DiskError> {
         let failed = |error| self.disk_error("write to", file, &error);
         let (work, known) = self.may_write_to(file)?;
         let open = match known {
@@ -69,10 +77,7 @@ impl Files {
         let is_stamped = written.is_ok() && work.parts().stamps_as_it_writes();
         let whole_ns = is_stamped.then_some(stamp.modified_ns);
         self.set_part(file, Part { known: Identity::from(&found), whole_ns });
-        // Kept open although nobody writes to it again: what is open stays in memory until it is synced, and
-        // with it the error if it could not be written to the disk.
-        self.opened(file, open, true);
-        written.map_err(failed)
+        written.map(|()| open).map_err(failed)
     }
 
     /// The part of a file, open to write some of it.
@@ -138,28 +143,18 @@ impl Files {
         self.places().files[file.as_usize()] = Place::Part(Some(part));
     }
 
-    fn note_unsynced(&self, piece: PieceIndex) {
-        self.unsynced().insert(piece);
+    /// Whether only a sync of the whole file system will do for what was written.
+    pub(crate) fn needs_sync_of_all(&self) -> bool {
+        self.unsynced().needs_all()
     }
 
     /// Takes the pieces written since the last sync: of one file, or of all.
     pub(crate) fn take_unsynced(&self, file: Option<FileIndex>) -> Vec<PieceIndex> {
         let geometry = self.manifest.geometry();
         let mut unsynced = self.unsynced();
-        let Some(file) = file else {
-            let none = Bitfield::empty(geometry.piece_count());
-            let all = std::mem::replace(&mut *unsynced, none);
-            return all.iter().filter_map(|piece| geometry.piece(piece)).collect();
-        };
-        let mut pieces = geometry.file_pieces(file);
-        let (Some(first), last) = (pieces.next(), pieces.next_back()) else { return Vec::new() };
-        let last = last.unwrap_or(first);
-        // Word by word: there may be millions, of which few were written.
-        let found = unsynced.common_from(&unsynced, first.get()).filter_map(|n| geometry.piece(n));
-        let found: Vec<_> = found.take_while(|&piece| (first..=last).contains(&piece)).collect();
-        for &piece in &found {
-            unsynced.remove(piece);
+        match file {
+            Some(file) => unsynced.take(geometry, file),
+            None => unsynced.take_all(geometry),
         }
-        found
     }
 }
