@@ -5,6 +5,7 @@
 //! wait seconds for the disk. Both answer straight to the engine's driver.
 
 mod fd_cache;
+mod file_system;
 mod files;
 mod in_place;
 mod inbox;

@@ -263,6 +263,13 @@ impl Geometry {
         self.piece_len(piece).div_ceil(BLOCK_LEN)
     }
 
+    /// Whether a piece is all of its file.
+    #[must_use]
+    pub fn is_file(&self, piece: PieceIndex) -> bool {
+        let span = self.span(piece);
+        self.file_len(span.file) == u64::from(span.len)
+    }
+
     /// How many leaves the tree under a piece's digest has, padding among them: the full piece's
     /// width in a file of several pieces, else the next power of two of its blocks (BEP 52).
     #[must_use]

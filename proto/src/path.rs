@@ -246,7 +246,7 @@ fn fault(name: &str) -> Option<&'static str> {
 fn is_plain(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let stem = name.split('.').next().unwrap_or_default();
-    (5..=NAME_LEN_MAX).contains(&name.len())
+    name.len() <= NAME_LEN_MAX
         && stem.len() >= 5
         && name.bytes().all(|b| plain(b) || b == b'.')
         && !name.ends_with('.')

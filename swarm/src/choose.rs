@@ -113,11 +113,8 @@ impl Swarm {
             return run;
         };
         let Some(theirs) = &session.have else { return run };
-        let is_file = |piece| {
-            let file = geometry.span(piece).file;
-            geometry.file_len(file) == u64::from(geometry.piece_len(piece))
-        };
-        let is_whole = run.count() == geometry.block_count(run.piece()) && is_file(run.piece());
+        let is_whole =
+            run.count() == geometry.block_count(run.piece()) && geometry.is_file(run.piece());
         // Before what follows comes what the peer suggests, and what the whole swarm has the least of.
         if !is_whole
             || self.config.order != Order::RarestFirst
@@ -138,7 +135,7 @@ impl Swarm {
                 room > 0
                     && begun < UNFINISHED_MAX
                     && count + geometry.block_count(next) <= max
-                    && is_file(next)
+                    && geometry.is_file(next)
             });
             let Some(next) = next else { break };
             (last, count) = (next, count + geometry.block_count(next));

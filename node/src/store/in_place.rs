@@ -47,7 +47,7 @@ fn is_cached(file: &File, offset: u64, len: u32) -> bool {
         match ask(at) {
             Ok(1) => {}
             // It cannot be asked, and needs not.
-            Err(Errno::OPNOTSUPP) => return super::reserve::is_in_memory(file),
+            Err(Errno::OPNOTSUPP) => return super::file_system::is_in_memory(file),
             _ => return false,
         }
     }

@@ -17,6 +17,7 @@ use rustix::{
 use swarm_proto::{geometry::FileIndex, manifest::Manifest};
 
 use super::{
+    file_system::stamps_as_it_writes,
     layout::{Folder, Layout},
     tree::{FOLDER, file_mode},
 };
@@ -221,23 +222,6 @@ pub(crate) fn part_path(
     let mut path = work.join("parts");
     path.extend(folder.name());
     path.join(&*Layout::name(manifest, folder, file))
-}
-
-/// Whether the file system is one of our own machine's. On a server's the time of a file's last change may be
-/// another one after it is closed.
-#[cfg(target_os = "linux")]
-fn stamps_as_it_writes(on_it: impl AsFd) -> bool {
-    /// By `linux/magic.h`, and OpenZFS for the last: tmpfs, ext2 to ext4, XFS, Btrfs, F2FS, overlayfs, ZFS.
-    const LOCAL: [u64; 7] =
-        [0x0102_1994, 0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x794c_7630, 0x2fc1_2fc1];
-    rustix::fs::fstatfs(on_it)
-        .is_ok_and(|found| LOCAL.contains(&(found.f_type as u64 & 0xffff_ffff)))
-}
-
-/// Elsewhere that is not known.
-#[cfg(not(target_os = "linux"))]
-fn stamps_as_it_writes(_on_it: impl AsFd) -> bool {
-    false
 }
 
 /// Makes a folder; false if it was there.

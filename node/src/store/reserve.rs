@@ -44,16 +44,7 @@ fn reserve(_part: &File, _len: u64) -> io::Result<()> {
 /// Whether there is a disk, with more room than that. What does not fit is downloaded as far as it does.
 #[cfg(target_os = "linux")]
 fn has_room(part: &File, len: u64) -> bool {
-    !is_in_memory(part) && room(part) > len
-}
-
-/// Whether the file has no disk: the place of a page is the page itself.
-#[cfg(target_os = "linux")]
-pub(super) fn is_in_memory(file: &File) -> bool {
-    /// By `linux/magic.h`.
-    const TMPFS: u64 = 0x0102_1994;
-
-    rustix::fs::fstatfs(file).is_ok_and(|found| found.f_type as u64 == TMPFS)
+    !super::file_system::is_in_memory(part) && room(part) > len
 }
 
 /// Elsewhere nothing is reserved.

@@ -15,6 +15,8 @@ fn pieces_never_span_files() {
     assert_eq!(spans, [(0, 0, 65536), (0, 65536, 36 * 1024), (3, 0, 1), (4, 0, 65536)]);
     let counts: Vec<_> = g.files().map(|f| g.file_pieces(f).len()).collect();
     assert_eq!(counts, [2, 0, 0, 1, 1, 0]);
+    let are_files: Vec<_> = g.pieces().map(|piece| g.is_file(piece)).collect();
+    assert_eq!(are_files, [false, false, true, true]);
 }
 
 #[test]

@@ -24,9 +24,9 @@ impl Unsynced {
         Self { pieces: Bitfield::empty(geometry.piece_count()), files: 0, closed: false }
     }
 
-    /// A piece is written to.
-    pub(super) fn note(&mut self, geometry: &Geometry, piece: PieceIndex) {
-        if self.pieces.insert(piece) && is_file(geometry, piece) {
+    /// A piece is written to, which may be all of its file.
+    pub(super) fn note(&mut self, piece: PieceIndex, is_file: bool) {
+        if self.pieces.insert(piece) && is_file {
             self.files += 1;
         }
     }
@@ -64,15 +64,10 @@ impl Unsynced {
         let found: Vec<_> = found.take_while(|&piece| (first..=last).contains(&piece)).collect();
         for &piece in &found {
             self.pieces.remove(piece);
-            self.files -= usize::from(is_file(geometry, piece));
+            self.files -= usize::from(geometry.is_file(piece));
         }
         found
     }
-}
-
-fn is_file(geometry: &Geometry, piece: PieceIndex) -> bool {
-    let span = geometry.span(piece);
-    geometry.file_len(span.file) == u64::from(span.len)
 }
 
 #[cfg(test)]
@@ -95,7 +90,8 @@ mod tests {
         let g = geometry();
         let mut unsynced = Unsynced::new(&g);
         for number in [3, 41, 44, 44, 0] {
-            unsynced.note(&g, g.piece(number).unwrap());
+            let piece = g.piece(number).unwrap();
+            unsynced.note(piece, g.is_file(piece));
         }
         let long = g.file(40).unwrap();
         assert_eq!(numbers(&unsynced.take(&g, long)), [41, 44]);
@@ -111,7 +107,9 @@ mod tests {
         let g = geometry();
         let mut unsynced = Unsynced::new(&g);
         let note = |unsynced: &mut Unsynced, numbers: std::ops::Range<u32>| {
-            numbers.for_each(|number| unsynced.note(&g, g.piece(number).unwrap()));
+            for piece in numbers.map(|number| g.piece(number).unwrap()) {
+                unsynced.note(piece, g.is_file(piece));
+            }
         };
         // Pieces of a long file do not count, nor one that is written to twice.
         note(&mut unsynced, 40..45);

@@ -24,19 +24,21 @@ impl Files {
         let geometry = self.manifest.geometry();
         let span = geometry.span(run.piece());
         debug_assert_eq!(data.len(), geometry.run_len(run) as usize, "the engine has checked it");
+        let is_file = geometry.file_len(span.file) == u64::from(span.len);
         // Noted before, for a sync that fails while we write, and after, for the next one.
-        let note = || {
+        let note = |closed| {
             let mut unsynced = self.unsynced();
-            unsynced.note(geometry, run.piece());
+            unsynced.note(run.piece(), is_file);
+            if closed {
+                unsynced.note_closed();
+            }
             unsynced.may_close()
         };
-        let may_close = note();
+        let may_close = note(false);
         if data.len() as u64 == geometry.file_len(span.file) {
             let open = self.write_whole(span.file, data)?;
-            note();
-            if may_close {
-                self.unsynced().note_closed();
-            } else {
+            note(may_close);
+            if !may_close {
                 self.opened(span.file, open, true);
             }
             return Ok(());
@@ -46,7 +48,7 @@ impl Files {
         let written = part.write_all_at(data, span.offset + u64::from(run.offset()));
         drop(turn);
         written.map_err(|error| self.disk_error("write to", span.file, &error))?;
-        note();
+        note(false);
         Ok(())
     }
 
