@@ -130,7 +130,7 @@ impl World {
 
 fn manifest(n: u32) -> Manifest {
     let file = FileInfo {
-        path: vec![],
+        path: "".into(),
         length: u64::from(PIECES) * u64::from(BLOCK_LEN),
         executable: false,
         root: None,

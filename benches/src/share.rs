@@ -7,6 +7,7 @@ use swarm_proto::{
     geometry::BLOCK_LEN,
     id::Digest,
     manifest::{Extras, FileInfo, Info, Manifest},
+    path::SharePath,
     tree,
 };
 
@@ -15,7 +16,7 @@ use swarm_proto::{
 #[must_use]
 pub fn zeros(files: u32, length: u64, piece_length: u32) -> Arc<Manifest> {
     let file = |number: u32| FileInfo {
-        path: if files == 1 { Vec::new() } else { vec![format!("{number:08}")] },
+        path: if files == 1 { SharePath::default() } else { format!("{number:08}").into() },
         length,
         executable: false,
         root: None,

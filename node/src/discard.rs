@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{File, TryLockError},
-    io,
+    io, iter,
     path::Path,
 };
 
@@ -11,7 +11,7 @@ use rustix::{
     fs::{AtFlags, fsync, unlinkat},
     io::Errno,
 };
-use swarm_proto::manifest::Manifest;
+use swarm_proto::{manifest::Manifest, path::SharePath};
 
 use crate::{
     NodeError,
@@ -52,7 +52,7 @@ pub fn discard(manifest: &Manifest, path: &Path) -> Result<u64, NodeError> {
     let _lock = lock(&work)?;
     let mut deleted = 0;
     for file in &manifest.info().files {
-        let file_path = names_below(name, &file.path);
+        let file_path = names_below(name, file.path.as_str());
         match tree.look(&file_path).map_err(failed)? {
             Seen::File(stamp) if stamp.size == file.length => {
                 delete(&tree, &file_path, AtFlags::empty()).map_err(failed)?;
@@ -93,14 +93,20 @@ fn lock(work: &Path) -> Result<Option<File>, NodeError> {
 }
 
 /// The folders of a share, the innermost first, the share itself last if it is a folder.
-fn folders(manifest: &Manifest) -> Vec<&[String]> {
+fn folders(manifest: &Manifest) -> Vec<&str> {
     let info = manifest.info();
-    let of_files = info.files.iter().filter_map(|file| Some(file.path.split_last()?.1));
-    let named = info.empty_folders.iter().map(Vec::as_slice).chain(of_files);
-    let all: BTreeSet<&[String]> =
-        named.flat_map(|folder| (0..=folder.len()).map(|depth| &folder[..depth])).collect();
+    let of_files = info.files.iter().filter_map(|file| Some(file.path.split_last()?.0));
+    let named = info.empty_folders.iter().map(SharePath::as_str).chain(of_files);
+    let all: BTreeSet<&str> =
+        named.flat_map(|folder| iter::successors(Some(folder), |inner| around(inner))).collect();
     // A folder is sorted before what is in it.
     all.into_iter().rev().collect()
+}
+
+/// The folder that a folder is in; the share itself is in none.
+fn around(folder: &str) -> Option<&str> {
+    let outer = folder.rsplit_once('/').map_or("", |(outer, _)| outer);
+    (!folder.is_empty()).then_some(outer)
 }
 
 fn delete(tree: &Tree, path: &[&str], flags: AtFlags) -> io::Result<()> {

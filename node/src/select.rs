@@ -62,11 +62,7 @@ impl Selection {
 /// The parts of a file's path; the share's name if the share is a file.
 fn parts(manifest: &Manifest, file: FileIndex) -> Vec<&str> {
     let path = &manifest.file(file).path;
-    if path.is_empty() {
-        vec![&manifest.info().name]
-    } else {
-        path.iter().map(String::as_str).collect()
-    }
+    if path.is_empty() { vec![&manifest.info().name] } else { path.components().collect() }
 }
 
 /// Whether any pattern fits, and notes which do.
@@ -140,15 +136,9 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let paths: [&[&str]; 5] = [
-            &["LICENSE"],
-            &["data", "a.bin"],
-            &["data", "deep", "b.bin"],
-            &["docs", "a.txt"],
-            &["docs", "data"],
-        ];
-        let file = |path: &&[&str]| FileInfo {
-            path: path.iter().map(|&part| part.into()).collect(),
+        let paths = ["LICENSE", "data/a.bin", "data/deep/b.bin", "docs/a.txt", "docs/data"];
+        let file = |path: &&str| FileInfo {
+            path: (*path).into(),
             length: 5,
             executable: false,
             root: None,

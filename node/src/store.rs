@@ -25,7 +25,7 @@ mod tree;
 mod work_folder;
 
 use std::{
-    fs, io,
+    fs, io, iter,
     path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
     thread::{self, JoinHandle},
@@ -43,6 +43,7 @@ use swarm_proto::{
     geometry::{BlockRun, PieceIndex},
     id::SwarmId,
     manifest::{MANIFEST_LEN_MAX, Manifest},
+    path::SharePath,
 };
 use tokio::sync::mpsc::UnboundedSender;
 pub(crate) use tree::{Seen, Tree};
@@ -361,10 +362,10 @@ fn choose(
 fn check_names(manifest: &Manifest) -> Result<(), NodeError> {
     let info = manifest.info();
     let paths = info.files.iter().map(|file| &file.path).chain(&info.empty_folders);
-    let names = std::iter::once(&info.name).chain(paths.flatten());
-    match names.into_iter().find(|name| name.starts_with(WORK_PREFIX)) {
+    let names = paths.flat_map(SharePath::components);
+    match iter::once(&*info.name).chain(names).find(|name| name.starts_with(WORK_PREFIX)) {
         None => Ok(()),
-        Some(name) => Err(NodeError::ReservedName { name: name.clone() }),
+        Some(name) => Err(NodeError::ReservedName { name: name.into() }),
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use swarm_proto::{
     geometry::{FileIndex, PieceIndex},
     manifest::Manifest,
+    path::SharePath,
 };
 
 use crate::{
@@ -100,8 +101,8 @@ pub fn verify(
 }
 
 /// A path as people read it. A share of one file has no path but its name.
-pub(crate) fn name_of(manifest: &Manifest, path: &[String]) -> String {
-    if path.is_empty() { manifest.info().name.clone() } else { path.join("/") }
+pub(crate) fn name_of(manifest: &Manifest, path: &SharePath) -> String {
+    if path.is_empty() { manifest.info().name.clone() } else { path.to_string() }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use rustix::{
 };
 use swarm_proto::{
     geometry::{FILES_MAX, GeometryError},
-    path::{NameError, PathError, check_name, faults},
+    path::{NameError, PathError, SharePath, check_name, components, faults},
 };
 
 use crate::{NodeError, stamp::Stamp};
@@ -34,7 +34,7 @@ const BAD_NAMES_SHOWN: usize = 3;
 pub(crate) struct Found {
     pub(crate) files: Vec<FoundFile>,
     /// Folders that hold nothing.
-    pub(crate) empty_folders: Vec<Vec<String>>,
+    pub(crate) empty_folders: Vec<SharePath>,
     bad_names: BadNames,
 }
 
@@ -57,8 +57,8 @@ impl BadNames {
 /// A file of a share.
 #[derive(Debug)]
 pub(crate) struct FoundFile {
-    /// Components below the root; none if the root is the file.
-    pub(crate) path: Vec<String>,
+    /// Where it is below the root; empty if the root is the file.
+    pub(crate) path: SharePath,
     pub(crate) executable: bool,
     pub(crate) stamp: Stamp,
 }
@@ -72,7 +72,7 @@ pub(crate) fn walk(root: &Path, follow: bool) -> Result<Found, NodeError> {
     // The list of folders to visit is itself bounded: each holds a file, a folder or nothing, and
     // all of these are counted.
     let mut folders = Vec::new();
-    found.add(root, Vec::new(), &metadata, &mut folders)?;
+    found.add(root, String::new(), &metadata, &mut folders)?;
     while let Some((folder, path)) = folders.pop() {
         let entries = fs::read_dir(&folder).map_err(NodeError::io("read", &folder))?;
         let mut empty = true;
@@ -83,8 +83,7 @@ pub(crate) fn walk(root: &Path, follow: bool) -> Result<Found, NodeError> {
             let name = match shareable_name(&entry.file_name()) {
                 Ok(name) => name,
                 Err(fault) => {
-                    let path = path.iter().chain([&fault.name]).map(String::as_str);
-                    let path = path.collect::<Vec<_>>().join("/");
+                    let path = joined(&path, &fault.name);
                     found.bad_names.add(&PathError { path, why: fault.into() });
                     continue;
                 }
@@ -93,11 +92,10 @@ pub(crate) fn walk(root: &Path, follow: bool) -> Result<Found, NodeError> {
             if metadata.is_symlink() {
                 metadata = follow_link(&disk, &folder, follow)?;
             }
-            let path = path.iter().cloned().chain([name]).collect();
-            found.add(&disk, path, &metadata, &mut folders)?;
+            found.add(&disk, joined(&path, &name), &metadata, &mut folders)?;
         }
         if empty {
-            found.empty_folders.push(path);
+            found.empty_folders.push(path.into());
         }
     }
     found.finish(root)
@@ -129,7 +127,7 @@ pub(crate) fn pick(root: &Path, files: &[Vec<String>], follow: bool) -> Result<F
         if metadata.is_dir() {
             return Err(NodeError::Folder { path: disk });
         }
-        found.add(&disk, path.clone(), &metadata, &mut Vec::new())?;
+        found.add(&disk, path.join("/"), &metadata, &mut Vec::new())?;
     }
     found.finish(root)
 }
@@ -151,25 +149,25 @@ impl Found {
 
     /// Finds what no manifest may hold, before anything is read.
     fn check_paths(&mut self) {
-        let files = self.files.iter().map(|file| file.path.as_slice());
+        let files = self.files.iter().map(|file| &file.path);
         // A share of one file has a name and no path.
         let files = files.filter(|path| !path.is_empty());
-        let paths = files.chain(self.empty_folders.iter().map(Vec::as_slice));
+        let paths = files.chain(&self.empty_folders);
         faults(paths, &mut |fault| self.bad_names.add(&fault));
     }
 
     fn add(
         &mut self,
         disk: &Path,
-        path: Vec<String>,
+        path: String,
         metadata: &Metadata,
-        folders: &mut Vec<(PathBuf, Vec<String>)>,
+        folders: &mut Vec<(PathBuf, String)>,
     ) -> Result<(), NodeError> {
         if metadata.is_dir() {
             folders.push((disk.into(), path));
         } else if metadata.is_file() {
             let executable = metadata.permissions().mode() & 0o100 != 0;
-            self.files.push(FoundFile { path, executable, stamp: metadata.into() });
+            self.files.push(FoundFile { path: path.into(), executable, stamp: metadata.into() });
         } else {
             let what = describe(metadata.file_type());
             return Err(NodeError::NotAFile { path: disk.into(), what });
@@ -181,17 +179,23 @@ impl Found {
 }
 
 /// Where a file of a share is, if the share is at `root`.
-pub(crate) fn below(root: &Path, components: &[String]) -> PathBuf {
-    let len = components.iter().map(|name| name.len() + 1).sum::<usize>();
-    let mut path = PathBuf::with_capacity(root.as_os_str().len() + len);
-    path.push(root);
-    path.extend(components);
-    path
+pub(crate) fn below(root: &Path, path: &SharePath) -> PathBuf {
+    folder_below(root, path.as_str())
+}
+
+/// The same of a folder, whose components are joined by `/`.
+pub(crate) fn folder_below(root: &Path, path: &str) -> PathBuf {
+    // A file itself has nothing after its name, not even a separator.
+    if path.is_empty() { root.into() } else { root.join(path) }
 }
 
 /// The names on the way to something in a share that is called `name` where it is.
-pub(crate) fn names_below<'a>(name: &'a str, components: &'a [String]) -> Vec<&'a str> {
-    std::iter::once(name).chain(components.iter().map(String::as_str)).collect()
+pub(crate) fn names_below<'a>(name: &'a str, path: &'a str) -> Vec<&'a str> {
+    std::iter::once(name).chain(components(path)).collect()
+}
+
+fn joined(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.into() } else { format!("{folder}/{name}") }
 }
 
 /// Opens a file for reading, and does not wait for a pipe that somebody put in its place: that has no

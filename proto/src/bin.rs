@@ -62,17 +62,29 @@ pub(crate) fn list_of<D: Decoder, T>(
 
 /// Reads text of at most `max` bytes.
 pub(crate) fn text<D: Decoder>(decoder: &mut D, max: usize) -> Result<String, DecodeError> {
+    let mut text = String::new();
+    text_onto(decoder, max, &mut text)?;
+    Ok(text)
+}
+
+/// Reads text of at most `max` bytes, and appends it to what there is.
+pub(crate) fn text_onto<D: Decoder>(
+    decoder: &mut D,
+    max: usize,
+    text: &mut String,
+) -> Result<(), DecodeError> {
     let len = length(decoder, max)?;
     decoder.claim_bytes_read(len)?;
     let reader = decoder.reader();
     // We only ever read from slices, which can show what comes.
-    let shown = reader.peek_read(len).map(<[u8]>::to_vec);
-    let bytes = shown.ok_or(DecodeError::UnexpectedEnd { additional: len })?;
+    let shown = reader.peek_read(len).ok_or(DecodeError::UnexpectedEnd { additional: len })?;
+    text.push_str(str::from_utf8(shown).map_err(|inner| DecodeError::Utf8 { inner })?);
     reader.consume(len);
-    String::from_utf8(bytes).map_err(|error| DecodeError::Utf8 { inner: error.utf8_error() })
+    Ok(())
 }
 
-fn length<D: Decoder>(decoder: &mut D, max: usize) -> Result<usize, DecodeError> {
+/// Reads a length, which may be `max`.
+pub(crate) fn length<D: Decoder>(decoder: &mut D, max: usize) -> Result<usize, DecodeError> {
     let len = u64::decode(decoder)?;
     usize::try_from(len).ok().filter(|&len| len <= max).ok_or(DecodeError::LimitExceeded)
 }

@@ -18,15 +18,15 @@ use bincode::Encode;
 use crate::{
     geometry::{FILES_MAX, FileIndex, Geometry, GeometryError, PieceIndex},
     id::{Digest, PeerId, SwarmId},
-    path::{self, NameError, PathError},
+    path::{self, NameError, PathError, SharePath},
     tree,
 };
 
 /// One file of a share.
 #[derive(Debug, Clone, PartialEq, Eq, Encode)]
 pub struct FileInfo {
-    /// Components below the share's name. Empty: the share is this one file.
-    pub path: Vec<String>,
+    /// Where it is below the share's name. Empty: the share is this one file.
+    pub path: SharePath,
     /// Bytes.
     pub length: u64,
     /// Whether the file may be executed.
@@ -45,7 +45,7 @@ pub struct Info {
     /// The files, sorted by path: component by component, each by its bytes.
     pub files: Vec<FileInfo>,
     /// Folders that hold nothing, sorted by path.
-    pub empty_folders: Vec<Vec<String>>,
+    pub empty_folders: Vec<SharePath>,
 }
 
 /// A manifest that has been checked: limits, names, order, and digests against the roots.
@@ -244,15 +244,18 @@ impl Info {
             ([file], []) if file.path.is_empty() => return Ok(geometry),
             _ => {}
         }
-        let files = self.files.iter().map(|file| file.path.as_slice());
-        let folders = self.empty_folders.iter().map(Vec::as_slice);
-        path::check_sorted(files.clone())?;
-        path::check_sorted(folders.clone())?;
-        let mut paths: Vec<&[String]> = files.chain(folders).collect();
-        if !self.empty_folders.is_empty() {
-            // Two sorted runs, which a stable sort merges in one pass.
-            paths.sort();
+        let files = self.files.iter().map(|file| &file.path);
+        let folders = &self.empty_folders;
+        if folders.is_empty() {
+            // Which sees to the order, too.
+            path::check_paths(files)?;
+            return Ok(geometry);
         }
+        path::check_sorted(files.clone())?;
+        path::check_sorted(folders)?;
+        let mut paths: Vec<_> = files.chain(folders).collect();
+        // Two sorted runs, which a stable sort merges in one pass.
+        paths.sort();
         path::check_paths(paths)?;
         Ok(geometry)
     }

@@ -5,9 +5,14 @@
 //! differently, or that looks like another is refused, never rewritten: rewritten, two machines
 //! would disagree on what they share.
 
-use std::borrow::Cow;
+mod share_path;
+
+use std::{borrow::Cow, cmp::Ordering};
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+use share_path::{compare_from, depth, shared_len};
+pub use share_path::{SharePath, components, is_within};
 
 /// The most bytes in one component: what the usual file systems of Linux allow.
 pub const NAME_LEN_MAX: usize = 255;
@@ -81,12 +86,12 @@ pub fn is_printable(text: &str) -> bool {
 
 /// Checks that paths are in ascending order, each component compared by its bytes.
 pub(crate) fn check_sorted<'a>(
-    paths: impl IntoIterator<Item = &'a [String]>,
+    paths: impl IntoIterator<Item = &'a SharePath>,
 ) -> Result<(), PathError> {
     let mut last = None;
     for path in paths {
         if last.is_some_and(|last| path <= last) {
-            return Err(PathError::new(path, PathFault::Unsorted));
+            return Err(PathError::new(path.as_str(), PathFault::Unsorted));
         }
         last = Some(path);
     }
@@ -96,7 +101,7 @@ pub(crate) fn check_sorted<'a>(
 /// Reports everything that keeps these files and empty folders from being one share, for whoever
 /// has to put all of it right.
 pub fn faults<'a>(
-    paths: impl IntoIterator<Item = &'a [String]>,
+    paths: impl IntoIterator<Item = &'a SharePath>,
     report: &mut dyn FnMut(PathError),
 ) {
     let mut paths: Vec<_> = paths.into_iter().collect();
@@ -111,7 +116,7 @@ pub fn faults<'a>(
 /// Checks the paths of a share, which are sorted: each alone, and that they fit into one folder.
 /// No path may lead through another, so a file is no folder and an empty folder is empty.
 pub(crate) fn check_paths<'a>(
-    paths: impl IntoIterator<Item = &'a [String]>,
+    paths: impl IntoIterator<Item = &'a SharePath>,
 ) -> Result<(), PathError> {
     examine(paths, &mut Err)
 }
@@ -120,24 +125,28 @@ pub(crate) fn check_paths<'a>(
 type OnFault<'a> = &'a mut dyn FnMut(PathError) -> Result<(), PathError>;
 
 fn examine<'a>(
-    paths: impl IntoIterator<Item = &'a [String]>,
+    paths: impl IntoIterator<Item = &'a SharePath>,
     on_fault: OnFault<'_>,
 ) -> Result<(), PathError> {
-    let mut last: &[String] = &[];
+    let mut last = "";
     // The folders on the way to `last`, the share's own first: the names in each so far.
     let mut open: Vec<Vec<Sibling<'_>>> = vec![Vec::new()];
-    for path in paths {
-        if let Err(fault) = check_path(path, last) {
-            on_fault(fault)?;
+    for path in paths.into_iter().map(SharePath::as_str) {
+        let shared = shared_len(path, last);
+        if let Some(why) = path_fault(path, last, shared) {
+            on_fault(PathError::new(path, why))?;
             continue;
         }
         // The order has the paths below one folder side by side, so folders that this path is not
         // in are complete.
-        let common = path.iter().zip(last).take_while(|(a, b)| a == b).count();
+        let (common, own) = match path[..shared].rfind('/') {
+            Some(end) => (depth(&path[..end]), &path[end + 1..]),
+            None => (0, path),
+        };
         for depth in (common + 1..open.len()).rev() {
-            close(open.pop().unwrap_or_default(), &last[..depth], on_fault)?;
+            close(open.pop().unwrap_or_default(), last, depth, on_fault)?;
         }
-        for name in &path[common..] {
+        for name in components(own) {
             if let Err(why) = check_name(name) {
                 on_fault(PathError::new(path, why.into()))?;
             }
@@ -151,27 +160,26 @@ fn examine<'a>(
         last = path;
     }
     while let Some(folder) = open.pop() {
-        close(folder, &last[..open.len()], on_fault)?;
+        close(folder, last, open.len(), on_fault)?;
     }
     Ok(())
 }
 
-/// What needs no look at the folder around the path.
-fn check_path(path: &[String], last: &[String]) -> Result<(), PathError> {
-    let fault = if path.is_empty() {
-        PathFault::Empty
-    } else if path.len() > DEPTH_MAX {
-        PathFault::TooDeep
-    } else if path.iter().map(|name| name.len() + 1).sum::<usize>() > PATH_LEN_MAX {
-        PathFault::TooLong
-    } else if path <= last {
-        PathFault::Unsorted
-    } else if !last.is_empty() && path.starts_with(last) {
-        PathFault::InsideFile(last.join("/"))
+/// What needs no look at the folder around the path, of which so many bytes are also those of the last.
+fn path_fault(path: &str, last: &str, shared: usize) -> Option<PathFault> {
+    if path.is_empty() {
+        Some(PathFault::Empty)
+    } else if depth(path) > DEPTH_MAX {
+        Some(PathFault::TooDeep)
+    } else if path.len() >= PATH_LEN_MAX {
+        Some(PathFault::TooLong)
+    } else if compare_from(path, last, shared) != Ordering::Greater {
+        Some(PathFault::Unsorted)
+    } else if !last.is_empty() && is_within(path, last) {
+        Some(PathFault::InsideFile(last.to_owned()))
     } else {
-        return Ok(());
-    };
-    Err(PathError::new(path, fault))
+        None
+    }
 }
 
 /// One name in a folder.
@@ -180,24 +188,25 @@ struct Sibling<'a> {
     name: &'a str,
 }
 
-/// Checks the names in one folder, all of them, against each other.
+/// Checks the names in one folder, all of them, against each other. The folder is that many components down
+/// this path.
 fn close(
     mut names: Vec<Sibling<'_>>,
-    folder: &[String],
+    path: &str,
+    depth: usize,
     on_fault: OnFault<'_>,
 ) -> Result<(), PathError> {
     names.sort_unstable_by(|a, b| a.folded.cmp(&b.folded));
     for pair in names.windows(2).filter(|pair| pair[0].folded == pair[1].folded) {
-        let mut path = folder.to_vec();
-        path.push(pair[1].name.to_owned());
-        on_fault(PathError::new(&path, PathFault::Twin(pair[0].name.to_owned())))?;
+        let path: Vec<_> = components(path).take(depth).chain([pair[1].name]).collect();
+        on_fault(PathError::new(&path.join("/"), PathFault::Twin(pair[0].name.to_owned())))?;
     }
     Ok(())
 }
 
 impl PathError {
-    fn new(path: &[String], why: PathFault) -> Self {
-        Self { path: path.join("/"), why }
+    fn new(path: &str, why: PathFault) -> Self {
+        Self { path: path.to_owned(), why }
     }
 }
 
@@ -361,9 +370,8 @@ mod tests {
     }
 
     fn check(paths: &[&str]) -> Result<(), String> {
-        let paths: Vec<Vec<String>> =
-            paths.iter().map(|p| p.split('/').map(str::to_owned).collect()).collect();
-        check_paths(paths.iter().map(Vec::as_slice)).map_err(|error| error.to_string())
+        let paths: Vec<_> = paths.iter().copied().map(SharePath::from).collect();
+        check_paths(&paths).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -383,10 +391,9 @@ mod tests {
     #[test]
     fn whoever_makes_a_share_is_told_all_that_is_wrong_with_it() {
         let paths = ["z.", "readme", "a/b:c/d", "a/b:c/e", "README", "fine", "a/x", "a/X"];
-        let paths: Vec<Vec<String>> =
-            paths.iter().map(|p| p.split('/').map(str::to_owned).collect()).collect();
+        let paths = paths.map(SharePath::from);
         let mut wrong = Vec::new();
-        faults(paths.iter().map(Vec::as_slice), &mut |fault| wrong.push(fault.path));
+        faults(&paths, &mut |fault| wrong.push(fault.path));
         assert_eq!(wrong, ["a/b:c/d", "a/x", "z.", "readme"]);
     }
 

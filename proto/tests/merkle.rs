@@ -7,6 +7,7 @@ use swarm_proto::{
     geometry::BLOCK_LEN,
     id::Digest,
     manifest::{Extras, FileInfo, Info, Manifest},
+    path::SharePath,
     tree,
 };
 
@@ -50,7 +51,7 @@ fn manifest(data: &[u8], piece_length: u32) -> Manifest {
         })
         .collect();
     let length = data.len() as u64;
-    let file = FileInfo { path: Vec::new(), length, executable: false, root: None };
+    let file = FileInfo { path: SharePath::default(), length, executable: false, root: None };
     let info =
         Info { name: "f.bin".into(), piece_length, files: vec![file], empty_folders: Vec::new() };
     let manifest = Manifest::build(info, digests, Extras::default()).expect("a share of one file");

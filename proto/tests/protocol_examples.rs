@@ -281,13 +281,13 @@ fn manifest() -> Manifest {
         files: files
             .iter()
             .map(|(name, bytes)| FileInfo {
-                path: vec!["data".into(), (*name).into()],
+                path: format!("data/{name}").into(),
                 length: bytes.len() as u64,
                 executable: false,
                 root: None,
             })
             .collect(),
-        empty_folders: vec![vec!["empty".into()]],
+        empty_folders: vec!["empty".into()],
     };
     let digests = files.iter().flat_map(|(_, bytes)| {
         bytes.chunks(piece_length as usize).map(|piece| {

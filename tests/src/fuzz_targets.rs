@@ -25,7 +25,7 @@ use swarm_proto::{
     link::{Endpoint, Link},
     manifest::{Extras, FileInfo, Info, Manifest},
     message::{Hello, Message},
-    path,
+    path::{self, SharePath},
 };
 pub use tls_records::tls_records;
 
@@ -152,11 +152,10 @@ pub fn path_names(data: &[u8]) {
         }
         Err(error) => assert!(path::is_printable(&error.to_string()), "{error}"),
     }
-    let mut paths: Vec<Vec<String>> =
-        text.lines().map(|line| line.split('/').map(str::to_owned).collect()).collect();
+    let mut paths: Vec<_> = text.lines().map(SharePath::from).collect();
     paths.sort();
     let (empty_folders, paths) = paths.split_at(paths.len() / 4);
-    let file = |path: &Vec<String>| FileInfo {
+    let file = |path: &SharePath| FileInfo {
         path: path.clone(),
         length: 0,
         executable: false,

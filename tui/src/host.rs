@@ -162,8 +162,8 @@ pub struct Entry {
 
 impl Entry {
     /// The path of the file of this number in the share, once that is known.
-    pub fn path_of(&self, file: usize) -> Option<&[String]> {
-        self.share.as_ref()?.files.get(file).map(|file| &*file.path)
+    pub fn path_of(&self, file: usize) -> Option<String> {
+        self.share.as_ref()?.files.get(file).map(|file| file.path.join("/"))
     }
 }
 
@@ -247,7 +247,7 @@ impl Share {
             let file = manifest.file(index);
             let mut pieces = geometry.file_pieces(index);
             ShareFile {
-                path: file.path.clone(),
+                path: file.path.components().map(str::to_owned).collect(),
                 length: file.length,
                 pieces: pieces.len() as u32,
                 first_piece: pieces.next().map_or(0, PieceIndex::get),

@@ -195,7 +195,7 @@ impl Console {
             self.object(event)?;
         }
         let files = &manifest.info().files;
-        let (warn, text) = describe(event, |file| files.get(file).map(|file| &*file.path));
+        let (warn, text) = describe(event, |file| Some(files.get(file)?.path.to_string()));
         match event {
             // What a bar and lines show themselves, or what needs nobody's attention.
             Event::PeerJoined { .. }

@@ -53,8 +53,8 @@ pub fn status(snapshot: &Snapshot) -> Cow<'static, str> {
 
 /// Says that a file was changed that is shared. `path` is its path in the share, which is this one
 /// file if that is empty.
-pub fn changed(path: &[String]) -> String {
-    let name = if path.is_empty() { "the file".into() } else { path.join("/") };
+pub fn changed(path: &str) -> String {
+    let name = if path.is_empty() { "the file" } else { path };
     format!(
         "{name} was changed by another program: it is read again, and what differs is not shared; \
          share it anew for a link to what it is now"

@@ -254,7 +254,7 @@ impl Files {
 
     /// The path of a file below the output folder: the share's name first.
     pub(crate) fn path(&self, file: FileIndex) -> Vec<&str> {
-        path_in_output(&self.manifest, &self.manifest.file(file).path)
+        path_in_output(&self.manifest, self.manifest.file(file).path.as_str())
     }
 
     /// What became of something we did to a file, in the engine's words.
@@ -282,7 +282,7 @@ impl Files {
 }
 
 /// The path below the output folder of something in a share: the share's name first.
-pub(crate) fn path_in_output<'a>(manifest: &'a Manifest, path: &'a [String]) -> Vec<&'a str> {
+pub(crate) fn path_in_output<'a>(manifest: &'a Manifest, path: &'a str) -> Vec<&'a str> {
     names_below(&manifest.info().name, path)
 }
 

@@ -11,7 +11,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use swarm_proto::{geometry::FileIndex, manifest::Manifest};
+use swarm_proto::{geometry::FileIndex, manifest::Manifest, path::is_within};
 
 /// With more files than this the parts lie in several folders: those who make files in a folder and
 /// whoever moves them out wait for each other, and where files are small that is all they do.
@@ -58,7 +58,7 @@ impl Layout {
     /// For the files of a share.
     pub(crate) fn new(manifest: &Manifest) -> Self {
         let files = &manifest.info().files;
-        let folder = |at: usize| files[at].path.split_last().map(|(_, folder)| folder);
+        let folder = |at: usize| files[at].path.split_last().map(|(folder, _)| folder);
         let (mut whole, mut first) = (Vec::new(), 0);
         while first < files.len() {
             let mut end = first + 1;
@@ -68,7 +68,7 @@ impl Layout {
             let small = |at: usize| files[at].length <= WHOLE_LEN_MAX;
             // Paths are sorted, so what lies deeper in it comes right before or right after.
             let is_above = |other: usize| {
-                folder(first).is_none_or(|path| folder(other).is_some_and(|o| o.starts_with(path)))
+                folder(first).is_none_or(|path| folder(other).is_some_and(|o| is_within(o, path)))
             };
             let deeper = (first > 0 && is_above(first - 1)) || (end < files.len() && is_above(end));
             if end - first >= WHOLE_MIN && !deeper && (first..end).all(small) {
@@ -90,8 +90,8 @@ impl Layout {
 
     /// The name of a part in this folder.
     pub(crate) fn name(manifest: &Manifest, folder: Folder, file: FileIndex) -> Cow<'_, str> {
-        match (folder, manifest.file(file).path.last()) {
-            (Folder::In(_), Some(name)) => name.into(),
+        match (folder, manifest.file(file).path.split_last()) {
+            (Folder::In(_), Some((_, name))) => name.into(),
             _ => file.get().to_string().into(),
         }
     }

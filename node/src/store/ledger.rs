@@ -156,7 +156,7 @@ mod tests {
     /// Two files of two pieces each.
     fn ledger() -> (Ledger, Vec<PieceIndex>) {
         let file = |name: &str| FileInfo {
-            path: vec![name.into()],
+            path: name.into(),
             length: 2 << 14,
             executable: false,
             root: None,

@@ -87,7 +87,7 @@ mod tests {
 
     fn manifest(name: &str) -> Manifest {
         let file = |n: u32| FileInfo {
-            path: vec![n.to_string()],
+            path: n.to_string().into(),
             length: 0,
             executable: false,
             root: None,

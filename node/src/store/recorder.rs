@@ -395,7 +395,7 @@ impl Recorder {
         let manifest = self.share.files.manifest();
         let mut folders = BTreeSet::new();
         for folder in &manifest.info().empty_folders {
-            let path = path_in_output(manifest, folder);
+            let path = path_in_output(manifest, folder.as_str());
             tree.make_folder(&path).map_err(|error| in_place_error(&path, &error))?;
             folders.extend((0..=path.len()).map(|len| path[..len].to_vec()));
         }

@@ -106,7 +106,7 @@ where
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let parts = self.files.parts(self.each(files));
         let &(first, _) = parts.first().ok_or_else(missing)?;
-        let (_, folder) = manifest.file(first).path.split_last().ok_or_else(missing)?;
+        let (folder, _) = manifest.file(first).path.split_last().ok_or_else(missing)?;
         let stamps = parts.into_iter().map(|(file, part)| match part {
             Some(part) => self.see(file, part),
             None => self.make_empty(file),

@@ -73,7 +73,7 @@ pub(crate) fn take_up(
     let nothing = look(&[&manifest.info().name])? == Seen::Nothing;
     let all = !priorities.contains(&Priority::Skip);
     for folder in &manifest.info().empty_folders {
-        let path = path_in_output(manifest, folder);
+        let path = path_in_output(manifest, folder.as_str());
         if all && !nothing && !matches!(look(&path)?, Seen::Nothing | Seen::Folder) {
             return Err(NodeError::TargetExists { path: target(&path) });
         }
@@ -84,7 +84,7 @@ pub(crate) fn take_up(
     let mut recorded = Bitfield::empty(geometry.piece_count());
     let mut unsure = Vec::new();
     for file in geometry.files() {
-        let path = || path_in_output(manifest, &manifest.file(file).path);
+        let path = || path_in_output(manifest, manifest.file(file).path.as_str());
         let seen = if nothing { Seen::Nothing } else { look(&path())? };
         let skipped = priorities.get(file.as_usize()) == Some(&Priority::Skip);
         let pieces = || geometry.file_pieces(file);
@@ -126,7 +126,7 @@ pub(crate) fn take_up(
     let total = unsure.iter().map(|&file| geometry.file_len(file)).sum();
     let mut state = Progress { done: 0, total };
     let (mut verified, mut in_the_way) = (Vec::new(), None);
-    let path = |file: FileIndex| path_in_output(manifest, &manifest.file(file).path);
+    let path = |file: FileIndex| path_in_output(manifest, manifest.file(file).path.as_str());
     let open = |file: FileIndex| match places[file.as_usize()] {
         Place::Part(_) => work.parts().open_part(file),
         Place::Final(_) => tree.open_file(&path(file)),

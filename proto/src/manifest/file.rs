@@ -10,6 +10,8 @@
 //! `Info` and `Extras` are bincode. The piece layers are the digests of all pieces of all files of
 //! more than one piece, in order; the digest of a file's only piece is its root.
 
+use std::thread;
+
 use bincode::{BorrowDecode, Decode, de::Decoder, error::DecodeError};
 
 use super::{Extras, FileInfo, Info, Manifest, ManifestError};
@@ -17,7 +19,7 @@ use crate::{
     bin, digest,
     geometry::{FILES_MAX, FileIndex, Geometry},
     id::{Digest, SwarmId},
-    path::{DEPTH_MAX, NAME_LEN_MAX},
+    path::{NAME_LEN_MAX, SharePath},
     tree::{has_layer, root_of_file},
 };
 
@@ -31,6 +33,10 @@ const HEAD_LEN: usize = MAGIC.len() + size_of::<u16>();
 const CHECKSUM_LEN: usize = 32;
 /// The most bytes of a length in bincode.
 const LENGTH_LEN_MAX: usize = 9;
+
+/// From how many bytes on a manifest is hashed on a thread of its own: where that takes ten times what it costs
+/// to start one.
+const PARALLEL_MIN: usize = 1 << 20;
 
 /// The most memory that an `Info` may take: a million files with paths of five components.
 const INFO_MEMORY_MAX: usize = 512 << 20;
@@ -94,23 +100,44 @@ pub(super) fn encode(manifest: &Manifest) -> Vec<u8> {
 
 /// What a manifest file says, if nothing in it is damaged or has another encoding.
 pub(super) fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    let body = open(bytes)?;
-    let info: Info = bin::decode::<_, INFO_MEMORY_MAX>(body.info)
-        .map_err(|_| ManifestError::Malformed { part: "list of files" })?;
-    // Some numbers have several encodings, and one share must have one id: that of the shortest.
-    if bin::encoded_len(&info) != body.info.len() {
-        return Err(ManifestError::Malformed { part: "encoding of numbers" });
-    }
-    let geometry = info.check()?;
-    let digests = digests(&info, &geometry, body.layers)?;
-    let extras: Extras = bin::decode::<_, EXTRAS_MEMORY_MAX>(body.extras)
-        .map_err(|_| ManifestError::Malformed { part: "extras" })?;
-    extras.check()?;
-    Ok(Manifest { id: id(body.info), info, geometry, digests, extras })
+    let (sealed, checksum) = open(bytes)?;
+    let is_intact = || digest::sha256(sealed).as_bytes() == checksum;
+    let body = match bin::decode::<Body<'_>, MANIFEST_LEN_MAX>(&sealed[HEAD_LEN..]) {
+        Ok(body) => body,
+        Err(_) if is_intact() => return Err(ManifestError::Malformed { part: "sections" }),
+        Err(_) => return Err(ManifestError::Damaged),
+    };
+    // Whoever waits for a long one waits for a single thread, and a third of its time is hashing.
+    let hash = || is_intact().then(|| id(body.info));
+    let (id, read) = in_parallel(bytes.len() >= PARALLEL_MIN, hash, || read(&body));
+    // What is damaged may be malformed in any way.
+    let id = id.ok_or(ManifestError::Damaged)?;
+    let (info, geometry, digests, extras) = read?;
+    Ok(Manifest { id, info, geometry, digests, extras })
 }
 
-/// Takes off head and checksum.
-fn open(bytes: &[u8]) -> Result<Body<'_>, ManifestError> {
+/// Does both, the first on a thread of its own if that is to be and can be had.
+fn in_parallel<A: Send, B>(
+    parallel: bool,
+    first: impl Fn() -> A + Sync,
+    second: impl FnOnce() -> B,
+) -> (A, B) {
+    if !parallel {
+        return (first(), second());
+    }
+    thread::scope(|scope| {
+        let started = thread::Builder::new().spawn_scoped(scope, &first);
+        let second = second();
+        let first = match started {
+            Ok(started) => started.join().expect("hashing does not panic"),
+            Err(_) => first(),
+        };
+        (first, second)
+    })
+}
+
+/// Takes off head and checksum. The head stays in what the checksum is of.
+fn open(bytes: &[u8]) -> Result<(&[u8], &[u8; CHECKSUM_LEN]), ManifestError> {
     if !bytes.starts_with(&MAGIC) {
         return Err(ManifestError::NotAManifest);
     }
@@ -126,13 +153,24 @@ fn open(bytes: &[u8]) -> Result<Body<'_>, ManifestError> {
         }
         _ => return Err(ManifestError::Damaged),
     }
-    let (before, checksum) =
-        bytes.split_last_chunk::<CHECKSUM_LEN>().ok_or(ManifestError::Damaged)?;
-    if before.len() < HEAD_LEN || digest::sha256(before).as_bytes() != checksum {
-        return Err(ManifestError::Damaged);
+    let split = bytes.split_last_chunk::<CHECKSUM_LEN>();
+    split.filter(|(sealed, _)| sealed.len() >= HEAD_LEN).ok_or(ManifestError::Damaged)
+}
+
+/// All that is in a manifest, checked.
+fn read(body: &Body<'_>) -> Result<(Info, Geometry, Box<[Digest]>, Extras), ManifestError> {
+    let info: Info = bin::decode::<_, INFO_MEMORY_MAX>(body.info)
+        .map_err(|_| ManifestError::Malformed { part: "list of files" })?;
+    // Some numbers have several encodings, and one share must have one id: that of the shortest.
+    if bin::encoded_len(&info) != body.info.len() {
+        return Err(ManifestError::Malformed { part: "encoding of numbers" });
     }
-    bin::decode::<_, MANIFEST_LEN_MAX>(&before[HEAD_LEN..])
-        .map_err(|_| ManifestError::Malformed { part: "sections" })
+    let geometry = info.check()?;
+    let digests = digests(&info, &geometry, body.layers)?;
+    let extras: Extras = bin::decode::<_, EXTRAS_MEMORY_MAX>(body.extras)
+        .map_err(|_| ManifestError::Malformed { part: "extras" })?;
+    extras.check()?;
+    Ok((info, geometry, digests, extras))
 }
 
 /// The digests of all pieces, from the layers of long files and the roots of short ones, each
@@ -158,7 +196,7 @@ fn digests(
             digests.extend(file.root);
         }
         if !is_whole || root_of_file(geometry, index, &digests) != file.root {
-            let path = if file.path.is_empty() { info.name.clone() } else { file.path.join("/") };
+            let path = if file.path.is_empty() { info.name.clone() } else { file.path.to_string() };
             return Err(ManifestError::Root { path });
         }
     }
@@ -176,27 +214,25 @@ fn layer_digests(geometry: &Geometry) -> usize {
 
 impl<C> Decode<C> for Info {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let text = &mut String::new();
         Ok(Self {
             name: bin::text(decoder, NAME_LEN_MAX)?,
             piece_length: Decode::decode(decoder)?,
-            files: bin::list(decoder, FILES_MAX as usize)?,
-            empty_folders: bin::list_of(decoder, FILES_MAX as usize, path)?,
+            files: bin::list_of(decoder, FILES_MAX as usize, |decoder| file(decoder, text))?,
+            empty_folders: bin::list_of(decoder, FILES_MAX as usize, |decoder| {
+                SharePath::decode(decoder, text)
+            })?,
         })
     }
 }
 bincode::impl_borrow_decode!(Info);
 
-impl<C> Decode<C> for FileInfo {
-    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Ok(Self {
-            path: path(decoder)?,
-            length: Decode::decode(decoder)?,
-            executable: Decode::decode(decoder)?,
-            root: Decode::decode(decoder)?,
-        })
-    }
-}
-
-fn path<D: Decoder>(decoder: &mut D) -> Result<Vec<String>, DecodeError> {
-    bin::list_of(decoder, DEPTH_MAX, |decoder| bin::text(decoder, NAME_LEN_MAX))
+/// Reads a file, its path by way of a text whose room is used again.
+fn file<D: Decoder>(decoder: &mut D, text: &mut String) -> Result<FileInfo, DecodeError> {
+    Ok(FileInfo {
+        path: SharePath::decode(decoder, text)?,
+        length: Decode::decode(decoder)?,
+        executable: Decode::decode(decoder)?,
+        root: Decode::decode(decoder)?,
+    })
 }

@@ -7,8 +7,7 @@ use crate::{digest::sha256, link::Endpoint};
 const K: u64 = 1024;
 
 fn file(path: &str, length: u64) -> FileInfo {
-    let path = path.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    FileInfo { path, length, executable: false, root: None }
+    FileInfo { path: path.into(), length, executable: false, root: None }
 }
 
 fn info(files: Vec<FileInfo>) -> Info {
@@ -35,7 +34,7 @@ fn rich() -> Manifest {
         file("short", 1),
     ]);
     info.files[0].executable = true;
-    info.empty_folders = vec![vec!["bin".into(), "later".into()], vec!["new".into()]];
+    info.empty_folders = vec!["bin/later".into(), "new".into()];
     let extras = Extras {
         trackers: vec![Endpoint { key: None, host: "tracker.example".into(), port: 7000 }],
         webseeds: vec!["https://example.org/share/".into()],
@@ -173,15 +172,15 @@ fn shares_that_cannot_be_are_refused() {
     assert_eq!(message(paths(&["a/../b"])), r#""a/../b": the name ".." stands for another folder"#);
 
     let mut both = info(vec![file("a", 1)]);
-    both.empty_folders = vec![vec!["a".into()]];
+    both.empty_folders = vec!["a".into()];
     assert_eq!(message(build(both)), unsorted);
 
     let mut twins = info(vec![file("A", 1)]);
-    twins.empty_folders = vec![vec!["a".into()]];
+    twins.empty_folders = vec!["a".into()];
     assert!(message(build(twins)).contains("upper and lower case"));
 
     let mut full = info(vec![file("a/b", 1)]);
-    full.empty_folders = vec![vec!["a".into()]];
+    full.empty_folders = vec!["a".into()];
     assert!(message(build(full)).contains("said to be empty"));
 
     let mut named = info(vec![file("", 1)]);
@@ -203,7 +202,7 @@ fn a_folder_of_empty_things_is_a_share() {
     assert_eq!(manifest.geometry().piece_count(), 0);
     assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
     let mut folders = info(Vec::new());
-    folders.empty_folders = vec![vec!["only".into()]];
+    folders.empty_folders = vec!["only".into()];
     let manifest = build(folders).unwrap();
     assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
 }
@@ -318,11 +317,14 @@ fn any_info() -> impl Strategy<Value = Info> {
     (files, prop::sample::select(vec![14, 15, 16, 17])).prop_map(|(files, exponent)| {
         let mut files: Vec<_> = files
             .into_iter()
-            .map(|(path, length, executable)| FileInfo { path, length, executable, root: None })
+            .map(|(path, length, executable)| {
+                let path = path.join("/").into();
+                FileInfo { path, length, executable, root: None }
+            })
             .collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         // A file that another lies in, or that is there twice, goes.
-        files.dedup_by(|next, last| next.path.starts_with(&last.path));
+        files.dedup_by(|next, last| path::is_within(next.path.as_str(), last.path.as_str()));
         Info { name: "n".into(), piece_length: 1 << exponent, files, empty_folders: vec![] }
     })
 }

@@ -18,7 +18,7 @@ const FILES: [u64; 2] = [10 * BLOCK, 5];
 
 fn manifest() -> Arc<Manifest> {
     let file = |(name, length): (&str, u64)| FileInfo {
-        path: vec![name.into()],
+        path: name.into(),
         length,
         executable: false,
         root: None,

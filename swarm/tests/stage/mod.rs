@@ -16,6 +16,7 @@ use swarm_proto::{
     id::{Digest, PeerId},
     manifest::{Extras, FileInfo, Info, Manifest},
     message::{Goodbye, Hello, Message, RawRun},
+    path::SharePath,
     tree,
 };
 
@@ -65,7 +66,7 @@ fn share(data: &[u8], blocks_per_piece: u64, files: u32) -> Manifest {
     };
     let digests = data.chunks(piece_len as usize).map(root).collect();
     let file = |number: u32| FileInfo {
-        path: if files == 1 { vec![] } else { vec![format!("file {number:03}")] },
+        path: if files == 1 { SharePath::default() } else { format!("file {number:03}").into() },
         length,
         executable: false,
         root: None,

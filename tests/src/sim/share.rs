@@ -10,6 +10,7 @@ use swarm_proto::{
     geometry::{BLOCK_LEN, BlockRun, Geometry, PieceIndex},
     id::Digest,
     manifest::{Extras, FileInfo, Info, Manifest},
+    path::SharePath,
     tree,
 };
 
@@ -52,7 +53,7 @@ impl Share {
             .map(|piece| tree::root(&pieces[piece.as_usize()].leaves, geometry.tree_width(piece)))
             .collect();
         let files = lengths.iter().enumerate().map(|(i, &length)| FileInfo {
-            path: if lengths.len() == 1 { Vec::new() } else { vec![format!("{i:06}")] },
+            path: if lengths.len() == 1 { SharePath::default() } else { format!("{i:06}").into() },
             length,
             executable: false,
             root: None,

@@ -128,7 +128,7 @@ async fn a_manifest_is_put_checked_and_got() {
         name: "share".into(),
         piece_length: 16 * 1024,
         files: vec![FileInfo {
-            path: vec![],
+            path: "".into(),
             length: 10_000 * 16 * 1024,
             executable: false,
             root: None,

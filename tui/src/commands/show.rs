@@ -5,6 +5,7 @@ use swarm_node::Source;
 use swarm_proto::{
     link::{Endpoint, Link},
     manifest::{FileInfo, Info, Manifest},
+    path::SharePath,
 };
 
 use crate::{
@@ -43,7 +44,7 @@ pub fn run(console: &Console, args: &ShowArgs) -> Result<(), Failure> {
 /// it but its name.
 pub fn file_object(info: &Info, file: &FileInfo) -> Value {
     json!({
-        "path": if file.path.is_empty() { info.name.clone() } else { file.path.join("/") },
+        "path": if file.path.is_empty() { info.name.clone() } else { file.path.to_string() },
         "bytes": file.length,
         "executable": file.executable,
     })
@@ -71,7 +72,7 @@ fn manifest_object(manifest: &Manifest) -> Value {
         "piece_length": info.piece_length,
         "pieces": geometry.piece_count(),
         "files": info.files.iter().map(file).collect::<Vec<_>>(),
-        "empty_folders": info.empty_folders.iter().map(|f| f.join("/")).collect::<Vec<_>>(),
+        "empty_folders": info.empty_folders.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "trackers": texts(&extras.trackers),
         "webseeds": extras.webseeds,
         "comment": extras.comment,
@@ -131,9 +132,9 @@ pub fn file_lines(info: &Info, files_max: usize) -> Vec<String> {
     let file = |file: &FileInfo| {
         let mark = if file.executable { "*" } else { "" };
         let size = Bytes(file.length);
-        format!("  {size:>10}  {}{mark}", inert(&file.path.join("/")))
+        format!("  {size:>10}  {}{mark}", inert(file.path.as_str()))
     };
-    let folder = |path: &Vec<String>| format!("  {:>10}  {}/", "-", inert(&path.join("/")));
+    let folder = |path: &SharePath| format!("  {:>10}  {}/", "-", inert(path.as_str()));
     let all = info.files.iter().map(file).chain(info.empty_folders.iter().map(folder));
     let mut lines = vec!["files".into()];
     lines.extend(all.take(files_max));

@@ -8,10 +8,7 @@ use crate::text::inert;
 
 /// What an event means, safe to print, and whether it is a warning. `path` knows the files of the
 /// share by their numbers.
-pub fn describe<'a>(
-    event: &Event,
-    path: impl FnOnce(usize) -> Option<&'a [String]>,
-) -> (bool, String) {
+pub fn describe(event: &Event, path: impl FnOnce(usize) -> Option<String>) -> (bool, String) {
     let (warn, text) = match event {
         Event::PeerJoined { peer, addr } => {
             (false, format!("peer {} joined from {addr}", peer.short()))
@@ -33,7 +30,7 @@ pub fn describe<'a>(
         Event::DiskFull => (true, "the disk is full: downloading waits for space".into()),
         Event::DiskRecovered => (false, "the disk takes data again".into()),
         Event::DiskFailed { message } => (true, format!("disk: {message}")),
-        Event::FileChanged { file } => (true, changed(path(*file as usize).unwrap_or_default())),
+        Event::FileChanged { file } => (true, changed(&path(*file as usize).unwrap_or_default())),
         Event::Completed => (false, "everything is verified and in place".into()),
         Event::TrackerUp { name, .. } => (false, format!("tracker {name} answers")),
         Event::TrackerWrongKey { name, .. } => {
@@ -69,13 +66,13 @@ mod tests {
 
     #[test]
     fn a_file_is_named_and_nothing_that_others_wrote_can_steer_the_terminal() {
-        let said = |event, path: &[String]| describe(&event, |file| (file == 3).then_some(path)).1;
-        let path = ["a".to_owned(), "b\x1b[2J".to_owned()];
-        let changed = said(Event::FileChanged { file: 3 }, &path);
+        let path = "a/b\x1b[2J";
+        let said = |event| describe(&event, |file| (file == 3).then(|| path.to_owned())).1;
+        let changed = said(Event::FileChanged { file: 3 });
         assert!(changed.starts_with(r"a/b\u{1b}[2J was changed by another program: "), "{changed}");
-        let alone = said(Event::FileChanged { file: 4 }, &path);
+        let alone = said(Event::FileChanged { file: 4 });
         assert!(alone.starts_with("the file was changed by another program: "), "{alone}");
-        let failed = said(Event::DiskFailed { message: "no\nspace".into() }, &[]);
+        let failed = said(Event::DiskFailed { message: "no\nspace".into() });
         assert_eq!(failed, r"disk: no\u{a}space");
     }
 

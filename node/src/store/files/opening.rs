@@ -6,12 +6,12 @@ use rustix::{
     fs::{CWD, Mode, OFlags, openat},
     io::Errno,
 };
-use swarm_proto::geometry::FileIndex;
+use swarm_proto::{geometry::FileIndex, path::SharePath};
 
 use super::{Files, Home, Place, path_in_output};
 use crate::{
     store::tree::FOLDER,
-    walk::{below, open_file, open_file_at},
+    walk::{below, folder_below, open_file, open_file_at},
 };
 
 /// How a folder of the user's is opened, to open files in it. It may be a link, as where files are opened by
@@ -21,18 +21,18 @@ const USERS_FOLDER: OFlags = FOLDER.difference(OFlags::NOFOLLOW);
 /// The folder that a file was opened in last: those of a long run lie side by side, and the way to each would
 /// take an eighth of the time that it takes to open and read it.
 #[derive(Debug, Default)]
-pub(super) struct Near<'a>(Option<(&'a [String], OwnedFd)>);
+pub(super) struct Near<'a>(Option<(&'a str, OwnedFd)>);
 
 impl<'a> Near<'a> {
     /// Opens the file at this path in its folder, and that first if need be, by `folder`. `None` if it has none,
     /// or one that cannot be opened, which is no reason that what is in it cannot be.
     fn open(
         &mut self,
-        path: &'a [String],
+        path: &'a SharePath,
         flags: OFlags,
-        folder: impl FnOnce(&[String]) -> io::Result<OwnedFd>,
+        folder: impl FnOnce(&str) -> io::Result<OwnedFd>,
     ) -> Option<io::Result<File>> {
-        let (name, parent) = path.split_last()?;
+        let (parent, name) = path.split_last()?;
         if self.0.as_ref().is_none_or(|(known, _)| *known != parent) {
             self.0 = Some((parent, folder(parent).ok()?));
         }
@@ -77,14 +77,14 @@ impl Files {
             }
             (Home::Download { tree, .. }, Place::Final(_)) => {
                 let path = &self.manifest.file(file).path;
-                let folder = |path: &[String]| tree.folder(&path_in_output(&self.manifest, path));
+                let folder = |path: &str| tree.folder(&path_in_output(&self.manifest, path));
                 let opened = near.and_then(|near| near.open(path, OFlags::NOFOLLOW, folder));
                 opened.unwrap_or_else(|| tree.open_file(&self.path(file)))
             }
             (Home::Seed(root), _) => {
                 let path = &self.manifest.file(file).path;
-                let folder = |path: &[String]| {
-                    Ok(openat(CWD, below(root, path), USERS_FOLDER, Mode::empty())?)
+                let folder = |path: &str| {
+                    Ok(openat(CWD, folder_below(root, path), USERS_FOLDER, Mode::empty())?)
                 };
                 let opened = near.and_then(|near| near.open(path, OFlags::empty(), folder));
                 opened.unwrap_or_else(|| open_file(below(root, path)))

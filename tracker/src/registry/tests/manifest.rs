@@ -12,7 +12,7 @@ fn manifest(pieces: u32) -> Manifest {
         name: "share".into(),
         piece_length: 16 * 1024,
         files: vec![FileInfo {
-            path: vec![],
+            path: "".into(),
             length: u64::from(pieces) * 16 * 1024,
             executable: false,
             root: None,

@@ -35,7 +35,7 @@ pub async fn run(
         "piece_length": info.piece_length,
         "pieces": pieces,
         "files": files.collect::<Vec<_>>(),
-        "empty_folders": info.empty_folders.iter().map(|f| f.join("/")).collect::<Vec<_>>(),
+        "empty_folders": info.empty_folders.iter().map(ToString::to_string).collect::<Vec<_>>(),
     }))?;
     let mut lines = vec![line("name", &info.name)];
     lines.extend(size_lines(&info, bytes, pieces));
