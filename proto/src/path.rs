@@ -11,8 +11,8 @@ use std::{borrow::Cow, cmp::Ordering};
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-use share_path::{compare_from, depth, shared_len};
 pub use share_path::{SharePath, components, is_within};
+use share_path::{compare_from, depth, shared_len};
 
 /// The most bytes in one component: what the usual file systems of Linux allow.
 pub const NAME_LEN_MAX: usize = 255;

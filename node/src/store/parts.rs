@@ -37,6 +37,26 @@ pub(crate) struct Parts {
     open: Mutex<Vec<(Folder, Arc<OwnedFd>)>>,
 }
 
+/// The folder that a thread made a part in last: those of a run lie side by side. Each thread opens it for itself,
+/// as the kernel counts who is using an open folder, and two processors that do so keep each other waiting.
+#[derive(Debug, Default)]
+pub(crate) struct Near(Option<(Folder, OwnedFd)>);
+
+impl Near {
+    fn folder(
+        &mut self,
+        folder: Folder,
+        open: impl FnOnce() -> io::Result<OwnedFd>,
+    ) -> io::Result<&OwnedFd> {
+        let known = self.0.take().filter(|&(known, _)| known == folder);
+        let found = match known {
+            Some(found) => found,
+            None => (folder, open()?),
+        };
+        Ok(&self.0.insert(found).1)
+    }
+}
+
 impl Parts {
     /// Opens the folder `parts` in `work`, for the files of a share. Makes it if it is not there.
     pub(crate) fn open(work: impl AsFd, manifest: &Arc<Manifest>) -> io::Result<Self> {
@@ -91,7 +111,9 @@ impl Parts {
     }
 
     fn folder(&self, folder: Folder, make: bool) -> io::Result<Arc<OwnedFd>> {
-        let Some(name) = folder.name() else { return Ok(Arc::clone(&self.top)) };
+        if folder == Folder::Top {
+            return Ok(Arc::clone(&self.top));
+        }
         let mut open = self.opened();
         if let Some(at) = open.iter().rposition(|&(known, _)| known == folder) {
             let found = open.remove(at);
@@ -100,19 +122,23 @@ impl Parts {
             return Ok(opened);
         }
         drop(open);
-        let opened = match openat(&self.top, &name, FOLDER, Mode::empty()) {
-            Err(Errno::NOENT) if make => {
-                make_folder(&self.top, &name)?;
-                openat(&self.top, &name, FOLDER, Mode::empty())
-            }
-            opened => opened,
-        };
-        let opened = Arc::new(opened?);
+        let opened = Arc::new(self.open_folder(folder, make)?);
         let mut open = self.opened();
         let closed = (open.len() >= OPEN_MAX).then(|| open.remove(0));
         open.push((folder, Arc::clone(&opened)));
         drop((open, closed));
         Ok(opened)
+    }
+
+    fn open_folder(&self, folder: Folder, make: bool) -> io::Result<OwnedFd> {
+        let name = folder.name().unwrap_or_else(|| ".".into());
+        match openat(&self.top, &name, FOLDER, Mode::empty()) {
+            Err(Errno::NOENT) if make => {
+                make_folder(&self.top, &name)?;
+                Ok(openat(&self.top, &name, FOLDER, Mode::empty())?)
+            }
+            opened => Ok(opened?),
+        }
     }
 
     fn opened(&self) -> MutexGuard<'_, Vec<(Folder, Arc<OwnedFd>)>> {
@@ -185,12 +211,26 @@ impl Parts {
     }
 
     /// Opens the part of a file, and makes it, empty, if need be.
-    pub(crate) fn make(&self, file: FileIndex, executable: bool) -> io::Result<File> {
+    pub(crate) fn make(
+        &self,
+        file: FileIndex,
+        executable: bool,
+        near: &mut Near,
+    ) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = self.layout.folder(file);
         let name = Layout::name(&self.manifest, folder, file);
-        let folder = self.folder(folder, true)?;
-        Ok(openat(folder, &*name, flags, file_mode(executable))?.into())
+        let made = match folder {
+            Folder::In(_) => {
+                let open = || self.open_folder(folder, true);
+                openat(near.folder(folder, open)?, &*name, flags, file_mode(executable))
+            }
+            // Files that follow each other are in different ones.
+            Folder::Top | Folder::Mod(_) => {
+                openat(self.folder(folder, true)?, &*name, flags, file_mode(executable))
+            }
+        };
+        Ok(made?.into())
     }
 
     /// Removes all parts and the folders that they are in, of which the last is in `work`.
@@ -266,7 +306,7 @@ mod tests {
             let parts = Parts::open(File::open(work.path()).unwrap(), &manifest).unwrap();
             assert!(parts.is_empty().unwrap());
             let file = manifest.geometry().file(files - 1).unwrap();
-            parts.make(file, false).unwrap().set_len(5).unwrap();
+            parts.make(file, false, &mut Near::default()).unwrap().set_len(5).unwrap();
             let metadata = part_path(work.path(), &manifest, &layout, file).metadata().unwrap();
             assert_eq!(metadata.len(), 5);
             assert!(!parts.is_empty().unwrap());

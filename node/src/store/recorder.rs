@@ -117,7 +117,8 @@ impl Recorder {
 
     /// Takes notes until told to close.
     pub(crate) fn run(mut self, inbox: &Inbox) {
-        self.keep_manifest();
+        // What a download of a moment never needs is not written: the manifest is kept as late as the record.
+        self.wake_later();
         let mut open = true;
         while open {
             // All of them are served by the same sync and the same write.
@@ -138,7 +139,7 @@ impl Recorder {
     }
 
     /// Keeps the manifest beside the parts, for whoever comes back with no more than a link. The download goes
-    /// on meanwhile, and without it if need be: it is tried again when there is more to record.
+    /// on without it if need be: it is tried again when there is more to record.
     fn keep_manifest(&mut self) {
         let Home::Download { work, .. } = self.share.files.home() else { return };
         if self.keeps_manifest || self.finished {

@@ -16,7 +16,7 @@ use swarm_proto::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::files::Files;
+use super::{files::Files, parts::Near};
 
 /// The longest that an answer waits for others: a batch that has to wait for the disk is not answered
 /// all at once.
@@ -108,8 +108,8 @@ impl Forgetting {
         }
     }
 
-    fn contains(&self, piece: PieceIndex) -> bool {
-        self.0.contains_key(&piece)
+    fn contains_any(&self, mut pieces: impl Iterator<Item = PieceIndex>) -> bool {
+        !self.0.is_empty() && pieces.any(|piece| self.0.contains_key(&piece))
     }
 }
 
@@ -150,12 +150,13 @@ impl Share {
     fn store(&self, run: BlockRun, data: &[u8], hashed: &mut Hashed, answers: &mut Vec<Input>) {
         let geometry = self.files.manifest().geometry();
         let (mut results, mut leaves, mut spent) = (Vec::new(), Vec::new(), Spent::default());
+        let mut near = Near::default();
+        self.wait_until_forgotten(|| geometry.parts_of(run, data).map(|(part, _)| part.piece()));
         for (part, data) in geometry.parts_of(run, data) {
-            self.wait_until_forgotten(part.piece());
             let (digests, hashing) = hashed.next();
             leaves.extend(digests);
             let begun = Instant::now();
-            results.push((part, self.files.write(part, data)));
+            results.push((part, self.files.write(part, data, &mut near)));
             spent.hashing += hashing;
             spent.writing += begun.elapsed();
         }
@@ -211,11 +212,11 @@ impl Share {
         self.changed.notify_all();
     }
 
-    /// A piece is not overwritten while the record on the disk claims that it is verified: a crash
+    /// No piece is overwritten while the record on the disk claims that it is verified: a crash
     /// in between would make the claim a lie. This is rare, and the recorder is quick about it.
-    fn wait_until_forgotten(&self, piece: PieceIndex) {
+    fn wait_until_forgotten<I: Iterator<Item = PieceIndex>>(&self, pieces: impl Fn() -> I) {
         let mut state = self.state();
-        while state.forgetting.contains(piece) {
+        while state.forgetting.contains_any(pieces()) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -237,9 +238,9 @@ mod tests {
         forgetting.begin(piece);
         forgetting.begin(piece);
         forgetting.end(piece);
-        assert!(forgetting.contains(piece));
+        assert!(forgetting.contains_any([piece].into_iter()));
         forgetting.end(piece);
         forgetting.end(piece);
-        assert!(!forgetting.contains(piece));
+        assert!(!forgetting.contains_any([piece].into_iter()));
     }
 }

@@ -51,6 +51,14 @@ struct Body<'a> {
     extras: &'a [u8],
 }
 
+/// What is in it, checked.
+struct Contents {
+    info: Info,
+    geometry: Geometry,
+    digests: Box<[Digest]>,
+    extras: Extras,
+}
+
 /// The id of a share that is being made, if everybody will be able to read its `Info`.
 pub(super) fn seal(info: &Info) -> Result<SwarmId, ManifestError> {
     let bytes = bin::encode(info);
@@ -112,7 +120,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let (id, read) = in_parallel(bytes.len() >= PARALLEL_MIN, hash, || read(&body));
     // What is damaged may be malformed in any way.
     let id = id.ok_or(ManifestError::Damaged)?;
-    let (info, geometry, digests, extras) = read?;
+    let Contents { info, geometry, digests, extras } = read?;
     Ok(Manifest { id, info, geometry, digests, extras })
 }
 
@@ -157,8 +165,8 @@ fn open(bytes: &[u8]) -> Result<(&[u8], &[u8; CHECKSUM_LEN]), ManifestError> {
     split.filter(|(sealed, _)| sealed.len() >= HEAD_LEN).ok_or(ManifestError::Damaged)
 }
 
-/// All that is in a manifest, checked.
-fn read(body: &Body<'_>) -> Result<(Info, Geometry, Box<[Digest]>, Extras), ManifestError> {
+/// Reads what is in a manifest and checks all of it.
+fn read(body: &Body<'_>) -> Result<Contents, ManifestError> {
     let info: Info = bin::decode::<_, INFO_MEMORY_MAX>(body.info)
         .map_err(|_| ManifestError::Malformed { part: "list of files" })?;
     // Some numbers have several encodings, and one share must have one id: that of the shortest.
@@ -170,7 +178,7 @@ fn read(body: &Body<'_>) -> Result<(Info, Geometry, Box<[Digest]>, Extras), Mani
     let extras: Extras = bin::decode::<_, EXTRAS_MEMORY_MAX>(body.extras)
         .map_err(|_| ManifestError::Malformed { part: "extras" })?;
     extras.check()?;
-    Ok((info, geometry, digests, extras))
+    Ok(Contents { info, geometry, digests, extras })
 }
 
 /// The digests of all pieces, from the layers of long files and the roots of short ones, each

@@ -14,13 +14,18 @@ use swarm_proto::geometry::{BlockRun, FileIndex, PieceIndex};
 use super::{Files, Home, Part, Place, TURNS};
 use crate::{
     stamp::{Identity, Stamp},
-    store::{reserve::make_room, work_folder::WorkFolder},
+    store::{parts::Near, reserve::make_room, work_folder::WorkFolder},
     walk::below,
 };
 
 impl Files {
     /// Writes blocks to their part file.
-    pub(crate) fn write(&self, run: BlockRun, data: &[u8]) -> Result<(), DiskError> {
+    pub(crate) fn write(
+        &self,
+        run: BlockRun,
+        data: &[u8],
+        near: &mut Near,
+    ) -> Result<(), DiskError> {
         let geometry = self.manifest.geometry();
         let span = geometry.span(run.piece());
         debug_assert_eq!(data.len(), geometry.run_len(run) as usize, "the engine has checked it");
@@ -36,14 +41,14 @@ impl Files {
         };
         let may_close = note(false);
         if data.len() as u64 == geometry.file_len(span.file) {
-            let open = self.write_whole(span.file, data)?;
+            let open = self.write_whole(span.file, data, near)?;
             note(may_close);
             if !may_close {
                 self.opened(span.file, open, true);
             }
             return Ok(());
         }
-        let part = self.part_for_writing(span.file)?;
+        let part = self.part_for_writing(span.file, near)?;
         let turn = self.turns[span.file.as_usize() % TURNS].lock();
         let written = part.write_all_at(data, span.offset + u64::from(run.offset()));
         drop(turn);
@@ -55,13 +60,18 @@ impl Files {
     /// Makes the part of a file, or finds it, and writes all of it. One look tells all that has to be
     /// known of it: shares may have a great many such files. Nobody else writes to the file meanwhile: what would
     /// be written is under way here.
-    fn write_whole(&self, file: FileIndex, data: &[u8]) -> Result<File, DiskError> {
+    fn write_whole(
+        &self,
+        file: FileIndex,
+        data: &[u8],
+        near: &mut Near,
+    ) -> Result<File, DiskError> {
         let failed = |error| self.disk_error("write to", file, &error);
         let (work, known) = self.may_write_to(file)?;
         let open = match known {
             None => {
                 let executable = self.manifest.file(file).executable;
-                self.retry(|| work.parts().make(file, executable)).map_err(failed)?
+                self.retry(|| work.parts().make(file, executable, near)).map_err(failed)?
             }
             // What it held, and how long it was, is of no account.
             Some(part) => self
@@ -83,7 +93,7 @@ impl Files {
     }
 
     /// The part of a file, open to write some of it.
-    fn part_for_writing(&self, file: FileIndex) -> Result<Arc<File>, DiskError> {
+    fn part_for_writing(&self, file: FileIndex, near: &mut Near) -> Result<Arc<File>, DiskError> {
         let (work, known) = self.may_write_to(file)?;
         if let Some(Part { known, whole_ns: Some(_) }) = known {
             self.set_part(file, known.into());
@@ -96,7 +106,7 @@ impl Files {
             None => {
                 let executable = self.manifest.file(file).executable;
                 self.retry(|| {
-                    let part = work.parts().make(file, executable)?;
+                    let part = work.parts().make(file, executable, near)?;
                     let found = part.metadata()?;
                     if found.len() != len {
                         make_room(&part, len)?;
