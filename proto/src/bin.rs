@@ -83,9 +83,26 @@ pub(crate) fn text_onto<D: Decoder>(
     Ok(())
 }
 
+/// Reads a number. Some have several encodings, of which only the shortest is taken: one share must have one id.
+pub(crate) fn number<D: Decoder>(decoder: &mut D) -> Result<u64, DecodeError> {
+    // What begins with 251, 252 and 253 has 16, 32 and 64 bits, and all that is less is the number itself.
+    let least = match decoder.reader().peek_read(1) {
+        Some([251]) => 251,
+        Some([252]) => 1 << 16,
+        Some([253]) => 1 << 32,
+        _ => 0,
+    };
+    let number = u64::decode(decoder)?;
+    if number < least {
+        Err(DecodeError::Other("a longer number than need be"))
+    } else {
+        Ok(number)
+    }
+}
+
 /// Reads a length, which may be `max`.
 pub(crate) fn length<D: Decoder>(decoder: &mut D, max: usize) -> Result<usize, DecodeError> {
-    let len = u64::decode(decoder)?;
+    let len = number(decoder)?;
     usize::try_from(len).ok().filter(|&len| len <= max).ok_or(DecodeError::LimitExceeded)
 }
 
@@ -130,6 +147,29 @@ mod tests {
     fn the_whole_input_is_read_and_no_more() {
         assert_eq!(read(&[1, 1, b'a', 0]), Err(r#"Other("bytes left over")"#.into()));
         assert!(read(&[1, 2, b'a']).unwrap_err().contains("UnexpectedEnd"));
+    }
+
+    #[test]
+    fn only_the_shortest_encoding_of_a_number_is_taken() {
+        struct Number(u64);
+        impl<C> Decode<C> for Number {
+            fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+                number(decoder).map(Self)
+            }
+        }
+        bincode::impl_borrow_decode!(Number);
+        let read = |bytes: &[u8]| decode::<Number, 8>(bytes).map(|Number(number)| number).ok();
+        // Each of the longer forms, and the least number that needs it.
+        for (tag, len, least) in [(251, 2, 251), (252, 4, 1 << 16), (253, 8, 1 << 32)] {
+            let long = |number: u64| [&[tag], &number.to_le_bytes()[..len]].concat();
+            assert_eq!(encode(least), long(least));
+            assert_eq!(read(&long(least)), Some(least));
+            for less in [least - 1, 0] {
+                assert_eq!((read(&encode(less)), read(&long(less))), (Some(less), None));
+            }
+        }
+        assert_eq!(read(&encode(u64::MAX)), Some(u64::MAX));
+        assert_eq!(read(&[251, 251]), None, "cut short");
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn path_fault(path: &str, last: &str, shared: usize) -> Option<PathFault> {
         Some(PathFault::TooLong)
     } else if compare_from(path, last, shared) != Ordering::Greater {
         Some(PathFault::Unsorted)
-    } else if !last.is_empty() && is_within(path, last) {
+    } else if !last.is_empty() && shared == last.len() && is_within(path, last) {
         Some(PathFault::InsideFile(last.to_owned()))
     } else {
         None
@@ -196,6 +196,9 @@ fn close(
     depth: usize,
     on_fault: OnFault<'_>,
 ) -> Result<(), PathError> {
+    if names.is_sorted_by(|a, b| a.folded < b.folded) {
+        return Ok(());
+    }
     names.sort_unstable_by(|a, b| a.folded.cmp(&b.folded));
     for pair in names.windows(2).filter(|pair| pair[0].folded == pair[1].folded) {
         let path: Vec<_> = components(path).take(depth).chain([pair[1].name]).collect();

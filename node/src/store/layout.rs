@@ -61,14 +61,14 @@ impl Layout {
         let folder = |at: usize| files[at].path.split_last().map(|(folder, _)| folder);
         let (mut whole, mut first) = (Vec::new(), 0);
         while first < files.len() {
-            let mut end = first + 1;
-            while end < files.len() && folder(end) == folder(first) {
+            let (here, mut end) = (folder(first), first + 1);
+            while end < files.len() && folder(end) == here {
                 end += 1;
             }
             let small = |at: usize| files[at].length <= WHOLE_LEN_MAX;
             // Paths are sorted, so what lies deeper in it comes right before or right after.
             let is_above = |other: usize| {
-                folder(first).is_none_or(|path| folder(other).is_some_and(|o| is_within(o, path)))
+                here.is_none_or(|path| folder(other).is_some_and(|o| is_within(o, path)))
             };
             let deeper = (first > 0 && is_above(first - 1)) || (end < files.len() && is_above(end));
             if end - first >= WHOLE_MIN && !deeper && (first..end).all(small) {

@@ -169,10 +169,6 @@ fn open(bytes: &[u8]) -> Result<(&[u8], &[u8; CHECKSUM_LEN]), ManifestError> {
 fn read(body: &Body<'_>) -> Result<Contents, ManifestError> {
     let info: Info = bin::decode::<_, INFO_MEMORY_MAX>(body.info)
         .map_err(|_| ManifestError::Malformed { part: "list of files" })?;
-    // Some numbers have several encodings, and one share must have one id: that of the shortest.
-    if bin::encoded_len(&info) != body.info.len() {
-        return Err(ManifestError::Malformed { part: "encoding of numbers" });
-    }
     let geometry = info.check()?;
     let digests = digests(&info, &geometry, body.layers)?;
     let extras: Extras = bin::decode::<_, EXTRAS_MEMORY_MAX>(body.extras)
@@ -225,7 +221,8 @@ impl<C> Decode<C> for Info {
         let text = &mut String::new();
         Ok(Self {
             name: bin::text(decoder, NAME_LEN_MAX)?,
-            piece_length: Decode::decode(decoder)?,
+            piece_length: u32::try_from(bin::number(decoder)?)
+                .map_err(|_| DecodeError::LimitExceeded)?,
             files: bin::list_of(decoder, FILES_MAX as usize, |decoder| file(decoder, text))?,
             empty_folders: bin::list_of(decoder, FILES_MAX as usize, |decoder| {
                 SharePath::decode(decoder, text)
@@ -239,7 +236,7 @@ bincode::impl_borrow_decode!(Info);
 fn file<D: Decoder>(decoder: &mut D, text: &mut String) -> Result<FileInfo, DecodeError> {
     Ok(FileInfo {
         path: SharePath::decode(decoder, text)?,
-        length: Decode::decode(decoder)?,
+        length: bin::number(decoder)?,
         executable: Decode::decode(decoder)?,
         root: Decode::decode(decoder)?,
     })

@@ -162,7 +162,7 @@ fn a_number_has_one_encoding() {
     assert_eq!(long[8 + 1 + 6 + 5 + 1 + 1], 3);
     long.splice(22..23, [251, 3, 0]);
     long[8] += 2;
-    let error = ManifestError::Malformed { part: "encoding of numbers" };
+    let error = ManifestError::Malformed { part: "list of files" };
     assert_eq!(Manifest::decode(&seal(long)), Err(error));
 }
 
