@@ -234,30 +234,38 @@ impl Manifest {
 impl Info {
     /// Checks all but the roots, and lays out the files.
     fn check(&self) -> Result<Geometry, ManifestError> {
+        let geometry = self.layout()?;
+        self.check_paths()?;
+        Ok(geometry)
+    }
+
+    /// Lays out the files; their paths are not looked at.
+    fn layout(&self) -> Result<Geometry, ManifestError> {
         path::check_name(&self.name)?;
-        let geometry = Geometry::new(self.piece_length, self.files.iter().map(|f| f.length))?;
+        Ok(Geometry::new(self.piece_length, self.files.iter().map(|f| f.length))?)
+    }
+
+    fn check_paths(&self) -> Result<(), ManifestError> {
         if self.empty_folders.len() > FILES_MAX as usize {
             return Err(ManifestError::TooManyFolders);
         }
         match (&*self.files, &*self.empty_folders) {
             ([], []) => return Err(ManifestError::Nothing),
-            ([file], []) if file.path.is_empty() => return Ok(geometry),
+            ([file], []) if file.path.is_empty() => return Ok(()),
             _ => {}
         }
         let files = self.files.iter().map(|file| &file.path);
         let folders = &self.empty_folders;
         if folders.is_empty() {
             // Which sees to the order, too.
-            path::check_paths(files)?;
-            return Ok(geometry);
+            return Ok(path::check_paths(files)?);
         }
         path::check_sorted(files.clone())?;
         path::check_sorted(folders)?;
         let mut paths: Vec<_> = files.chain(folders).collect();
         // Two sorted runs, which a stable sort merges in one pass.
         paths.sort();
-        path::check_paths(paths)?;
-        Ok(geometry)
+        Ok(path::check_paths(paths)?)
     }
 }
 

@@ -11,6 +11,7 @@
 //! Who delivered a block stays known until the piece is verified, so that a bad block has one name
 //! to it, also when its sender is long gone.
 
+use smallvec::{SmallVec, smallvec};
 use swarm_proto::id::{Digest, PeerId};
 
 use crate::ConnId;
@@ -76,16 +77,17 @@ impl Holders {
     }
 }
 
-/// The blocks of an unfinished piece.
+/// The blocks of an unfinished piece. A share of small files has a great many pieces of one block, which should
+/// not allocate anything each.
 #[derive(Debug)]
 pub(crate) struct Partial {
-    blocks: Box<[Block]>,
+    blocks: SmallVec<[Block; 1]>,
     free: u32,
     stored: u32,
     /// No block below this one is free.
     first_free: u32,
     /// Everyone who delivered a block; blocks name them by number.
-    senders: Vec<PeerId>,
+    senders: SmallVec<[PeerId; 1]>,
     /// Blocks of an earlier attempt that failed as a whole, whose senders could not be told apart.
     suspects: Vec<(u32, Digest, u32)>,
 }
@@ -94,11 +96,11 @@ impl Partial {
     /// All blocks free.
     pub(crate) fn new(blocks: u32) -> Self {
         Self {
-            blocks: vec![Block::Free; blocks as usize].into(),
+            blocks: smallvec![Block::Free; blocks as usize],
             free: blocks,
             stored: 0,
             first_free: 0,
-            senders: Vec::new(),
+            senders: SmallVec::new(),
             suspects: Vec::new(),
         }
     }
@@ -199,7 +201,7 @@ impl Partial {
     }
 
     /// The digests of all blocks, if all are stored.
-    pub(crate) fn leaves(&self) -> Option<Vec<Digest>> {
+    pub(crate) fn leaves(&self) -> Option<SmallVec<[Digest; 1]>> {
         let leaf = |block: &Block| match *block {
             Block::Stored { leaf, .. } => Some(leaf),
             _ => None,

@@ -117,7 +117,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     };
     // Whoever waits for a long one waits for a single thread, and a third of its time is hashing.
     let hash = || is_intact().then(|| id(body.info));
-    let (id, read) = in_parallel(bytes.len() >= PARALLEL_MIN, hash, || read(&body));
+    let parallel = bytes.len() >= PARALLEL_MIN;
+    let (id, read) = in_parallel(parallel, hash, || read(&body, parallel));
     // What is damaged may be malformed in any way.
     let id = id.ok_or(ManifestError::Damaged)?;
     let Contents { info, geometry, digests, extras } = read?;
@@ -137,7 +138,7 @@ fn in_parallel<A: Send, B>(
         let started = thread::Builder::new().spawn_scoped(scope, &first);
         let second = second();
         let first = match started {
-            Ok(started) => started.join().expect("hashing does not panic"),
+            Ok(started) => started.join().expect("what reads a manifest does not panic"),
             Err(_) => first(),
         };
         (first, second)
@@ -166,11 +167,15 @@ fn open(bytes: &[u8]) -> Result<(&[u8], &[u8; CHECKSUM_LEN]), ManifestError> {
 }
 
 /// Reads what is in a manifest and checks all of it.
-fn read(body: &Body<'_>) -> Result<Contents, ManifestError> {
+fn read(body: &Body<'_>, parallel: bool) -> Result<Contents, ManifestError> {
     let info: Info = bin::decode::<_, INFO_MEMORY_MAX>(body.info)
         .map_err(|_| ManifestError::Malformed { part: "list of files" })?;
-    let geometry = info.check()?;
-    let digests = digests(&info, &geometry, body.layers)?;
+    let geometry = info.layout()?;
+    let check_paths = || info.check_paths();
+    let digests = || digests(&info, &geometry, body.layers);
+    let (checked, digests) = in_parallel(parallel, check_paths, digests);
+    checked?;
+    let digests = digests?;
     let extras: Extras = bin::decode::<_, EXTRAS_MEMORY_MAX>(body.extras)
         .map_err(|_| ManifestError::Malformed { part: "extras" })?;
     extras.check()?;
