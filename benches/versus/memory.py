@@ -45,7 +45,9 @@ class Warmth:
         if not self._hold:
             # For a share that fills the memory the page cache takes what there is.
             _touch(beside / "scratch", min(copies + EXTRA, available() // 4 * 3))
-        elif _in_small_blocks() < copies + EXTRA:
+        elif not self._kept or _in_small_blocks() < copies + EXTRA:
+            # Small blocks may be left from before; the large ones beside them are cold, and whoever asks the
+            # kernel for much at a time gets those.
             self._kept.append(_sprinkled())
 
 
