@@ -95,7 +95,7 @@ fn lock(work: &Path) -> Result<Option<File>, NodeError> {
 /// The folders of a share, the innermost first, the share itself last if it is a folder.
 fn folders(manifest: &Manifest) -> Vec<&str> {
     let info = manifest.info();
-    let of_files = info.files.iter().filter_map(|file| Some(file.path.split_last()?.0));
+    let of_files = info.files.iter().filter_map(|file| Some(file.path.folder_and_name()?.0));
     let named = info.empty_folders.iter().map(SharePath::as_str).chain(of_files);
     let all: BTreeSet<&str> =
         named.flat_map(|folder| iter::successors(Some(folder), |inner| around(inner))).collect();

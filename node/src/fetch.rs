@@ -4,7 +4,7 @@
 //! has it or patience ends: a link is often passed on before its seeder is up. What comes back is
 //! checked against the id, so it does not matter whom it comes from.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, thread, time::Duration};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use swarm_net::Protocol;
@@ -31,6 +31,8 @@ const PARALLEL: usize = 4;
 /// How long one source is asked alone before another one is as well: mostly the first has it, and it may be
 /// long (as Happy Eyeballs, RFC 8305, does with addresses).
 const NEXT_AFTER: Duration = Duration::from_millis(250);
+/// From how many bytes on a manifest is read with two threads: where that takes ten times what it costs to start one.
+const TWO_THREADS_MIN: usize = 1 << 20;
 /// How long a peer may take for one part of a manifest, 256 KiB at most.
 const PART_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one source may take for the whole manifest.
@@ -146,7 +148,7 @@ impl Search {
             };
             // A second for the longest, in which this thread has other tasks to see to. The thread is
             // refused only when the program ends.
-            let decoded = blocking(move || Ok(Manifest::decode(&bytes))).await;
+            let decoded = blocking(move || Ok(decode(&bytes))).await;
             let manifest = decoded.map_err(|_| OriginError::TooSlow)??;
             if manifest.id() == self.swarm { Ok(manifest) } else { Err(OriginError::WrongSwarm) }
         };
@@ -306,6 +308,21 @@ const fn in_words(goodbye: Goodbye) -> &'static str {
         Goodbye::TimedOut => "we did not answer in time",
         Goodbye::Version => "it speaks another version of the protocol",
     }
+}
+
+/// Reads a manifest, a long one with two threads: nothing else can happen before it is read.
+fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    if bytes.len() < TWO_THREADS_MIN {
+        return Manifest::decode(bytes);
+    }
+    Manifest::decode_joined(bytes, &|first, second| {
+        thread::scope(|scope| {
+            // What a thread that cannot be had leaves undone is done here.
+            let started = thread::Builder::new().spawn_scoped(scope, first);
+            second();
+            drop(started);
+        });
+    })
 }
 
 #[cfg(test)]

@@ -139,10 +139,8 @@ fn examine<'a>(
         }
         // The order has the paths below one folder side by side, so folders that this path is not
         // in are complete.
-        let (common, own) = match path[..shared].rfind('/') {
-            Some(end) => (depth(&path[..end]), &path[end + 1..]),
-            None => (0, path),
-        };
+        let common = path[..shared].matches('/').count();
+        let own = path[..shared].rfind('/').map_or(path, |end| &path[end + 1..]);
         for depth in (common + 1..open.len()).rev() {
             close(open.pop().unwrap_or_default(), last, depth, on_fault)?;
         }

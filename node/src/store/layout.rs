@@ -58,7 +58,7 @@ impl Layout {
     /// For the files of a share.
     pub(crate) fn new(manifest: &Manifest) -> Self {
         let files = &manifest.info().files;
-        let folder = |at: usize| files[at].path.split_last().map(|(folder, _)| folder);
+        let folder = |at: usize| files[at].path.folder_and_name().map(|(folder, _)| folder);
         let (mut whole, mut first) = (Vec::new(), 0);
         while first < files.len() {
             let (here, mut end) = (folder(first), first + 1);
@@ -90,7 +90,7 @@ impl Layout {
 
     /// The name of a part in this folder.
     pub(crate) fn name(manifest: &Manifest, folder: Folder, file: FileIndex) -> Cow<'_, str> {
-        match (folder, manifest.file(file).path.split_last()) {
+        match (folder, manifest.file(file).path.folder_and_name()) {
             (Folder::In(_), Some((_, name))) => name.into(),
             _ => file.get().to_string().into(),
         }

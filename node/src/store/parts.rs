@@ -23,7 +23,7 @@ use super::{
 };
 use crate::stamp::{Identity, Stamp};
 
-/// Folders that are kept open: more than threads that make files.
+/// Folders that are kept open: as many as [`Folder::Mod`] has.
 const OPEN_MAX: usize = 16;
 
 /// The folder of the parts, open.
@@ -37,13 +37,14 @@ pub(crate) struct Parts {
     open: Mutex<Vec<(Folder, Arc<OwnedFd>)>>,
 }
 
-/// The folder that a thread made a part in last: those of a run lie side by side. Each thread opens it for itself,
-/// as the kernel counts who is using an open folder, and two processors that do so keep each other waiting.
+/// The folder that a thread made a part in last, while it works on what it took together: such parts lie side by
+/// side. Each thread opens it for itself, as the kernel counts who is using an open folder, and two processors that
+/// do so keep each other waiting.
 #[derive(Debug, Default)]
-pub(crate) struct Near(Option<(Folder, OwnedFd)>);
+pub(crate) struct LastFolder(Option<(Folder, OwnedFd)>);
 
-impl Near {
-    fn folder(
+impl LastFolder {
+    fn get(
         &mut self,
         folder: Folder,
         open: impl FnOnce() -> io::Result<OwnedFd>,
@@ -134,7 +135,10 @@ impl Parts {
         let name = folder.name().unwrap_or_else(|| ".".into());
         match openat(&self.top, &name, FOLDER, Mode::empty()) {
             Err(Errno::NOENT) if make => {
-                make_folder(&self.top, &name)?;
+                if make_folder(&self.top, &name)? {
+                    // Somebody may have removed one that is still open.
+                    self.opened().retain(|&(known, _)| known != folder);
+                }
                 Ok(openat(&self.top, &name, FOLDER, Mode::empty())?)
             }
             opened => Ok(opened?),
@@ -215,7 +219,7 @@ impl Parts {
         &self,
         file: FileIndex,
         executable: bool,
-        near: &mut Near,
+        last: &mut LastFolder,
     ) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = self.layout.folder(file);
@@ -223,7 +227,7 @@ impl Parts {
         let made = match folder {
             Folder::In(_) => {
                 let open = || self.open_folder(folder, true);
-                openat(near.folder(folder, open)?, &*name, flags, file_mode(executable))
+                openat(last.get(folder, open)?, &*name, flags, file_mode(executable))
             }
             // Files that follow each other are in different ones.
             Folder::Top | Folder::Mod(_) => {
@@ -306,7 +310,7 @@ mod tests {
             let parts = Parts::open(File::open(work.path()).unwrap(), &manifest).unwrap();
             assert!(parts.is_empty().unwrap());
             let file = manifest.geometry().file(files - 1).unwrap();
-            parts.make(file, false, &mut Near::default()).unwrap().set_len(5).unwrap();
+            parts.make(file, false, &mut LastFolder::default()).unwrap().set_len(5).unwrap();
             let metadata = part_path(work.path(), &manifest, &layout, file).metadata().unwrap();
             assert_eq!(metadata.len(), 5);
             assert!(!parts.is_empty().unwrap());

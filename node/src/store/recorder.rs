@@ -32,7 +32,8 @@ use super::{
     work_folder::WorkFolder,
 };
 
-/// How long a verified piece may wait for others: what a crash costs at most.
+/// How long a verified piece may wait for others: what a crash costs at most. One before the first record also costs
+/// the manifest, which a link leads to as it did a moment before.
 const WAIT: Duration = Duration::from_secs(2);
 /// How many bytes may wait: what a fast disk writes in a moment, so that no sync takes long.
 const WAIT_BYTES: u64 = 128 << 20;
@@ -405,6 +406,7 @@ impl Recorder {
 
     /// Replaces the resume state. The old one stays if that fails, and is tried again.
     fn save(&mut self) {
+        self.keep_manifest();
         let Home::Download { work, .. } = self.share.files.home() else { return };
         let files = &self.share.files;
         let resume = Resume { have: self.ledger.durable().clone(), files: files.kept() };

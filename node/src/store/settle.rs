@@ -12,7 +12,7 @@ use swarm_proto::geometry::FileIndex;
 
 use super::{
     files::{Files, Part, disk_error, path_in_output},
-    parts::Near,
+    parts::LastFolder,
     tree::{Placer, Tree},
     work_folder::WorkFolder,
 };
@@ -107,11 +107,11 @@ where
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let parts = self.files.parts(self.each(files));
         let &(first, _) = parts.first().ok_or_else(missing)?;
-        let (folder, _) = manifest.file(first).path.split_last().ok_or_else(missing)?;
-        let mut near = Near::default();
+        let (folder, _) = manifest.file(first).path.folder_and_name().ok_or_else(missing)?;
+        let mut last = LastFolder::default();
         let stamps = parts.into_iter().map(|(file, part)| match part {
             Some(part) => self.see(file, part),
-            None => self.make_empty(file, &mut near),
+            None => self.make_empty(file, &mut last),
         });
         let stamps = stamps.collect::<io::Result<Vec<_>>>()?;
         let inodes = stamps.iter().map(|stamp| stamp.inode).collect();
@@ -123,12 +123,12 @@ where
     }
 
     /// Makes a file that has no part because it is empty, in the folder of the parts that it will be moved with.
-    fn make_empty(&self, file: FileIndex, near: &mut Near) -> io::Result<Stamp> {
+    fn make_empty(&self, file: FileIndex, last: &mut LastFolder) -> io::Result<Stamp> {
         let (parts, info) = (self.work.parts(), self.files.manifest().file(file));
         if info.length > 0 {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let stamp = Stamp::from(&parts.make(file, info.executable, near)?.metadata()?);
+        let stamp = Stamp::from(&parts.make(file, info.executable, last)?.metadata()?);
         if stamp.size == 0 { Ok(stamp) } else { Err(io::ErrorKind::AlreadyExists.into()) }
     }
 

@@ -16,7 +16,7 @@ use swarm_proto::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{files::Files, parts::Near};
+use super::{files::Files, parts::LastFolder};
 
 /// The longest that an answer waits for others: a batch that has to wait for the disk is not answered
 /// all at once.
@@ -45,15 +45,17 @@ impl Work {
     }
 }
 
-/// The digests of the blocks that are to be stored, piece by piece. All that a thread has taken is hashed at
-/// once, and is still in the processor's cache when the kernel reads it to write it.
-struct Hashed {
+/// What a thread has at hand while it stores what it took together.
+struct Storing {
+    /// The digests of the blocks, piece by piece. All of them are hashed at once, and are still in the processor's
+    /// cache when the kernel reads them to write them.
     runs: std::vec::IntoIter<Vec<Digest>>,
-    /// What that took, until it is accounted for.
+    /// What hashing took, until it is accounted for.
     spent: Duration,
+    folder: LastFolder,
 }
 
-impl Hashed {
+impl Storing {
     fn new(geometry: &Geometry, works: &[Work]) -> Self {
         let begun = Instant::now();
         let mut runs: Vec<&[u8]> = Vec::new();
@@ -62,10 +64,11 @@ impl Hashed {
                 runs.extend(geometry.parts_of(*run, data).map(|(_, data)| data));
             }
         }
-        Self { runs: hash_runs(&runs).into_iter(), spent: begun.elapsed() }
+        let runs = hash_runs(&runs).into_iter();
+        Self { runs, spent: begun.elapsed(), folder: LastFolder::default() }
     }
 
-    /// Those of the next part of a run, and how long hashing took beyond what was told before.
+    /// The digests of the next part of a run, and how long hashing took beyond what was told before.
     fn next(&mut self) -> (Vec<Digest>, Duration) {
         (self.runs.next().unwrap_or_default(), std::mem::take(&mut self.spent))
     }
@@ -123,9 +126,9 @@ impl Share {
     pub(crate) fn work(&self, works: Vec<Work>) {
         let (begun, count) = (Instant::now(), works.len());
         let mut answers = Vec::with_capacity(count);
-        let mut hashed = Hashed::new(self.files.manifest().geometry(), &works);
+        let mut storing = Storing::new(self.files.manifest().geometry(), &works);
         for work in works {
-            self.results_of(work, &mut hashed, &mut answers);
+            self.results_of(work, &mut storing, &mut answers);
             if begun.elapsed() >= ANSWER_WITHIN {
                 answers.drain(..).for_each(|answer| self.answer(answer));
             }
@@ -134,9 +137,9 @@ impl Share {
         self.done(count);
     }
 
-    fn results_of(&self, work: Work, hashed: &mut Hashed, answers: &mut Vec<Input>) {
+    fn results_of(&self, work: Work, storing: &mut Storing, answers: &mut Vec<Input>) {
         match work {
-            Work::Store { run, data } => self.store(run, &data, hashed, answers),
+            Work::Store { run, data } => self.store(run, &data, storing, answers),
             Work::Read { conn, run } => {
                 answers.push(Input::BlocksRead { conn, run, data: self.files.read_for_peer(run) });
             }
@@ -147,16 +150,15 @@ impl Share {
     }
 
     /// Writes a run: one answer if all of it went well, else one for each of its parts.
-    fn store(&self, run: BlockRun, data: &[u8], hashed: &mut Hashed, answers: &mut Vec<Input>) {
+    fn store(&self, run: BlockRun, data: &[u8], storing: &mut Storing, answers: &mut Vec<Input>) {
         let geometry = self.files.manifest().geometry();
         let (mut results, mut leaves, mut spent) = (Vec::new(), Vec::new(), Spent::default());
-        let mut near = Near::default();
         self.wait_until_forgotten(|| geometry.parts_of(run, data).map(|(part, _)| part.piece()));
         for (part, data) in geometry.parts_of(run, data) {
-            let (digests, hashing) = hashed.next();
+            let (digests, hashing) = storing.next();
             leaves.extend(digests);
             let begun = Instant::now();
-            results.push((part, self.files.write(part, data, &mut near)));
+            results.push((part, self.files.write(part, data, &mut storing.folder)));
             spent.hashing += hashing;
             spent.writing += begun.elapsed();
         }

@@ -10,11 +10,9 @@
 //! `Info` and `Extras` are bincode. The piece layers are the digests of all pieces of all files of
 //! more than one piece, in order; the digest of a file's only piece is its root.
 
-use std::thread;
-
 use bincode::{BorrowDecode, Decode, de::Decoder, error::DecodeError};
 
-use super::{Extras, FileInfo, Info, Manifest, ManifestError};
+use super::{Extras, FileInfo, Info, Join, Manifest, ManifestError};
 use crate::{
     bin, digest,
     geometry::{FILES_MAX, FileIndex, Geometry},
@@ -34,11 +32,7 @@ const CHECKSUM_LEN: usize = 32;
 /// The most bytes of a length in bincode.
 const LENGTH_LEN_MAX: usize = 9;
 
-/// From how many bytes on a manifest is hashed on a thread of its own: where that takes ten times what it costs
-/// to start one.
-const PARALLEL_MIN: usize = 1 << 20;
-
-/// The most memory that an `Info` may take: a million files with paths of five components.
+/// The most memory that an `Info` may take: a million files with paths of four hundred bytes.
 const INFO_MEMORY_MAX: usize = 512 << 20;
 /// The most memory that `Extras` may take; their own limits come to less.
 const EXTRAS_MEMORY_MAX: usize = 1 << 20;
@@ -107,7 +101,7 @@ pub(super) fn encode(manifest: &Manifest) -> Vec<u8> {
 }
 
 /// What a manifest file says, if nothing in it is damaged or has another encoding.
-pub(super) fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+pub(super) fn decode(bytes: &[u8], join: Join<'_>) -> Result<Manifest, ManifestError> {
     let (sealed, checksum) = open(bytes)?;
     let is_intact = || digest::sha256(sealed).as_bytes() == checksum;
     let body = match bin::decode::<Body<'_>, MANIFEST_LEN_MAX>(&sealed[HEAD_LEN..]) {
@@ -115,34 +109,23 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         Err(_) if is_intact() => return Err(ManifestError::Malformed { part: "sections" }),
         Err(_) => return Err(ManifestError::Damaged),
     };
-    // Whoever waits for a long one waits for a single thread, and a third of its time is hashing.
     let hash = || is_intact().then(|| id(body.info));
-    let parallel = bytes.len() >= PARALLEL_MIN;
-    let (id, read) = in_parallel(parallel, hash, || read(&body, parallel));
+    let (id, read) = both(join, hash, || read(&body, join));
     // What is damaged may be malformed in any way.
     let id = id.ok_or(ManifestError::Damaged)?;
     let Contents { info, geometry, digests, extras } = read?;
     Ok(Manifest { id, info, geometry, digests, extras })
 }
 
-/// Does both, the first on a thread of its own if that is to be and can be had.
-fn in_parallel<A: Send, B>(
-    parallel: bool,
+/// What comes of both. What was left undone is done here.
+fn both<A: Send, B>(
+    join: Join<'_>,
     first: impl Fn() -> A + Sync,
-    second: impl FnOnce() -> B,
+    second: impl Fn() -> B,
 ) -> (A, B) {
-    if !parallel {
-        return (first(), second());
-    }
-    thread::scope(|scope| {
-        let started = thread::Builder::new().spawn_scoped(scope, &first);
-        let second = second();
-        let first = match started {
-            Ok(started) => started.join().expect("what reads a manifest does not panic"),
-            Err(_) => first(),
-        };
-        (first, second)
-    })
+    let (mut a, mut b) = (None, None);
+    join(&mut || a = Some(first()), &mut || b = Some(second()));
+    (a.unwrap_or_else(first), b.unwrap_or_else(second))
 }
 
 /// Takes off head and checksum. The head stays in what the checksum is of.
@@ -167,14 +150,13 @@ fn open(bytes: &[u8]) -> Result<(&[u8], &[u8; CHECKSUM_LEN]), ManifestError> {
 }
 
 /// Reads what is in a manifest and checks all of it.
-fn read(body: &Body<'_>, parallel: bool) -> Result<Contents, ManifestError> {
+fn read(body: &Body<'_>, join: Join<'_>) -> Result<Contents, ManifestError> {
     let info: Info = bin::decode::<_, INFO_MEMORY_MAX>(body.info)
         .map_err(|_| ManifestError::Malformed { part: "list of files" })?;
     let geometry = info.layout()?;
-    let check_paths = || info.check_paths();
-    let digests = || digests(&info, &geometry, body.layers);
-    let (checked, digests) = in_parallel(parallel, check_paths, digests);
-    checked?;
+    let (paths, digests) =
+        both(join, || info.check_paths(), || digests(&info, &geometry, body.layers));
+    paths?;
     let digests = digests?;
     let extras: Extras = bin::decode::<_, EXTRAS_MEMORY_MAX>(body.extras)
         .map_err(|_| ManifestError::Malformed { part: "extras" })?;

@@ -1,6 +1,6 @@
 //! Where something is in a share.
 
-use std::{borrow::Borrow, cmp::Ordering, fmt};
+use std::{cmp::Ordering, fmt};
 
 use bincode::{
     Encode,
@@ -40,7 +40,7 @@ impl SharePath {
 
     /// The folder that it is in, empty if that is the share itself, and its name there. `None` if it has none.
     #[must_use]
-    pub fn split_last(&self) -> Option<(&str, &str)> {
+    pub fn folder_and_name(&self) -> Option<(&str, &str)> {
         let split = self.0.rsplit_once('/').unwrap_or(("", &self.0));
         (!self.is_empty()).then_some(split)
     }
@@ -77,12 +77,6 @@ impl Encode for SharePath {
 impl<T: Into<Box<str>>> From<T> for SharePath {
     fn from(joined: T) -> Self {
         Self(joined.into())
-    }
-}
-
-impl Borrow<str> for SharePath {
-    fn borrow(&self) -> &str {
-        &self.0
     }
 }
 
@@ -163,9 +157,9 @@ mod tests {
         assert_eq!(apart("a"), ["a"]);
         assert_eq!(apart("a/b c/d"), ["a", "b c", "d"]);
         assert_eq!(apart("a//b"), ["a", "", "b"]);
-        assert_eq!(path("").split_last(), None);
-        assert_eq!(path("a").split_last(), Some(("", "a")));
-        assert_eq!(path("a/b/c").split_last(), Some(("a/b", "c")));
+        assert_eq!(path("").folder_and_name(), None);
+        assert_eq!(path("a").folder_and_name(), Some(("", "a")));
+        assert_eq!(path("a/b/c").folder_and_name(), Some(("a/b", "c")));
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl<'a> Near<'a> {
         flags: OFlags,
         folder: impl FnOnce(&str) -> io::Result<OwnedFd>,
     ) -> Option<io::Result<File>> {
-        let (parent, name) = path.split_last()?;
+        let (parent, name) = path.folder_and_name()?;
         if self.0.as_ref().is_none_or(|(known, _)| *known != parent) {
             self.0 = Some((parent, folder(parent).ok()?));
         }

@@ -14,7 +14,7 @@ use swarm_proto::geometry::{BlockRun, FileIndex, PieceIndex};
 use super::{Files, Home, Part, Place, TURNS};
 use crate::{
     stamp::{Identity, Stamp},
-    store::{parts::Near, reserve::make_room, work_folder::WorkFolder},
+    store::{parts::LastFolder, reserve::make_room, work_folder::WorkFolder},
     walk::below,
 };
 
@@ -30,7 +30,7 @@ impl Files {
         &self,
         run: BlockRun,
         data: &[u8],
-        near: &mut Near,
+        last: &mut LastFolder,
     ) -> Result<(), DiskError> {
         let geometry = self.manifest.geometry();
         let span = geometry.span(run.piece());
@@ -47,14 +47,14 @@ impl Files {
         };
         let may_close = note(false);
         if data.len() as u64 == geometry.file_len(span.file) {
-            let open = self.write_whole(span.file, data, near)?;
+            let open = self.write_whole(span.file, data, last)?;
             note(may_close);
             if !may_close {
                 self.opened(span.file, open, true);
             }
             return Ok(());
         }
-        let part = self.part_for_writing(span.file, near)?;
+        let part = self.part_for_writing(span.file, last)?;
         let turn = self.turns[span.file.as_usize() % TURNS].lock();
         let written = write_all_at(&part, data, span.offset + u64::from(run.offset()));
         drop(turn);
@@ -70,14 +70,14 @@ impl Files {
         &self,
         file: FileIndex,
         data: &[u8],
-        near: &mut Near,
+        last: &mut LastFolder,
     ) -> Result<File, DiskError> {
         let failed = |error| self.disk_error("write to", file, &error);
         let (work, known) = self.may_write_to(file)?;
         let open = match known {
             None => {
                 let executable = self.manifest.file(file).executable;
-                self.retry(|| work.parts().make(file, executable, near)).map_err(failed)?
+                self.retry(|| work.parts().make(file, executable, last)).map_err(failed)?
             }
             // What it held, and how long it was, is of no account.
             Some(part) => self
@@ -99,7 +99,11 @@ impl Files {
     }
 
     /// The part of a file, open to write some of it.
-    fn part_for_writing(&self, file: FileIndex, near: &mut Near) -> Result<Arc<File>, DiskError> {
+    fn part_for_writing(
+        &self,
+        file: FileIndex,
+        last: &mut LastFolder,
+    ) -> Result<Arc<File>, DiskError> {
         let (work, known) = self.may_write_to(file)?;
         if let Some(Part { known, whole_ns: Some(_) }) = known {
             self.set_part(file, known.into());
@@ -112,7 +116,7 @@ impl Files {
             None => {
                 let executable = self.manifest.file(file).executable;
                 self.retry(|| {
-                    let part = work.parts().make(file, executable, near)?;
+                    let part = work.parts().make(file, executable, last)?;
                     let found = part.metadata()?;
                     if found.len() != len {
                         make_room(&part, len)?;
