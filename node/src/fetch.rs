@@ -317,7 +317,7 @@ fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     }
     Manifest::decode_joined(bytes, &|first, second| {
         thread::scope(|scope| {
-            // What a thread that cannot be had leaves undone is done here.
+            // Where no thread can be had the first is left undone, and the reader does it itself.
             let started = thread::Builder::new().spawn_scoped(scope, first);
             second();
             drop(started);

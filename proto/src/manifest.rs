@@ -58,7 +58,7 @@ pub struct Manifest {
     extras: Extras,
 }
 
-/// Does both, at the same time if it can.
+/// Does both, at the same time if it can; or leaves one undone, which is then done after it.
 pub type Join<'a> = &'a dyn Fn(&mut (dyn FnMut() + Send), &mut dyn FnMut());
 
 /// Why bytes are no manifest, or a share cannot have one.
