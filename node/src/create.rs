@@ -16,7 +16,7 @@ use crate::{
     NodeError,
     scan::{Progress, scan},
     stamp::Stamp,
-    walk::{Found, below, open_file, pick, walk},
+    walk::{Found, open_file, pick, walk},
 };
 
 /// Settings for making a manifest.
@@ -134,7 +134,7 @@ fn hash(
     let mut state = Progress { done: 0, total: geometry.total_bytes() };
     let mut failed = None;
     let files: Vec<_> = geometry.files().collect();
-    let disk = |file: usize| below(root, &found.files[file].path);
+    let disk = |file: usize| found.files[file].path.below(root);
     let complete = progress(state)
         && scan(
             geometry,
@@ -162,7 +162,7 @@ fn hash(
 /// Stats every file again: none may have changed since it was found.
 fn unchanged(root: &Path, found: &Found) -> Result<(), NodeError> {
     for file in &found.files {
-        let path = below(root, &file.path);
+        let path = file.path.below(root);
         match fs::metadata(&path) {
             Ok(metadata) if Stamp::from(&metadata) == file.stamp => {}
             Ok(_) => return Err(NodeError::ChangedWhileReading { path }),

@@ -11,7 +11,10 @@ use rustix::{
     fs::{AtFlags, fsync, unlinkat},
     io::Errno,
 };
-use swarm_proto::{manifest::Manifest, path::SharePath};
+use swarm_proto::{
+    manifest::Manifest,
+    path::{SharePath, folder_and_name},
+};
 
 use crate::{
     NodeError,
@@ -93,20 +96,15 @@ fn lock(work: &Path) -> Result<Option<File>, NodeError> {
 }
 
 /// The folders of a share, the innermost first, the share itself last if it is a folder.
-fn folders(manifest: &Manifest) -> Vec<&str> {
+fn folders<'a>(manifest: &'a Manifest) -> Vec<&'a str> {
     let info = manifest.info();
     let of_files = info.files.iter().filter_map(|file| Some(file.path.folder_and_name()?.0));
     let named = info.empty_folders.iter().map(SharePath::as_str).chain(of_files);
+    let around = |folder: &&'a str| Some(folder_and_name(folder)?.0);
     let all: BTreeSet<&str> =
-        named.flat_map(|folder| iter::successors(Some(folder), |inner| around(inner))).collect();
+        named.flat_map(|folder| iter::successors(Some(folder), around)).collect();
     // A folder is sorted before what is in it.
     all.into_iter().rev().collect()
-}
-
-/// The folder that a folder is in; the share itself is in none.
-fn around(folder: &str) -> Option<&str> {
-    let outer = folder.rsplit_once('/').map_or("", |(outer, _)| outer);
-    (!folder.is_empty()).then_some(outer)
 }
 
 fn delete(tree: &Tree, path: &[&str], flags: AtFlags) -> io::Result<()> {

@@ -4,10 +4,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use swarm_proto::{geometry::FileIndex, manifest::Manifest};
 
-use crate::{
-    store::{Layout, part_path, work_path},
-    walk::below,
-};
+use crate::store::{Layout, part_path, work_path};
 
 /// The bytes for which the `wanted` files of a share at `path` have no place on the disk yet. That is less
 /// than what is missing of them where place was reserved. Blocking; looks at every such file.
@@ -25,7 +22,7 @@ pub fn room_needed(
         let part = work.as_ref().map(|work| part_path(work, manifest, &layout, file));
         let found = part
             .and_then(|part| fs::symlink_metadata(part).ok())
-            .or_else(|| fs::symlink_metadata(below(path, &manifest.file(file).path)).ok())
+            .or_else(|| fs::symlink_metadata(manifest.file(file).path.below(path)).ok())
             .filter(fs::Metadata::is_file);
         // Blocks of a file's metadata count 512 bytes, wherever they are.
         len.saturating_sub(found.map_or(0, |found| found.blocks().saturating_mul(512)))

@@ -62,7 +62,7 @@ use crate::{
     NodeError, Progress, Selection,
     scan::scan,
     stamp::Stamp,
-    walk::{WORK_PREFIX, below, open_file},
+    walk::{WORK_PREFIX, open_file},
 };
 
 /// What the engine wants done on the disk. The queue of jobs has no limit of its own: the engine's
@@ -201,7 +201,7 @@ impl Store {
         let geometry = manifest.geometry();
         let mut places = Vec::with_capacity(geometry.file_count() as usize);
         for file in geometry.files() {
-            let disk = below(&path, &manifest.file(file).path);
+            let disk = manifest.file(file).path.below(&path);
             let metadata = fs::metadata(&disk).map_err(NodeError::io("share", &disk))?;
             let (found, wanted) = (metadata.len(), geometry.file_len(file));
             if !metadata.is_file() {
@@ -377,7 +377,7 @@ fn verify_all(
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<(), NodeError> {
     let geometry = manifest.geometry();
-    let disk = |file| below(path, &manifest.file(file).path);
+    let disk = |file| manifest.file(file).path.below(path);
     let files: Vec<_> = geometry.files().collect();
     let mut state = Progress { done: 0, total: geometry.total_bytes() };
     let mut failed = None;

@@ -5,14 +5,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 use swarm_proto::{
     geometry::{FileIndex, PieceIndex},
     manifest::Manifest,
-    path::SharePath,
 };
 
-use crate::{
-    NodeError, Progress,
-    scan::scan,
-    walk::{below, open_file},
-};
+use crate::{NodeError, Progress, scan::scan, walk::open_file};
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +41,7 @@ pub fn verify(
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Verification, NodeError> {
     let geometry = manifest.geometry();
-    let disk = |file: FileIndex| below(path, &manifest.file(file).path);
+    let disk = |file: FileIndex| manifest.file(file).path.below(path);
     let (mut missing, mut damaged, mut present) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     let mut bad = Vec::new();
     for file in geometry.files() {
@@ -85,24 +80,16 @@ pub fn verify(
         return Err(NodeError::Stopped);
     }
     bad.sort_unstable();
-    let name = |file: FileIndex| name_of(manifest, &manifest.file(file).path);
+    let name = |path| manifest.info().name_of(path).to_owned();
+    let name_of = |file: FileIndex| name(&manifest.file(file).path);
     let folders = manifest.info().empty_folders.iter();
-    let no_folder = folders.filter(|folder| !below(path, folder).is_dir());
+    let no_folder = folders.filter(|folder| !folder.below(path).is_dir());
     Ok(Verification {
         good_bytes,
         bad_pieces: bad,
-        missing: missing
-            .into_iter()
-            .map(name)
-            .chain(no_folder.map(|folder| name_of(manifest, folder)))
-            .collect(),
-        damaged: damaged.into_iter().map(name).collect(),
+        missing: missing.into_iter().map(name_of).chain(no_folder.map(name)).collect(),
+        damaged: damaged.into_iter().map(name_of).collect(),
     })
-}
-
-/// A path as people read it. A share of one file has no path but its name.
-pub(crate) fn name_of(manifest: &Manifest, path: &SharePath) -> String {
-    if path.is_empty() { manifest.info().name.clone() } else { path.to_string() }
 }
 
 #[cfg(test)]

@@ -178,17 +178,6 @@ impl Found {
     }
 }
 
-/// Where a file of a share is, if the share is at `root`.
-pub(crate) fn below(root: &Path, path: &SharePath) -> PathBuf {
-    folder_below(root, path.as_str())
-}
-
-/// The same of a folder, whose components are joined by `/`.
-pub(crate) fn folder_below(root: &Path, path: &str) -> PathBuf {
-    // A file itself has nothing after its name, not even a separator.
-    if path.is_empty() { root.into() } else { root.join(path) }
-}
-
 /// The names on the way to something in a share that is called `name` where it is.
 pub(crate) fn names_below<'a>(name: &'a str, path: &'a str) -> Vec<&'a str> {
     std::iter::once(name).chain(components(path)).collect()

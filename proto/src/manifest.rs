@@ -247,6 +247,12 @@ impl Manifest {
 }
 
 impl Info {
+    /// A path as people read it. A share of one file has no path but its name.
+    #[must_use]
+    pub fn name_of<'a>(&'a self, path: &'a SharePath) -> &'a str {
+        if path.is_empty() { &self.name } else { path.as_str() }
+    }
+
     /// Checks all but the roots, and lays out the files.
     fn check(&self) -> Result<Geometry, ManifestError> {
         let geometry = self.layout()?;

@@ -11,7 +11,7 @@ use std::{borrow::Cow, cmp::Ordering};
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-pub use share_path::{SharePath, components, is_within};
+pub use share_path::{SharePath, components, folder_and_name, is_within};
 use share_path::{compare_from, depth, shared_len};
 
 /// The most bytes in one component: what the usual file systems of Linux allow.
@@ -173,7 +173,7 @@ fn path_fault(path: &str, last: &str, shared: usize) -> Option<PathFault> {
         Some(PathFault::TooLong)
     } else if compare_from(path, last, shared) != Ordering::Greater {
         Some(PathFault::Unsorted)
-    } else if !last.is_empty() && shared == last.len() && is_within(path, last) {
+    } else if !last.is_empty() && shared == last.len() && path[shared..].starts_with('/') {
         Some(PathFault::InsideFile(last.to_owned()))
     } else {
         None

@@ -87,7 +87,7 @@ impl Download<'_> {
     pub(super) fn try_write(&mut self, piece: PieceIndex) -> Result<(), DiskError> {
         let manifest = Arc::clone(&self.sample.manifest);
         let (geometry, span) = (manifest.geometry(), manifest.geometry().span(piece));
-        let source = below(&self.sample.path, &manifest.file(span.file).path);
+        let source = manifest.file(span.file).path.below(&self.sample.path);
         let source = File::open(source).unwrap();
         let mut leaves = Vec::new();
         for run in runs(&manifest, piece) {

@@ -187,8 +187,7 @@ fn digests(
             digests.extend(file.root);
         }
         if !is_whole || root_of_file(geometry, index, &digests) != file.root {
-            let path = if file.path.is_empty() { info.name.clone() } else { file.path.to_string() };
-            return Err(ManifestError::Root { path });
+            return Err(ManifestError::Root { path: info.name_of(&file.path).to_owned() });
         }
     }
     Ok(digests.into())

@@ -1,6 +1,10 @@
 //! Where something is in a share.
 
-use std::{cmp::Ordering, fmt};
+use std::{
+    cmp::Ordering,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use bincode::{
     Encode,
@@ -41,8 +45,14 @@ impl SharePath {
     /// The folder that it is in, empty if that is the share itself, and its name there. `None` if it has none.
     #[must_use]
     pub fn folder_and_name(&self) -> Option<(&str, &str)> {
-        let split = self.0.rsplit_once('/').unwrap_or(("", &self.0));
-        (!self.is_empty()).then_some(split)
+        folder_and_name(&self.0)
+    }
+
+    /// Where it is, if the share is at `root`.
+    #[must_use]
+    pub fn below(&self, root: &Path) -> PathBuf {
+        // A file itself has nothing after its name, not even a separator.
+        if self.is_empty() { root.into() } else { root.join(&*self.0) }
     }
 
     /// Reads one, by way of a text whose room is used again.
@@ -102,6 +112,14 @@ impl fmt::Display for SharePath {
 pub fn components(path: &str) -> impl Iterator<Item = &str> + Clone {
     // Nothing splits into one empty text.
     path.split('/').take(if path.is_empty() { 0 } else { usize::MAX })
+}
+
+/// The folder that something is in, empty if that is the share itself, and its name there. `None` if it is the
+/// share itself.
+#[must_use]
+pub fn folder_and_name(path: &str) -> Option<(&str, &str)> {
+    let split = path.rsplit_once('/').unwrap_or(("", path));
+    (!path.is_empty()).then_some(split)
 }
 
 /// Whether a path is that of this folder or of something below it.

@@ -44,7 +44,7 @@ pub fn run(console: &Console, args: &ShowArgs) -> Result<(), Failure> {
 /// it but its name.
 pub fn file_object(info: &Info, file: &FileInfo) -> Value {
     json!({
-        "path": if file.path.is_empty() { info.name.clone() } else { file.path.to_string() },
+        "path": info.name_of(&file.path),
         "bytes": file.length,
         "executable": file.executable,
     })

@@ -10,8 +10,7 @@ use swarm_proto::{id::Digest, manifest::Manifest};
 pub(super) fn print_of(manifest: &Manifest, path: &Path) -> Option<String> {
     let mut all = Context::new(&SHA256);
     for file in &manifest.info().files {
-        let place = file.path.components().fold(path.to_owned(), |all, name| all.join(name));
-        let found = fs::metadata(place).ok()?;
+        let found = fs::metadata(file.path.below(path)).ok()?;
         let times = [found.mtime().cast_unsigned(), found.mtime_nsec().cast_unsigned()];
         for number in [found.len(), times[0], times[1], found.ino()] {
             all.update(&number.to_le_bytes());

@@ -11,7 +11,7 @@ use swarm_proto::{geometry::FileIndex, path::SharePath};
 use super::{Files, Home, Place, path_in_output};
 use crate::{
     store::tree::FOLDER,
-    walk::{below, folder_below, open_file, open_file_at},
+    walk::{open_file, open_file_at},
 };
 
 /// How a folder of the user's is opened, to open files in it. It may be a link, as where files are opened by
@@ -83,11 +83,10 @@ impl Files {
             }
             (Home::Seed(root), _) => {
                 let path = &self.manifest.file(file).path;
-                let folder = |path: &str| {
-                    Ok(openat(CWD, folder_below(root, path), USERS_FOLDER, Mode::empty())?)
-                };
+                let folder =
+                    |path: &str| Ok(openat(CWD, root.join(path), USERS_FOLDER, Mode::empty())?);
                 let opened = near.and_then(|near| near.open(path, OFlags::empty(), folder));
-                opened.unwrap_or_else(|| open_file(below(root, path)))
+                opened.unwrap_or_else(|| open_file(path.below(root)))
             }
         }
     }

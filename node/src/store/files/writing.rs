@@ -15,7 +15,6 @@ use super::{Files, Home, Part, Place, TURNS};
 use crate::{
     stamp::{Identity, Stamp},
     store::{parts::LastFolder, reserve::make_room, work_folder::WorkFolder},
-    walk::below,
 };
 
 /// The most bytes in one write. The kernel looks for a single block of memory for all that a write adds to a file
@@ -147,7 +146,7 @@ impl Files {
             }
             (Home::Download { work, .. }, Place::Part(part)) => Ok((work, part)),
             (Home::Download { .. }, Place::Final(_)) => theirs(self.path(file).iter().collect()),
-            (Home::Seed(root), _) => theirs(below(root, &self.manifest.file(file).path)),
+            (Home::Seed(root), _) => theirs(self.manifest.file(file).path.below(root)),
         }
     }
 

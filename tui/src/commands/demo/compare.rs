@@ -8,7 +8,7 @@ use std::{
 };
 
 use swarm_node::Progress;
-use swarm_proto::{manifest::Manifest, path::SharePath};
+use swarm_proto::manifest::Manifest;
 
 use crate::text::inert;
 
@@ -24,7 +24,7 @@ pub fn first_difference(
     let mut done = 0;
     for copy in copies {
         for file in &manifest.info().files {
-            let at = |base: &Path| below(base, &file.path);
+            let at = |base: &Path| file.path.below(base);
             if let Some(difference) = difference(&at(source), &at(copy)) {
                 return Some(difference);
             }
@@ -34,18 +34,13 @@ pub fn first_difference(
             }
         }
         for folder in &manifest.info().empty_folders {
-            let folder = below(copy, folder);
+            let folder = folder.below(copy);
             if !folder.is_dir() {
                 return Some(format!("{} is missing", inert(&folder.display().to_string())));
             }
         }
     }
     None
-}
-
-/// Where something of a share is, if the share is at `base`.
-fn below(base: &Path, path: &SharePath) -> PathBuf {
-    path.components().fold(base.to_owned(), |all, name| all.join(name))
 }
 
 fn difference(source: &Path, copy: &Path) -> Option<String> {
